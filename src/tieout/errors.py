@@ -33,7 +33,8 @@ class Trouble(Exception):
 
     def sentence(self) -> str:
         """The whole message: what happened, what was not touched, what to do, who can do it."""
-        parts = [self.what, self.untouched, self.do, f"Who can do it: {self.who}." if self.who else ""]
+        who = f"Who can do it: {self.who}." if self.who else ""
+        parts = [self.what, self.untouched, self.do, who]
         return " ".join(p for p in parts if p)
 
     def __reduce__(self) -> tuple[object, ...]:

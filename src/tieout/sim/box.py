@@ -1,4 +1,4 @@
-"""The box around a practice system: requests and answers as values, HTTP, faults, log, control port."""
+"""The box around a practice system: requests and answers as values, HTTP, faults, log, control."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tieout.sim.clock import PracticeClock
 from tieout.sim.faults import Fault, Faults
 
 LOG_ENTRIES_MAX = 200_000
+LOG_BODY_BYTES_MAX = 4_000
 SLOW_BYTES_PER_SECOND = 20
 
 
@@ -117,7 +118,27 @@ def vars_of(entry: LogEntry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in LogEntry.__slots__}
 
 
-class _Handler(BaseHTTPRequestHandler):
+def _entry(request: Request, at: float, fault: Fault | None) -> LogEntry:
+    """The log's line for a request that has no answer yet."""
+    return LogEntry(
+        at=at,
+        method=request.method,
+        path=request.path,
+        query=request.raw_query,
+        status=0,
+        bytes_in=len(request.body),
+        bytes_out=0,
+        fault=fault.kind if fault else None,
+        body=request.body[:LOG_BODY_BYTES_MAX].decode("utf-8", "replace"),
+    )
+
+
+def _planned(fault: Fault) -> Response:
+    """The answer that the fault itself describes."""
+    return Response(fault.status, fault.body.encode(), dict(fault.headers), fault.content_type)
+
+
+class _DataPort(BaseHTTPRequestHandler):
     """HTTP/1.1 with keep-alive; one write per answer, so that no answer waits for an ACK."""
 
     protocol_version = "HTTP/1.1"
@@ -141,10 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             parts.query,
         )
         fault = self.box.faults.match(request.method, self.path, request.body)
-        entry = LogEntry(
-            self.box.clock.now(), request.method, request.path, parts.query, 0,
-            length, 0, fault.kind if fault else None, request.body[:4000].decode("utf-8", "replace"),
-        )  # fmt: skip
+        entry = _entry(request, self.box.clock.now(), fault)
         self.box.keep(entry)
         response = self._answer(request, fault)
         if response is not None:
@@ -152,25 +170,28 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(response, fault)
 
     def _answer(self, request: Request, fault: Fault | None) -> Response | None:
-        """The answer under `fault`; None when the connection is to be cut without one."""
+        """The answer under `fault`; None when the connection was cut without one."""
         if fault is None:
             return self.box.system.handle(request)
-        if fault.kind == "cut_before":
-            return self._cut()
         if fault.kind == "status":
-            return Response(fault.status, fault.body.encode(), dict(fault.headers), fault.content_type)
+            return _planned(fault)
+        if fault.kind == "cut_before":
+            self._cut()
+            return None
         if fault.kind == "late":  # processed after the caller gave up
             handle = self.box.system.handle
             threading.Timer(fault.seconds, handle, args=(request,)).start()
             time.sleep(fault.seconds)
-            return self._cut()
+            self._cut()
+            return None
         if fault.kind == "delay":
             time.sleep(fault.seconds)
         response = self.box.system.handle(request)
         if fault.kind == "cut_after":
-            return self._cut()
+            self._cut()
+            return None
         if fault.kind == "status_after":
-            return Response(fault.status, fault.body.encode(), dict(fault.headers), fault.content_type)
+            return _planned(fault)
         if fault.kind == "replace":  # processed, and the answer edited by a regular expression
             text = re.sub(fault.find, fault.body, response.body.decode(), flags=re.DOTALL)
             return Response(response.status, text.encode(), response.headers, response.content_type)
@@ -212,10 +233,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             time.sleep(1)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve
 
 
-class _ControlHandler(BaseHTTPRequestHandler):
+class _ControlPort(BaseHTTPRequestHandler):
     """`POST /control/VERB` with a JSON object; loopback only."""
 
     protocol_version = "HTTP/1.1"
@@ -224,7 +245,7 @@ class _ControlHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_POST(self) -> None:
         """Run one control verb; a bad one answers 400 with the reason."""
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(length)
@@ -256,14 +277,16 @@ class _Server(ThreadingHTTPServer):
         """A caller that hung up is the caller's business."""
 
 
-def serve(box: Box, port: int, *, control: bool, host: str = "127.0.0.1") -> tuple[str, Callable[[], None]]:
+def serve(
+    box: Box, port: int, *, control: bool, host: str = "127.0.0.1"
+) -> tuple[str, Callable[[], None]]:
     """Serve the data port (or, with `control`, the control port) in a thread.
 
     Returns the base URL and a function that stops the server.
     """
-    base = _ControlHandler if control else _Handler
-    handler = type("Handler", (base,), {"box": box, "wbufsize": -1})
-    server = _Server((host, port), handler)
+    base = _ControlPort if control else _DataPort
+    answering = type("Port", (base,), {"box": box, "wbufsize": -1})
+    server = _Server((host, port), answering)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
 

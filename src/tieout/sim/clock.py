@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-SCALE_MAX = 100_000.0
+PRACTICE_SECONDS_PER_SECOND_MAX = 100_000.0
 
 
 class PracticeClock:
@@ -39,8 +39,10 @@ class PracticeClock:
 
     def set_scale(self, scale: float) -> None:
         """Let `scale` practice seconds pass in one real second."""
-        if not 0 < scale <= SCALE_MAX:
-            raise ValueError(f"scale must be above 0 and at most {SCALE_MAX:g}")
+        if not 0 < scale <= PRACTICE_SECONDS_PER_SECOND_MAX:
+            raise ValueError(
+                f"scale must be above 0 and at most {PRACTICE_SECONDS_PER_SECOND_MAX:g}"
+            )
         with self._lock:
             self._rebase()
             self._scale = scale

@@ -1,0 +1,87 @@
+# Tieout: every verb builds .venv by itself. Needs Python >= 3.11, make and git.
+#
+#   make demo          run the main job on practice systems, then serve the web page
+#   make demo ONCE=1   the same, and end by itself
+#   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
+#   make check         style, types and the import rule
+#   make fix           let ruff repair what it can
+#   make bench         the speed and memory figures (ROWS=200000 for a short run)
+#   make docs          check the documentation against the code
+#   make sim           the practice systems alone
+#   make setup         build .venv only
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The version that wrote uv.lock. It is put into a throw-away environment, never on the machine.
+UV_VERSION := 0.13.9
+UV := .venv-uv/bin/uv
+
+# The first Python on the PATH that is new enough; `make PYTHON=/path/to/python3.12 …` overrides.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	if command -v $$p >/dev/null 2>&1 && \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then command -v $$p; break; fi; done)
+
+BIN := .venv/bin
+READY := .venv/.in-step-with-lock
+DECODER := src/tieout/jde/build_decoder.py
+DEMO_HOME ?= tieout-demo
+WORKERS ?= 2
+ROWS ?= 1000000
+ARGS ?=
+
+.PHONY: help setup demo test check fix bench docs sim clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(READY)
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Tieout needs Python 3.11 or newer on the PATH." >&2; exit 3; }
+	@echo "Putting uv $(UV_VERSION) into .venv-uv with $(PYTHON)." >&2
+	@rm -rf .venv-uv
+	@$(PYTHON) -m venv .venv-uv || { \
+		rm -rf .venv-uv; \
+		echo "$(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv." >&2; \
+		exit 3; }
+	@.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+
+# Made again only when the lock or the project file is newer. The decoder is optional: without a
+# C compiler the pages are decoded by the Python route, with the same results.
+$(READY): uv.lock pyproject.toml $(wildcard $(DECODER)) | $(UV)
+	@UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --python "$(PYTHON)" --link-mode=copy
+	@if test -f $(DECODER) && command -v gcc >/dev/null 2>&1; then \
+		$(BIN)/python $(DECODER) || echo "The optional decoder was not built; going on." >&2; fi
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/tieout --home $(DEMO_HOME) demo $(if $(filter-out 0 no,$(ONCE)),--once) $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY)
+	@$(BIN)/python -m bench --rows $(ROWS) $(ARGS)
+
+docs: $(READY)
+	@$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
+sim: $(READY)
+	@$(BIN)/tieout sim --home $(DEMO_HOME) $(ARGS)
+
+clean:
+	rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
