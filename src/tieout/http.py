@@ -1,0 +1,375 @@
+"""The one door to other systems: limits, bounded tries, what may have happened, strict JSON."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+import msgspec
+from isal import isal_zlib
+
+from tieout.clock import Clock
+from tieout.errors import Misconfigured, Refused, Unavailable, Uncertain
+from tieout.network import Deadlines, Network, is_never_used, trust
+from tieout.strict_json import excerpt, read_json
+
+CONNECT_SECONDS_MAX = 10.0
+WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
+BODY_BYTES_MAX = 256 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
+RETRY_AFTER_SECONDS_MAX = 120.0
+BACK_OFF_SECONDS_FIRST, BACK_OFF_SECONDS_MAX = 0.5, 30.0
+CONNECTIONS_MAX, CONNECTION_IDLE_SECONDS_MAX = 16, 5.0
+TOO_MANY_REQUESTS = 429
+GATEWAY_STATUSES = (502, 503, 504)
+REDIRECT_STATUSES = (301, 302, 303, 307, 308)
+OK_STATUSES, SERVER_ERROR_STATUS = range(200, 300), 500
+
+# The libraries log every URL and, at DEBUG, every header: tokens included.
+for _name in ("", ".connection", ".http11", ".http2", ".proxy", ".socks"):
+    for _library in ("httpx2", "httpcore2", "httpx", "httpcore"):
+        logging.getLogger(_library + _name).setLevel(logging.WARNING)
+
+_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # a stub's slip
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One exchange, for evidence: the path with its query cut down to names, no header, no body.
+
+    `status` 0 means that no whole answer came; `tries` says which try this was, from 1.
+    """
+
+    system: str
+    method: str
+    path: str
+    status: int
+    milliseconds: int
+    bytes_in: int
+    bytes_out: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the peer answered; header names are lower case, the body is already unzipped."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    system: str = "The peer"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return self.status in OK_STATUSES
+
+    def json(self) -> Any:
+        """The body as strict JSON: `Decimal` for fractions and exponents, `int` for the rest.
+
+        Raises Refused for a page, an empty or cut body, NaN, a name given twice, depth over 64.
+        """
+        return read_json(self.body, self.system)
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; anything else is Refused."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise Refused(
+                f"{self.system} answered with JSON, but not with an object.",
+                evidence=self.excerpt(),
+            )
+        return value
+
+    def excerpt(self) -> str:
+        """The first words of the body, printable and with secrets blotted out."""
+        return excerpt(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """No usable answer: why, and whether the peer may have carried the request out."""
+
+    why: str
+    sent: bool
+    status: int = 0
+    wait_seconds: float | None = None
+    evidence: str = ""
+    final: bool = False  # the next try would end the same way
+
+
+class _UnreadableError(Exception):
+    """A body that is too large or in an encoding that was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One request ready to go, as often as needed."""
+
+    method: str
+    url: str
+    shown: str
+    headers: dict[str, str]
+    content: bytes
+    seconds: float
+
+
+class _Transport(httpx2.HTTPTransport):
+    """HTTP/1.1 without proxies, over connections with deadlines."""
+
+    def __init__(self, tls: ssl.SSLContext, deadlines: Deadlines) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls, max_connections=CONNECTIONS_MAX, http1=True, http2=False,
+            keepalive_expiry=CONNECTION_IDLE_SECONDS_MAX, network_backend=Network(deadlines),
+        )  # fmt: skip
+
+
+class Http:
+    """A connection to one base URL; safe to use from many threads.
+
+    `system` is the peer's name in sentences; `timeout_seconds` bounds each try as a whole;
+    `ca_file` (PEM) replaces the public certificate authorities; `allow` lists the permitted
+    addresses as `https://host[:port]` with `*` as wildcard; `keep_cookies` is for load balancers
+    that need them; `told` hears of every exchange.
+    """
+
+    def __init__(
+        self, base_url: str, *, system: str, clock: Clock, timeout_seconds: float = 60,
+        ca_file: str | None = None, allow_http: bool = False, allow: Sequence[str] = (),
+        told: Callable[[Call], None] | None = None, tries: int = 4, keep_cookies: bool = False,
+    ) -> None:  # fmt: skip
+        self._base, self._path = _checked(base_url, system, allow_http, allow)
+        self.system, self._clock, self._told = system, clock, told
+        self._timeout, self._tries = timeout_seconds, max(1, tries)
+        self._deadlines = Deadlines()
+        policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
+        self._client = httpx2.Client(
+            transport=_Transport(trust(ca_file), self._deadlines), trust_env=False,
+            follow_redirects=False, cookies=CookieJar(policy),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None,
+        query: str = "", json: object | None = None, body: bytes | None = None,
+        repeatable: bool, timeout_seconds: float | None = None,
+    ) -> Answer:  # fmt: skip
+        """Send one request; `path` starts with "/", `query` is already encoded.
+
+        `repeatable` says that doing it twice does no harm. Lost connections, time-outs, 429 and
+        502–504 are then tried again, and end in Unavailable. Otherwise only what was certainly not
+        carried out (not connected, 429) is tried again; the rest is Uncertain, other 5xx included.
+        Every other status is an Answer, except redirects: they are Refused, never followed.
+        """
+        sent_headers = {"accept": "application/json", "accept-encoding": "gzip"}
+        content = body if body is not None else b""
+        if json is not None:
+            content = _encoder.encode(json)
+            sent_headers["content-type"] = "application/json"
+        sent_headers |= {name.lower(): value for name, value in (headers or {}).items()}
+        names = "&".join(part.split("=", 1)[0] for part in query.split("&")) if query else ""
+        request = _Sending(
+            method, self._base + path + ("?" + query if query else ""),
+            self._path + path + ("?" + names if names else ""),
+            sent_headers, content, timeout_seconds or self._timeout,
+        )  # fmt: skip
+        return self._deliver(request, repeatable)
+
+    def _deliver(self, request: _Sending, repeatable: bool) -> Answer:
+        where = f"({request.method} {request.shown})"
+        lost = _Lost("", sent=False)
+        for attempt in range(1, self._tries + 1):
+            got = self._exchange(request, attempt)
+            if isinstance(got, Answer):
+                return self._judged(got, where, repeatable)
+            lost = got
+            if lost.sent and not repeatable:
+                raise Uncertain(
+                    f"{self.system} {lost.why} after the request was sent {where}: "
+                    "it may have been carried out.",
+                    do="Look there before it is sent again.", evidence=lost.evidence,
+                )  # fmt: skip
+            if lost.final:
+                raise Refused(f"{self.system} {lost.why} {where}.", evidence=lost.evidence)
+            if attempt < self._tries:
+                self._clock.sleep(_pause(lost.wait_seconds, attempt))
+        raise Unavailable(
+            f"{self.system} {lost.why}, {self._tries} times {where}.",
+            do="Try again later.", evidence=lost.evidence,
+        )  # fmt: skip
+
+    def _judged(self, answer: Answer, where: str, repeatable: bool) -> Answer:
+        if answer.status in REDIRECT_STATUSES:
+            host = urlsplit(answer.headers.get("location", "")).hostname or "another path"
+            raise Refused(
+                f"{self.system} answered with a redirect to {host} {where}; it was not followed.",
+                do="Check the address of the connection.",
+                who=f"the administrator of {self.system}",
+            )
+        if answer.status >= SERVER_ERROR_STATUS and not repeatable:
+            raise Uncertain(
+                f"{self.system} answered {answer.status} after the request was sent {where}: "
+                "it may have been carried out.",
+                do="Look there before it is sent again.", evidence=answer.excerpt(),
+            )  # fmt: skip
+        return answer
+
+    def _exchange(self, request: _Sending, attempt: int) -> Answer | _Lost:
+        """One try, told to whoever listens."""
+        began, received, status = time.monotonic(), [0], 0
+        try:
+            got = self._try(request, received)
+            status = got.status
+            return got
+        finally:
+            if self._told is not None:
+                milliseconds = round((time.monotonic() - began) * 1000)
+                self._told(
+                    Call(self.system, request.method, request.shown, status, milliseconds,
+                         received[0], len(request.content), attempt)
+                )  # fmt: skip
+
+    def _try(self, request: _Sending, received: list[int]) -> Answer | _Lost:
+        self._deadlines.at = time.monotonic() + request.seconds
+        timeout = httpx2.Timeout(request.seconds, connect=min(CONNECT_SECONDS_MAX, request.seconds))
+        try:
+            with self._client.stream(
+                request.method, request.url, headers=request.headers,
+                content=request.content or None, timeout=timeout,
+            ) as response:  # fmt: skip
+                encoding = response.headers.get("content-encoding", "")
+                body = b"".join(self._unzipped(response.iter_raw(), encoding, received))
+                headers = {k.lower(): v for k, v in response.headers.items()}
+        except httpx2.HTTPError as error:
+            return self._lost(error)
+        except _GZIP_ERROR:
+            return _Lost("answered with a damaged gzip body", sent=True)
+        except _UnreadableError as error:
+            return _Lost(str(error), sent=True, final=True)
+        answer = Answer(response.status_code, headers, body, self.system)
+        if answer.status == TOO_MANY_REQUESTS or answer.status in GATEWAY_STATUSES:
+            wait = retry_after(headers.get("retry-after"), self._clock.now())
+            sent = answer.status != TOO_MANY_REQUESTS
+            why = f"answered {answer.status}" + ("" if sent else " (too many requests)")
+            return _Lost(why, sent, answer.status, wait, answer.excerpt())
+        return answer
+
+    def _unzipped(
+        self, pieces: Iterator[bytes], encoding: str, received: list[int]
+    ) -> Iterator[bytes]:
+        """The body with both sizes bounded; gunzipped here because the library has no limit."""
+        if encoding not in ("", "identity", "gzip"):
+            raise _UnreadableError(f"answered in the encoding {encoding!r}, not asked for")
+        gunzip = isal_zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+        size = 0
+        for piece in pieces:
+            received[0] += len(piece)
+            part = gunzip.decompress(piece, BODY_BYTES_MAX - size + 1) if gunzip else piece
+            size += len(part)
+            if received[0] > WIRE_BYTES_MAX or size > BODY_BYTES_MAX:
+                raise _UnreadableError(f"answered with more than {size >> 20} MB, too much to read")
+            yield part
+        if gunzip is not None and received[0] and not gunzip.eof:
+            raise _GZIP_ERROR("the body ends too early")
+
+    def _lost(self, error: httpx2.HTTPError) -> _Lost:
+        """What a transport error means; a certificate that is not trusted is never tried again."""
+        tls = _cause(error, ssl.SSLError)
+        at_connect = isinstance(error, httpx2.ConnectError)
+        if tls is not None and not isinstance(tls, ssl.SSLEOFError):
+            reason = str(getattr(tls, "verify_message", "") or tls.reason or "handshake failed")
+            if at_connect or "CERTIFICATE_REQUIRED" in reason:
+                raise Refused(
+                    f"The TLS connection to {self.system} was not made: {reason}.",
+                    do="Check the certificate of the server and `ca_file`, and that the port "
+                    "speaks https.",
+                    who="the administrator of the server",
+                ) from error
+        if at_connect or isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return _Lost("was not reached", sent=False, evidence=str(error))
+        if isinstance(error, httpx2.TimeoutException):
+            return _Lost("did not answer in time", sent=True)
+        if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
+            raise Refused(f"A request to {self.system} was not valid HTTP.") from error
+        return _Lost("cut the connection", sent=True, evidence=str(error))
+
+
+def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, kind):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _checked(base_url: str, system: str, allow_http: bool, allow: Sequence[str]) -> tuple[str, str]:
+    """The base URL without trailing slash, and its path; Misconfigured if it may not be used."""
+    parts = urlsplit(base_url)
+    shown = f"The address of {system}"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misconfigured(f"{shown} must start with https:// and name a host.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise Misconfigured(f"{shown} must not hold a user, a password or a query.")
+    if is_never_used(parts.hostname):
+        raise Misconfigured(f"{shown} is {parts.hostname}, an address that is never used.")
+    if parts.scheme == "http" and not allow_http:
+        raise Misconfigured(
+            f"{shown} starts with http://, which sends passwords in clear.",
+            do="Use https, or set allow_http = true as an explicit exception.",
+        )
+    origin = _origin(parts.scheme, parts.hostname, parts.port)
+    if allow and not any(_allowed(origin, pattern) for pattern in allow):
+        raise Misconfigured(
+            f"{shown} ({origin}) is not in the list of allowed addresses.",
+            do="Add it to [outgoing] allow.", who="the administrator of Tieout",
+        )  # fmt: skip
+    return base_url.rstrip("/"), parts.path.rstrip("/")
+
+
+def _origin(scheme: str, host: str, port: int | None) -> str:
+    return f"{scheme}://{host.lower()}:{port or (443 if scheme == 'https' else 80)}"
+
+
+def _allowed(origin: str, pattern: str) -> bool:
+    parts = urlsplit(pattern)
+    mine = _origin(parts.scheme, parts.hostname or "", parts.port)
+    return fnmatchcase(origin.replace("[", "("), mine.replace("[", "("))
+
+
+def _pause(asked_seconds: float | None, attempt: int) -> float:
+    """How long to wait: what the peer asked for, else growing; with jitter, so callers spread."""
+    grown = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_FIRST * 2.0 ** (attempt - 1))
+    jitter = random.uniform(0.0, grown / 2)  # noqa: S311 - jitter is no secret
+    if asked_seconds is None:
+        return grown - jitter
+    return min(RETRY_AFTER_SECONDS_MAX, asked_seconds + jitter)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header (integer or HTTP date), 0 to 120; None if unreadable."""
+    if not value:
+        return None
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return min(RETRY_AFTER_SECONDS_MAX, float(value))
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return min(RETRY_AFTER_SECONDS_MAX, max(0.0, (when - now).total_seconds()))

@@ -1,0 +1,113 @@
+"""The strict reader of other systems' JSON, and the excerpt that evidence may keep of a body."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+from tieout.errors import Refused
+
+JSON_LEVELS_MAX = 64
+NUMBER_CHARACTERS_MAX = 100
+EVIDENCE_CHARACTERS_MAX = 400
+
+_SECRET = re.compile(
+    r'((?:"[^"\\]{0,40})?(?:token|password|secret|authorization|cookie)[\w-]*"?\s*[:=]\s*'
+    r"|\b(?:AnaplanAuthToken|Bearer|Basic|CACertificate)\s+)"
+    r'("(?:[^"\\]|\\.)*"?|[^\s,;&}<"]+)',
+    re.IGNORECASE,
+)
+
+
+class _NotStrictError(ValueError):
+    """JSON that no honest system sends, in words."""
+
+
+def read_json(body: bytes, system: str) -> Any:
+    """The value of `body`: `Decimal` for fractions and exponents, `int` for other numbers.
+
+    Raises Refused, with a sentence about `system`, for a page, an empty or cut body, text that is
+    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over 64.
+    """
+    try:
+        value = _decoder.decode(body.decode("utf-8-sig"))
+        _check_depth(value)
+        if b"\\ud" in body.lower():
+            json.dumps(value, ensure_ascii=False, default=str).encode()  # half a character
+    except _NotStrictError as error:
+        raise _refusal(system, body, f"JSON that is not acceptable: {error}") from error
+    except RecursionError as error:
+        raise _refusal(system, body, f"JSON more than {JSON_LEVELS_MAX} levels deep") from error
+    except ValueError as error:
+        raise _refusal(system, body, _what_it_is(body)) from error
+    return value
+
+
+def _refusal(system: str, body: bytes, what: str) -> Refused:
+    return Refused(f"{system} answered with {what}.", evidence=excerpt(body))
+
+
+def _what_it_is(body: bytes) -> str:
+    start = body.lstrip()[:200].lower()
+    if not start:
+        return "an empty body where JSON was expected"
+    if start.startswith((b"<!doctype", b"<html")) or b"<html" in start:
+        return "an HTML page, not JSON: is the address that of a web client, a proxy or a sign-in"
+    if start[:1] in b"{[":
+        return "JSON that is cut off or damaged"
+    return "something that is not JSON"
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if len(text) > NUMBER_CHARACTERS_MAX or abs(value.adjusted()) > NUMBER_CHARACTERS_MAX:
+        raise _NotStrictError(f"a number of more than {NUMBER_CHARACTERS_MAX} digits")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > NUMBER_CHARACTERS_MAX:
+        raise _NotStrictError(f"a number of more than {NUMBER_CHARACTERS_MAX} digits")
+    return int(text)
+
+
+def _no_constant(name: str) -> Any:
+    raise _NotStrictError(f"{name} is not a number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _NotStrictError(f"the name {twice[:60]!r} stands twice in one object")
+    return value
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_decimal, parse_int=_integer, parse_constant=_no_constant
+)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(JSON_LEVELS_MAX):
+        inside: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inside.extend(v for v in item.values() if isinstance(v, dict | list))
+            elif isinstance(item, list):
+                inside.extend(v for v in item if isinstance(v, dict | list))
+        if not inside:
+            return
+        level = inside
+    raise RecursionError
+
+
+def excerpt(body: bytes) -> str:
+    """The first words of `body`, printable and with secrets blotted out."""
+    text = body[: 4 * EVIDENCE_CHARACTERS_MAX].decode("utf-8", "replace")
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return _SECRET.sub(r"\1…", text)[:EVIDENCE_CHARACTERS_MAX]

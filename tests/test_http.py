@@ -1,0 +1,325 @@
+"""Claims about the one HTTP door: limits, tries, what may have happened, and secrets in no log."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from tieout.errors import Misconfigured, Refused, Unavailable, Uncertain
+from tieout.http import BODY_BYTES_MAX, RETRY_AFTER_SECONDS_MAX, Answer, Call, Http, retry_after
+from tieout.sim.box import Box, Request, Response, serve
+from tieout.sim.clock import PracticeClock
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+class TestClock:
+    """A clock that moves only when somebody sleeps on it."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=sum(self.slept))
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Peer:
+    """A system that answers what the test says and remembers what it was asked."""
+
+    name = "peer"
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.answer: Callable[[Request], Response] = lambda _: Response(200, b'{"ok": true}')
+
+    def handle(self, request: Request) -> Response:
+        self.requests.append(request)
+        return self.answer(request)
+
+    def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError(verb)
+
+
+class Bench:
+    """A served peer, its faults, and a door to it."""
+
+    def __init__(self) -> None:
+        self.peer, self.clock, self.calls = Peer(), TestClock(), list[Call]()
+        self.box = Box(self.peer, PracticeClock())
+        self.url, self.stop = serve(self.box, 0, control=False)
+        self.http = self.door()
+
+    def door(self, **options: Any) -> Http:
+        options = {"allow_http": True, "timeout_seconds": 20, "told": self.calls.append} | options
+        return Http(self.url + "/base", system="The peer", clock=self.clock, **options)
+
+    def fault(self, kind: str, **fields: Any) -> None:
+        self.box.faults.control({"add": {"kind": kind, **fields}})
+
+    def get(self, path: str = "/x", **options: Any) -> Answer:
+        return self.http.send("GET", path, repeatable=True, **options)
+
+    def post(self, **options: Any) -> Answer:
+        return self.http.send("POST", "/x", json={"n": 1}, repeatable=False, **options)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    one = Bench()
+    yield one
+    one.http.close()
+    one.stop()
+
+
+def test_an_answer_comes_back_with_lower_case_headers_and_strict_json(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(404, b'{"amount": 0.10}', {"X-Thing": "1"})
+    answer = bench.get()
+    assert answer.status == 404
+    assert answer.headers["x-thing"] == "1"
+    assert answer.json() == {"amount": Decimal("0.10")}
+
+
+def test_a_decimal_leaves_as_a_plain_number_and_not_through_a_double(bench: Bench) -> None:
+    bench.http.send("POST", "/x", json={"a": Decimal("12345678901234567890.10")}, repeatable=False)
+    assert bench.peer.requests[0].body == b'{"a":12345678901234567890.10}'
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "truncate"])
+def test_a_lost_read_is_tried_again(bench: Bench, kind: str) -> None:
+    bench.fault(kind, times=2)
+    assert bench.get().json() == {"ok": True}
+    assert len(bench.clock.slept) == 2
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "truncate", "status_after"])
+def test_a_lost_write_is_uncertain_and_never_sent_again(bench: Bench, kind: str) -> None:
+    bench.fault(kind, status=503)
+    with pytest.raises(Uncertain, match="may have been carried out"):
+        bench.post()
+    assert len(bench.calls) == 1
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_read_ends_unavailable_after_a_bounded_number_of_tries(bench: Bench, status: int) -> None:
+    bench.fault("status", status=status, times=99)
+    with pytest.raises(Unavailable, match="4 times"):
+        bench.get()
+    assert [call.tries for call in bench.calls] == [1, 2, 3, 4]
+    assert bench.clock.slept == sorted(bench.clock.slept)
+
+
+def test_a_500_is_an_answer_to_a_read_and_uncertain_for_a_write(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(500, b'{"message": "no"}')
+    assert bench.get().status == 500
+    with pytest.raises(Uncertain) as caught:
+        bench.post()
+    assert "no" in caught.value.evidence
+
+
+def test_429_is_waited_for_even_by_a_write_because_nothing_was_done(bench: Bench) -> None:
+    bench.fault("status", status=429, headers={"Retry-After": "7"})
+    assert bench.post().status == 200
+    assert 7 <= bench.clock.slept[0] <= 8
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("3600", RETRY_AFTER_SECONDS_MAX),
+        (format_datetime(NOW + timedelta(seconds=30), usegmt=True), 30.0),
+        (format_datetime(NOW - timedelta(seconds=30), usegmt=True), 0.0),
+        (format_datetime(NOW + timedelta(days=2), usegmt=True), RETRY_AFTER_SECONDS_MAX),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_every_form_of_retry_after_is_understood(value: str | None, seconds: float | None) -> None:
+    assert retry_after(value, NOW) == seconds
+
+
+def test_a_connection_that_was_never_made_is_tried_again_even_for_a_write() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    clock = TestClock()
+    http = Http(url, system="The peer", clock=clock, allow_http=True, tries=3)
+    with pytest.raises(Unavailable, match="was not reached"):
+        http.send("POST", "/x", json={}, repeatable=False)
+    assert len(clock.slept) == 2
+
+
+def test_a_slow_drip_ends_at_the_deadline_although_bytes_keep_coming(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(200, b" " * 4000)
+    bench.fault("drip")
+    http = bench.door(tries=1)
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        http.send("GET", "/x", repeatable=True, timeout_seconds=0.5)
+    assert bench.calls[0].milliseconds < 3000
+
+
+def test_headers_that_drip_end_at_the_deadline_too(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(200, b"{}", {f"X-{n}": "y" * 80 for n in range(40)})
+    bench.fault("drip")
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        bench.door(tries=1).send("GET", "/x", repeatable=True, timeout_seconds=0.5)
+    assert bench.calls[0].milliseconds < 3000
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_not_followed(bench: Bench, status: int) -> None:
+    bench.peer.answer = lambda _: Response(status, b"", {"Location": "http://169.254.169.254/x"})
+    with pytest.raises(Refused, match=r"redirect to 169\.254\.169\.254"):
+        bench.get()
+    assert len(bench.peer.requests) == 1
+
+
+def test_a_gzip_answer_is_unzipped_and_its_size_is_counted_as_it_travels(bench: Bench) -> None:
+    body = gzip.compress(json.dumps({"a": "x" * 10_000}).encode())
+    bench.peer.answer = lambda _: Response(200, body, {"Content-Encoding": "gzip"})
+    assert bench.get().json() == {"a": "x" * 10_000}
+    assert bench.calls[0].bytes_in == len(body)
+
+
+def test_a_gzip_bomb_is_refused_at_the_size_limit(bench: Bench) -> None:
+    body = gzip.compress(b"\0" * (BODY_BYTES_MAX + 2**20), compresslevel=9)
+    bench.peer.answer = lambda _: Response(200, body, {"Content-Encoding": "gzip"})
+    with pytest.raises(Refused, match="too much to read"):
+        bench.get()
+    assert len(bench.calls) == 1
+
+
+@pytest.mark.parametrize("cut", [5, 12, 40])
+def test_a_damaged_gzip_body_is_never_read_as_if_it_were_whole(bench: Bench, cut: int) -> None:
+    body = gzip.compress(json.dumps(list(range(100))).encode())[:-cut]
+    bench.peer.answer = lambda _: Response(200, body, {"Content-Encoding": "gzip"})
+    with pytest.raises(Unavailable, match="damaged gzip"):
+        bench.get()
+
+
+def test_an_encoding_nobody_asked_for_is_refused(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(200, b"x", {"Content-Encoding": "br"})
+    with pytest.raises(Refused, match="'br'"):
+        bench.get()
+
+
+def test_http_without_tls_is_refused_unless_allowed() -> None:
+    with pytest.raises(Misconfigured, match="passwords in clear"):
+        Http("http://erp.example.com", system="JD Edwards", clock=TestClock())
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://api.anaplan.com/2/0", True),
+        ("https://eu3.api.anaplan.com", True),
+        ("https://ais.example.com:9300/jderest", True),
+        ("https://ais.example.com/jderest", False),
+        ("https://anaplan.com.evil.example", False),
+        ("https://api.anaplan.com:8443", False),
+        ("http://api.anaplan.com", False),
+        ("https://api.anaplan.com@evil.example", False),
+        ("https://evil.example?x=.anaplan.com", False),
+        ("file:///etc/passwd", False),
+        ("https:///x", False),
+    ],
+)
+def test_only_addresses_of_the_allow_list_are_called(url: str, allowed: bool) -> None:
+    allow = ["https://*.anaplan.com", "https://ais.example.com:9300"]
+    if allowed:
+        Http(url, system="The peer", clock=TestClock(), allow=allow, allow_http=True).close()
+        return
+    with pytest.raises(Misconfigured):
+        Http(url, system="The peer", clock=TestClock(), allow=allow, allow_http=True)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.1.1]", "0.0.0.0"]
+)
+def test_link_local_addresses_are_never_used(host: str) -> None:
+    with pytest.raises(Misconfigured, match="never used"):
+        Http(f"https://{host}/x", system="The peer", clock=TestClock())
+
+
+def test_proxies_of_the_environment_are_ignored(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert bench.door().send("GET", "/x", repeatable=True).status == 200
+
+
+def test_cookies_are_not_sent_back_unless_asked_for(bench: Bench) -> None:
+    bench.peer.answer = lambda _: Response(200, b"{}", {"Set-Cookie": "JSESSIONID=abc; Path=/"})
+    bench.get()
+    bench.get()
+    assert "cookie" not in bench.peer.requests[1].headers
+    sticky = bench.door(keep_cookies=True)
+    sticky.send("GET", "/x", repeatable=True)
+    sticky.send("GET", "/x", repeatable=True)
+    assert bench.peer.requests[3].headers["cookie"] == "JSESSIONID=abc"
+
+
+def test_evidence_and_logs_hold_no_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = "SECRET-4711"
+    echo = json.dumps({"token": token, "said": f"AnaplanAuthToken {token} refused"}).encode()
+    bench.peer.answer = lambda _: Response(500, echo)
+    with pytest.raises(Uncertain) as caught:
+        bench.post(
+            headers={"Authorization": f"AnaplanAuthToken {token}"}, query=f"token={token}&p=2"
+        )
+    shown = caught.value.sentence() + caught.value.evidence + repr(bench.calls) + caplog.text
+    assert token not in shown
+    assert bench.calls[0].path == "/base/x?token&p"
+
+
+BAD_BODIES = [
+    (b"<!DOCTYPE html><html>Sign in</html>", "an HTML page, not JSON"),
+    (b"", "an empty body"),
+    (b'{"a": [1, 2', "cut off or damaged"),
+    (b"OK", "not JSON"),
+    (b'{"a": NaN}', "NaN is not a number"),
+    (b'{"a": -Infinity}', "Infinity is not a number"),
+    (b'{"a": 1, "a": 2}', "stands twice"),
+    (b"[" * 65 + b"]" * 65, "levels deep"),
+    (b"[" * 100_000 + b"]" * 100_000, "levels deep"),
+    (b'{"a": ' + b"9" * 5000 + b"}", "more than 100 digits"),
+    (b'{"a": 1e400}', "more than 100 digits"),
+    (b'{"a": "\xff"}', "cut off or damaged"),
+    (b'{"a": "\\ud800"}', "cut off or damaged"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), BAD_BODIES, ids=range(len(BAD_BODIES)))
+def test_what_is_not_honest_json_is_refused_in_one_sentence(body: bytes, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        Answer(200, {}, body, "JD Edwards").json()
+
+
+def test_numbers_stay_exact_and_whole_numbers_stay_whole() -> None:
+    value = Answer(200, {}, b'{"a": 1.10, "b": 12345678901234567890, "c": 1E+3}').json()
+    assert value == {"a": Decimal("1.10"), "b": 12345678901234567890, "c": Decimal("1000")}
+    assert [type(v) for v in value.values()] == [Decimal, int, Decimal]
+    assert Answer(200, {}, b"[" * 64 + b"]" * 64).json()
+    with pytest.raises(Refused, match="not with an object"):
+        Answer(200, {}, b"null").json_object()
