@@ -1,0 +1,99 @@
+"""What every test may use: a printed seed, an empty PostgreSQL database, and the count left out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from random import Random
+
+import psycopg
+import pytest
+from hypothesis import settings
+from sqlalchemy import URL, make_url
+
+DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+CONNECT_SECONDS_MAX = 3
+LEFT_OUT = "left out, needs "
+
+# A shared machine may pause a test for longer than Hypothesis allows an example to take.
+settings.register_profile("tieout", deadline=None, print_blob=True)
+settings.load_profile("tieout")
+
+
+def pytest_configure() -> None:
+    """One seed for the whole run; the worker processes inherit it."""
+    os.environ.setdefault("TIEOUT_SEED", str(secrets.randbelow(10**9)))
+
+
+def pytest_report_header() -> str:
+    return f"seed: {os.environ['TIEOUT_SEED']} (TIEOUT_SEED={os.environ['TIEOUT_SEED']} repeats it)"
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest) -> Random:
+    """Randomness that depends on the run's seed and the test's name, and on nothing else."""
+    seed = f"{os.environ['TIEOUT_SEED']} {request.node.name}"
+    print(f"dice: {seed}")
+    return Random(seed)
+
+
+def _connect(url: URL) -> psycopg.Connection:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, connect_timeout=CONNECT_SECONDS_MAX, autocommit=True)
+
+
+def _test_database() -> URL:
+    return make_url(os.environ.get("TIEOUT_TEST_DATABASE", DEFAULT_DATABASE))
+
+
+@cache
+def _is_there(name: str) -> bool:
+    """Whether this machine has what a test needs."""
+    if name == "chromium":
+        return shutil.which("chromium") is not None
+    if name == "gcc":
+        return shutil.which("gcc") is not None
+    assert name == "postgres", f"nobody knows how to look for {name!r}"
+    try:
+        _connect(_test_database()).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a test out when the machine lacks what it needs, or fail if that is required."""
+    required = os.environ.get("TIEOUT_REQUIRE", "").replace(" ", "").split(",")
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            if _is_there(name):
+                continue
+            if name in required:
+                pytest.fail(f"TIEOUT_REQUIRE names {name}, which this machine does not have")
+            pytest.skip(f"{LEFT_OUT}{name}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was left out, also when it is nothing."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "")
+        counts[reason.partition(LEFT_OUT)[2] or "for other reasons"] += 1
+    told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    terminalreporter.write_line(f"left out: {told or 'nothing'}")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of its own; mark the test `needs("postgres")`."""
+    server = _test_database()
+    name = f"tieout_{secrets.token_hex(6)}"
+    with _connect(server) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with _connect(server) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
