@@ -1,0 +1,121 @@
+"""The engine library as we allow it: our database, our JSON, no pickle, no network of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from dbos import DBOSConfig, Serializer
+from dbos._serialization import DefaultSerializer
+from dbos._utils import GlobalParams
+from sqlalchemy import Engine, create_engine, event, inspect, text
+
+from tieout.engine.recorded import from_text, to_text
+from tieout.errors import Misconfigured
+
+APPLICATION = "tieout"
+# Raised only when a run begun by an older program cannot be carried on by this one.
+ABI = "1"
+ABIS_CARRIED_ON = frozenset({ABI})
+EXECUTOR = "embedded"
+BUSY_TIMEOUT_SECONDS = 30
+THREADS_MAX = 16
+CONNECTIONS_MAX = 12
+# Nobody waits inside the engine for a message, so this only sets how long closing takes.
+LISTENER_POLL_SECONDS = 0.2
+SCHEDULES_POLL_SECONDS = 3600.0  # schedules are ours; the library's are not used
+
+
+def _refuse(*_: object) -> Any:
+    raise ValueError("pickle is disabled: it would execute what somebody wrote into the database")
+
+
+# A row names its own format and the library obeys it, whichever serializer is configured: so its
+# pickle format must raise even for rows that we did not write (guide/engine.md §3.11).
+DefaultSerializer.serialize = _refuse  # type: ignore[method-assign,assignment]
+DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign,assignment]
+# With DBOS__CLOUD in its environment the library would call its vendor.
+GlobalParams.dbos_cloud = False
+# Its log goes where ours goes; its own handler would write to the terminal.
+logging.getLogger("dbos").addHandler(logging.NullHandler())
+
+
+class StrictJson(Serializer):
+    """Inputs, results and errors as `engine.recorded` writes them."""
+
+    def name(self) -> str:
+        """The format's name in each row."""
+        return "tieout-json-1"
+
+    def serialize(self, data: Any) -> str:
+        """See `recorded.to_text`."""
+        return to_text(data)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """See `recorded.from_text`."""
+        return from_text(serialized_data)
+
+
+def system_engine(url: str) -> Engine:
+    """Connections of the library to the database of the instance.
+
+    Its own, beside the store's: on SQLite the library begins its migrations itself, and its many
+    reads must not take the write lock as the store's transactions do.
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0)
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: Any, _record: object) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    return engine
+
+
+def config(engine: Engine) -> DBOSConfig:
+    """Everything the library is told. No conductor, no telemetry, no schedules."""
+    return {
+        "name": APPLICATION,
+        "system_database_engine": engine,
+        "executor_id": EXECUTOR,
+        "application_version": ABI,
+        "serializer": StrictJson(),
+        "max_executor_threads": THREADS_MAX,
+        "notification_listener_polling_interval_sec": LISTENER_POLL_SECONDS,
+        "scheduler_polling_interval_sec": SCHEDULES_POLL_SECONDS,
+        "enable_otlp": False,
+        "log_level": "WARNING",
+    }
+
+
+def refuse_stranded_runs(engine: Engine) -> None:
+    """Refuse to start while runs are unfinished that this program cannot carry on.
+
+    The library would leave them lying without a word (guide/engine.md §3.10).
+    """
+    schema = "dbos" if engine.dialect.name == "postgresql" else None
+    if not inspect(engine).has_table("workflow_status", schema=schema):
+        return
+    table = f"{schema}.workflow_status" if schema else "workflow_status"
+    unfinished = f"""
+        SELECT application_version, count(*) FROM {table}
+        WHERE status IN ('PENDING', 'ENQUEUED', 'DELAYED') AND application_version IS NOT NULL
+        GROUP BY application_version ORDER BY application_version"""  # noqa: S608 - no input in it
+    with engine.connect() as connection:
+        found = [(row[0], row[1]) for row in connection.execute(text(unfinished))]
+    strange = [(version, count) for version, count in found if version not in ABIS_CARRIED_ON]
+    if strange:
+        told = ", ".join(
+            f"{count} of engine version {version}" for version, count in strange.items()
+        )
+        raise Misconfigured(
+            f"Unfinished runs were begun by another version of Tieout: {told}; this program "
+            f"carries on version {ABI}.",
+            untouched="Nothing was started; the runs are as they were.",
+            do="Start the version that began them until they have ended, then this one.",
+            who="whoever installed this version",
+        )
