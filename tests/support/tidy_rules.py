@@ -48,8 +48,9 @@ LAZY_IMPORTS = {
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }
 
-# The three places where an unforeseen error ends in a sentence instead of a traceback.
-EDGES = ("cli/main.py", "web/errors.py", "engine/story.py")
+# The three places where an unforeseen error ends in a sentence instead of a traceback: the command
+# line, the error page and the run loop (one run, and the thread that picks runs up).
+EDGES = ("cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py")
 
 # Glossary, CONTRIBUTING.md: one word, one meaning; these have none.
 BANNED_WORDS = {
@@ -63,15 +64,10 @@ LIMIT_WORDS = {
     "BUDGET", "DEADLINE", "DELAY", "INTERVAL", "LIFE", "LIMIT", "MAX", "MIN", "OVERLAP", "PAUSE",
     "SIZE", "TIMEOUT", "TTL", "WAIT",
 }  # fmt: skip
-# Units, and the kinds of value that are their own unit (a Julian date, a document's number).
-UNIT_WORDS = {
-    "DATE", "DECIMALS", "DEPTH", "JULIAN", "NUMBER", "YEAR",
-    "BYTES", "CELLS", "CHARACTERS", "CHUNKS", "COLUMNS", "CONNECTIONS", "DAYS", "DIGITS",
-    "ENTRIES", "FILES", "GROUPS", "HOURS", "ITEMS", "KEYS", "LEVELS", "LINES", "MILLISECONDS",
-    "MINUTES", "NANOSECONDS", "PAGES", "PARAMETERS", "PARTS", "PER", "PERCENT", "PERIODS",
-    "PLACES", "READERS", "REQUESTS", "ROWS", "RUNS", "SECONDS", "SESSIONS", "TASKS", "THREADS",
-    "TIMES", "TRIES", "WORKERS", "YEARS",
-}  # fmt: skip
+# A plural noun says what is counted (ROWS, SECONDS); these say it too, or only look like a plural.
+UNIT_WORDS = {"DATE", "DEPTH", "JULIAN", "NUMBER", "PER", "PERCENT", "YEAR"}
+NO_PLURALS = {"ACCESS", "ADDRESS", "CLASS", "PROCESS", "STATUS"}
+
 
 # ---------------------------------------------------------------------------- size
 
@@ -179,8 +175,15 @@ def limits_have_units(source: Source) -> Iterator[str]:
         targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
         for name in [t.id for t in targets if isinstance(t, ast.Name)]:
             words = set(name.strip("_").split("_"))
-            if words & LIMIT_WORDS and not words & UNIT_WORDS and _is_number(node.value):
+            if words & LIMIT_WORDS and not _says_unit(words) and _is_number(node.value):
                 yield f"{at(node)}: {name} is a limit without a unit"
+
+
+def _says_unit(words: set[str]) -> bool:
+    plurals = {
+        word for word in words - NO_PLURALS - LIMIT_WORDS if re.fullmatch("[A-Z]{3,}S", word)
+    }
+    return bool(plurals or words & UNIT_WORDS)
 
 
 def _is_number(node: ast.AST | None) -> bool:
@@ -270,9 +273,11 @@ def one_way_to_wait(source: Source) -> Iterator[str]:
 
 
 def _raises_again(caught: ast.ExceptHandler) -> bool:
-    """Whether the last thing done is a bare `raise`, as after a rollback."""
+    """Whether it ends in `raise`, or in `raise X from` the caught: nothing is swallowed."""
     last = caught.body[-1]
-    return isinstance(last, ast.Raise) and last.exc is None
+    if not isinstance(last, ast.Raise):
+        return False
+    return last.exc is None or (last.cause is not None and dotted(last.cause) == caught.name)
 
 
 # ---------------------------------------------------------------------------- core
@@ -302,13 +307,14 @@ def core_is_pure(source: Source) -> Iterator[str]:
 
 
 def nothing_unused(source: Source) -> Iterator[str]:
-    """A private function is used in its own file."""
+    """A private function is used in its own file, or registered by its decorator."""
     if not source.in_product:
         return
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.attr for n in source.nodes if isinstance(n, ast.Attribute)}
     for node in source.tree.body:
-        if isinstance(node, Function) and node.name.startswith("_") and node.name not in used:
+        private = isinstance(node, Function) and node.name.startswith("_")
+        if private and not node.decorator_list and node.name not in used:
             yield f"{at(node)}: nobody uses {node.name}"
 
 
