@@ -33,17 +33,17 @@ def seconds(text: str) -> float:
     return float(match[1]) * DURATION_UNITS_SECONDS[match[2]]
 
 
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Strict(Struct, frozen=True, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A table of the project file: unknown keys are refused."""
 
 
-class Outgoing(Strict, kw_only=True):
+class Outgoing(Strict, frozen=True, kw_only=True):
     """Which addresses this instance may call."""
 
     allow: tuple[str, ...] = ()
 
 
-class JdeConnection(Strict, kw_only=True, tag_field="system", tag="jde"):
+class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="jde"):
     """How to reach one JD Edwards AIS server."""
 
     url: str
@@ -58,7 +58,7 @@ class JdeConnection(Strict, kw_only=True, tag_field="system", tag="jde"):
     ca_file: str = ""
 
 
-class AnaplanConnection(Strict, kw_only=True, tag_field="system", tag="anaplan"):
+class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="anaplan"):
     """How to reach one Anaplan model."""
 
     api_url: str = "https://api.anaplan.com/2/0"
@@ -77,7 +77,7 @@ class AnaplanConnection(Strict, kw_only=True, tag_field="system", tag="anaplan")
     ca_file: str = ""
 
 
-class ReadBack(Strict, kw_only=True):
+class ReadBack(Strict, frozen=True, kw_only=True):
     """What is read from Anaplan after a load, to prove it."""
 
     list: str = ""
@@ -85,7 +85,7 @@ class ReadBack(Strict, kw_only=True):
     export: str = ""
 
 
-class Signs(Strict, kw_only=True):
+class Signs(Strict, frozen=True, kw_only=True):
     """Object account ranges that Anaplan shows with the opposite sign."""
 
     flip: tuple[Annotated[str, Meta(pattern=r"^[^-]+(-[^-]+)?$")], ...] = ()
@@ -95,7 +95,12 @@ AccountCode = Literal["object", "object.subsidiary", "account", "account_id"]
 
 
 class LoadMembers(
-    Strict, kw_only=True, tag_field="kind", tag="load_members", rename={"from_": "from", "import_": "import"}
+    Strict,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="load_members",
+    rename={"from_": "from", "import_": "import"},
 ):
     """Accounts, business units or companies into an Anaplan list."""
 
@@ -110,7 +115,12 @@ class LoadMembers(
 
 
 class LoadActuals(
-    Strict, kw_only=True, tag_field="kind", tag="load_actuals", rename={"from_": "from", "import_": "import"}
+    Strict,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="load_actuals",
+    rename={"from_": "from", "import_": "import"},
 ):
     """Posted ledger lines into an Anaplan module, proved cell by cell."""
 
@@ -137,7 +147,7 @@ class LoadActuals(
     columns: dict[str, str]
 
 
-class Project(Strict, kw_only=True):
+class Project(Strict, frozen=True, kw_only=True):
     """The whole project file."""
 
     outgoing: Outgoing = field(default_factory=Outgoing)
@@ -147,13 +157,13 @@ class Project(Strict, kw_only=True):
     def jde(self, flow: LoadMembers | LoadActuals) -> JdeConnection:
         """The JD Edwards connection `flow` reads from."""
         connection = self.connections[flow.from_]
-        assert isinstance(connection, JdeConnection)  # held by `_consistent`  # noqa: S101 - narrowing
+        assert isinstance(connection, JdeConnection)  # held by `_consistent`
         return connection
 
     def anaplan(self, flow: LoadMembers | LoadActuals) -> AnaplanConnection:
         """The Anaplan connection `flow` loads into."""
         connection = self.connections[flow.to]
-        assert isinstance(connection, AnaplanConnection)  # noqa: S101 - narrowing, see above
+        assert isinstance(connection, AnaplanConnection)
         return connection
 
 
@@ -204,7 +214,16 @@ def _suggestion(message: str) -> str:
     match = re.search(r"unknown field `([^`]+)`", message)
     if match is None:
         return ""
-    kinds = (Outgoing, JdeConnection, AnaplanConnection, ReadBack, Signs, LoadMembers, LoadActuals, Project)
+    kinds = (
+        Outgoing,
+        JdeConnection,
+        AnaplanConnection,
+        ReadBack,
+        Signs,
+        LoadMembers,
+        LoadActuals,
+        Project,
+    )
     known = sorted({name for kind in kinds for name in kind.__struct_encode_fields__})
     near = difflib.get_close_matches(match[1], known, n=1)
     return f" (did you mean `{near[0]}`?)" if near else ""
@@ -248,10 +267,14 @@ def _actuals_problems(name: str, flow: LoadActuals) -> Sequence[str]:
     if "CA" in flow.ledgers and "currency" not in columns:
         problems.append(f"flows.{name} loads ledger CA and needs a column for 'currency'")
     if not (flow.read_back.view or flow.read_back.export):
-        problems.append(f"flows.{name}.read_back needs `view` or `export`: a load is proved by reading back")
+        problems.append(
+            f"flows.{name}.read_back needs `view` or `export`: a load is proved by reading back"
+        )
     unknown = set(flow.period_13) - {"default", *flow.companies}
     if unknown:
-        problems.append(f"flows.{name}.period_13 names {', '.join(sorted(unknown))}, not in `companies`")
+        problems.append(
+            f"flows.{name}.period_13 names {', '.join(sorted(unknown))}, not in `companies`"
+        )
     return problems
 
 

@@ -1,0 +1,166 @@
+"""Buckets: lines and balances summed to company, ledger, account id, fiscal year and period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from tieout.core.frames import (
+    ACCOUNT_YEARS,
+    AMOUNT,
+    BALANCES,
+    BUCKET_KEY,
+    BUCKETS,
+    LINE_KEY,
+    ZERO,
+    as_schema,
+    empty,
+)
+from tieout.core.periods import PERIODS_MAX
+
+POSTED = "P"  # the only code of F0911.POST that counts (facts/jde-gl.md §2.9)
+SUMMARY = "BF"  # document type of R09811's summaries; their details carry SUMM = Y
+FOREIGN_LEDGER = "CA"
+
+_KEY = list(BUCKET_KEY)
+_GRAIN = [*BUCKET_KEY, "subledger", "subledger_type"]
+
+
+def bucket_currency(ledger: str = "ledger", currency: str = "currency") -> pl.Expr:
+    """CA is proved per currency; every other ledger over all currencies (facts/jde-gl.md §3.4)."""
+    return pl.when(pl.col(ledger) == FOREIGN_LEDGER).then(pl.col(currency)).otherwise(pl.lit(""))
+
+
+def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
+    """Posted lines of one unit → one row per bucket and subledger, summarized details kept apart.
+
+    `days` (company, fiscal_year, period, first_day, last_day) tells which lines carry a period that
+    is not the one of their G/L date (rule 9). Details marked SUMM=Y and the BF row that replaces
+    them may arrive in different units, so `add_folds` decides between them. Lines with any posted
+    code but P are left out.
+    """
+    detail = (pl.col("summarized") == "Y") & (pl.col("document_type") != SUMMARY)
+    inside = pl.col("gl_date").is_between(pl.col("first_day"), pl.col("last_day")).fill_null(False)
+    amount = pl.col("amount")
+    return (
+        lines.filter(pl.col("posted") == POSTED)
+        .with_columns(currency=bucket_currency())
+        .join(days, on=["company", "fiscal_year", "period"], how="left")
+        .group_by(_GRAIN)
+        .agg(
+            lines=(~detail).sum().cast(pl.Int64),
+            amount=amount.filter(~detail).sum().cast(AMOUNT),
+            detail_lines=detail.sum().cast(pl.Int64),
+            detail_amount=amount.filter(detail).sum().cast(AMOUNT),
+            summaries=(pl.col("document_type") == SUMMARY).sum().cast(pl.Int64),
+            misdated=(~inside & (pl.col("document_type") != SUMMARY)).sum().cast(pl.Int64),
+        )
+    )
+
+
+def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
+    """All units of one read → BUCKET_KEY, lines, amount, misdated, read; details count once."""
+    frames = [part for part in parts if not part.is_empty()]
+    if not frames:
+        return empty(
+            {name: BUCKETS[name] for name in (*_KEY, "lines", "amount", "misdated", "read")}
+        )
+    whole = pl.concat(frames).group_by(_GRAIN).agg(pl.all().sum())
+    replaced = pl.col("summaries") > 0
+    return (
+        whole.with_columns(
+            lines=pl.col("lines") + pl.when(replaced).then(0).otherwise(pl.col("detail_lines")),
+            amount=pl.col("amount")
+            + pl.when(replaced).then(ZERO).otherwise(pl.col("detail_amount")),
+        )
+        .group_by(_KEY)
+        .agg(
+            lines=pl.col("lines").sum(),
+            amount=pl.col("amount").sum().cast(AMOUNT),
+            misdated=pl.col("misdated").sum(),
+        )
+        .with_columns(read=pl.lit(read, pl.Int64))
+    )
+
+
+def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
+    """F0902 rows (net_01…net_14, debit_01…debit_14) → BALANCES, one row per period that moved.
+
+    Summed over subledger and, except in CA, over currency.
+    """
+    rows = balances.with_columns(currency=bucket_currency())
+    key = [name for name in _KEY if name != "period"]
+    numbers = [f"{n:02d}" for n in range(1, PERIODS_MAX + 1)]
+    sums = [pl.col(f"{part}_{n}").sum().cast(AMOUNT) for part in ("net", "debit") for n in numbers]
+    grouped = rows.group_by(key).agg(sums)
+    parts = [
+        grouped.select(
+            *key,
+            period=pl.lit(int(n), pl.Int16),
+            balance=pl.col(f"net_{n}"),
+            debit=pl.col(f"debit_{n}"),
+        ).filter((pl.col("balance") != 0) | (pl.col("debit") != 0))
+        for n in numbers
+    ]
+    return as_schema(pl.concat(parts), BALANCES)
+
+
+def account_years(balances: pl.DataFrame) -> pl.DataFrame:
+    """ACCOUNT_YEARS: which accounts and years F0902 has a row for, moved or not."""
+    rows = balances.with_columns(currency=bucket_currency())
+    return as_schema(rows.select(*ACCOUNT_YEARS).unique(), ACCOUNT_YEARS)
+
+
+def join_sides(lines: pl.DataFrame, balances: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
+    """Full outer join of both folds into the BUCKETS schema; state and reason are still empty."""
+    joined = lines.join(balances, on=_KEY, how="full", coalesce=True)
+    filled = joined.join(
+        years.with_columns(has_balance=pl.lit(True)), on=list(ACCOUNT_YEARS), how="left"
+    ).with_columns(
+        pl.col("lines").fill_null(0),
+        pl.col("misdated").fill_null(0),
+        pl.col("read").fill_null(0),
+        pl.col("amount").fill_null(ZERO),
+        pl.col("balance").fill_null(ZERO),
+        pl.col("debit").fill_null(ZERO),
+        pl.col("has_balance").fill_null(False),
+        state=pl.lit(""),
+        reason=pl.lit(""),
+    )
+    return as_schema(filled, BUCKETS).sort(_KEY)
+
+
+def moved_buckets(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """BUCKET_KEY where balance or debit is not what it was; both are BALANCES, gone ones included."""
+    was = before.select(*_KEY, was_balance="balance", was_debit="debit")
+    joined = was.join(now, on=_KEY, how="full", coalesce=True)
+    changed = (pl.col("was_balance").fill_null(ZERO) != pl.col("balance").fill_null(ZERO)) | (
+        pl.col("was_debit").fill_null(ZERO) != pl.col("debit").fill_null(ZERO)
+    )
+    return joined.filter(changed).select(_KEY).sort(_KEY)
+
+
+def changed_lines(seen: pl.DataFrame, mirrored: pl.DataFrame) -> pl.DataFrame:
+    """BUCKET_KEY of lines that are new, changed or no longer posted, where they were and where they are.
+
+    `seen`: LINES just read; `mirrored`: the current posted LINES with the same keys.
+    """
+    kept = [
+        "posted",
+        "company",
+        "account_id",
+        "fiscal_year",
+        "period",
+        "amount",
+        "currency",
+        "summarized",
+    ]
+    columns = [*LINE_KEY, *kept]
+    now, was = seen.select(columns), mirrored.select(columns)
+    posted = now.filter(pl.col("posted") == POSTED)
+    arrived = posted.join(was, on=columns, how="anti", nulls_equal=True)
+    same_key = was.join(now, on=list(LINE_KEY), how="semi")
+    left = same_key.join(posted, on=columns, how="anti", nulls_equal=True)
+    both = pl.concat([arrived, left]).with_columns(currency=bucket_currency())
+    return both.select(_KEY).unique().sort(_KEY)

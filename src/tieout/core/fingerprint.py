@@ -1,0 +1,28 @@
+"""The balance fingerprint: grouped sums of F0902 that say cheaply what may have moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+BY_OBJECT = ("ledger", "fiscal_year", "company", "object_account")
+BY_UNIT = ("ledger", "fiscal_year", "company", "business_unit")
+
+
+def adds_up(grouped: pl.DataFrame, count: int) -> bool:
+    """Whether the groups hold all rows; fewer means that the server's fetch limit cut groups off."""
+    return int(grouped["count"].sum()) == count
+
+
+def moved(before: pl.DataFrame, now: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The key of every group that is new, gone or has another count or sum than before.
+
+    Aggregates are compared only with aggregates: AIS scales them by dictionary decimals
+    (facts/jde-ais.md §3.3), which is the same on both sides.
+    """
+    keys = list(key)
+    same = now.join(before, on=now.columns, how="semi", nulls_equal=True)
+    changed = now.join(same, on=keys, how="anti").select(keys)
+    gone = before.join(now, on=keys, how="anti").select(keys)
+    return pl.concat([changed, gone]).sort(keys)

@@ -1,0 +1,118 @@
+"""The declared schemas of the frames that travel through the product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+# Four decimals hold every ISO currency; a fifth is refused when a page is decoded.
+AMOUNT = pl.Decimal(38, 4)
+ZERO = pl.lit(0).cast(AMOUNT)
+
+Schema = Mapping[str, "pl.DataType | type[pl.DataType]"]
+
+# One posted or unposted line of the account ledger (F0911). Its identity is the first seven columns.
+LINE_KEY = (
+    "document_type", "document", "document_company", "gl_date", "line_number", "ledger",
+    "line_extension",
+)  # fmt: skip
+LINES: Schema = {
+    "document_type": pl.String,
+    "document": pl.Int64,
+    "document_company": pl.String,
+    "gl_date": pl.Date,
+    "line_number": pl.String,
+    "ledger": pl.String,
+    "line_extension": pl.String,
+    "posted": pl.String,
+    "company": pl.String,
+    "account_id": pl.String,
+    "business_unit": pl.String,
+    "object_account": pl.String,
+    "subsidiary": pl.String,
+    "subledger": pl.String,
+    "subledger_type": pl.String,
+    "fiscal_year": pl.Int32,
+    "period": pl.Int16,
+    "currency": pl.String,
+    "base_currency": pl.String,
+    "amount": AMOUNT,
+    "batch_type": pl.String,
+    "batch_number": pl.Int64,
+    "updated": pl.Date,
+    "updated_time": pl.Int32,
+    "explanation": pl.String,
+    "remark": pl.String,
+    "reference_2": pl.String,
+    "reversal": pl.String,
+    "summarized": pl.String,
+}
+
+# A bucket is what F0902 proves: summed over subledger and, except in ledger CA, over currency.
+BUCKET_KEY = ("company", "ledger", "currency", "account_id", "fiscal_year", "period")
+BUCKETS: Schema = {
+    "company": pl.String,
+    "ledger": pl.String,
+    "currency": pl.String,
+    "account_id": pl.String,
+    "fiscal_year": pl.Int32,
+    "period": pl.Int16,
+    "lines": pl.Int64,
+    "misdated": pl.Int64,  # lines whose period is not the one of their G/L date
+    "amount": AMOUNT,  # what the posted lines say (F0911)
+    "has_balance": pl.Boolean,  # whether F0902 has a row for this account and year
+    "balance": AMOUNT,  # what F0902 says
+    "debit": AMOUNT,  # F0902's debit column of the period
+    "read": pl.Int64,  # the read of the mirror that holds its lines
+    "state": pl.String,
+    "reason": pl.String,
+}
+
+# F0902 of one account and period (BALANCES), and which accounts and years it has a row for at all.
+BALANCES: Schema = {
+    "company": pl.String,
+    "ledger": pl.String,
+    "currency": pl.String,
+    "account_id": pl.String,
+    "fiscal_year": pl.Int32,
+    "period": pl.Int16,
+    "balance": AMOUNT,
+    "debit": AMOUNT,
+}
+ACCOUNT_YEARS: Schema = {
+    "company": pl.String,
+    "ledger": pl.String,
+    "currency": pl.String,
+    "account_id": pl.String,
+    "fiscal_year": pl.Int32,
+}
+
+# A cell is what Anaplan holds: one amount per company, account, business unit and period member.
+CELL_KEY = ("company", "account", "business_unit", "member", "ledger", "currency")
+CELLS: Schema = {
+    "company": pl.String,
+    "account": pl.String,
+    "business_unit": pl.String,
+    "member": pl.String,
+    "ledger": pl.String,
+    "currency": pl.String,
+    "fiscal_year": pl.Int32,
+    "period": pl.Int16,
+    "sign": pl.Int8,  # -1 where Anaplan shows the ledger's amount with the opposite sign
+    "f0911": AMOUNT,
+    "f0902": AMOUNT,
+    "value": AMOUNT,  # what Anaplan should show
+    "buckets": pl.Int64,
+    "held": pl.String,  # why the cell may not be loaded; "" when it may
+}
+
+
+def empty(schema: Schema) -> pl.DataFrame:
+    """A frame of `schema` without rows."""
+    return pl.DataFrame(schema=dict(schema))
+
+
+def as_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """`frame` with exactly the columns and types of `schema`; a missing column is an error."""
+    return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())

@@ -1,0 +1,119 @@
+"""Members of an Anaplan list: one row per code, conflicts settled by a stated rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from tieout.core.cells import account_code
+from tieout.core.findings import Finding, Severity
+
+CODE_CHARACTERS_MAX = 60  # Anaplan's limit for codes
+NO_POSTING = ("I", "N", "P")  # F0901.PEC and F0006.PECC of members that take no postings any more
+NAMES_SHOWN_MAX = 3
+
+
+def from_accounts(accounts: pl.DataFrame, code: str) -> pl.DataFrame:
+    """F0901 rows → code, description, active, level, category_NN; still one row per account."""
+    return accounts.with_columns(
+        code=account_code(code),
+        active=~pl.col("posting_edit").is_in(NO_POSTING),
+        level=pl.col("level_of_detail"),
+    )
+
+
+def from_business_units(units: pl.DataFrame) -> pl.DataFrame:
+    """F0006 rows → code, description, company, type, active, category_NN."""
+    return units.with_columns(
+        code=pl.col("business_unit"),
+        active=~pl.col("posting_edit").is_in(("N", "P")),
+        type=pl.col("business_unit_type"),
+    )
+
+
+def from_companies(companies: pl.DataFrame) -> pl.DataFrame:
+    """F0010 rows → code, description, currency, active; the template company 00000 is none."""
+    return companies.filter(pl.col("company") != "00000").with_columns(
+        code=pl.col("company"), description=pl.col("name"), active=pl.lit(True)
+    )
+
+
+def one_per_code(
+    rows: pl.DataFrame, attributes: Sequence[str]
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """One row per code. The attribute most rows agree on wins, then the first in text order.
+
+    A member is active when one of its rows is. Every conflict of a name or parent is told as a
+    note, so that the rule never settles something silently.
+    """
+    findings: list[Finding] = []
+    result = rows.select("code").unique().sort("code")
+    for attribute in attributes:
+        if attribute == "active":
+            chosen = rows.group_by("code").agg(pl.col("active").any())
+        else:
+            votes = rows.filter(pl.col(attribute) != "").group_by("code", attribute).len()
+            ranked = votes.sort(["code", "len", attribute], descending=[False, True, False])
+            chosen = ranked.group_by("code", maintain_order=True).first().select("code", attribute)
+            several = (
+                votes.group_by("code")
+                .agg(pl.col(attribute).sort(), n=pl.len())
+                .filter(pl.col("n") > 1)
+            )
+            if not several.is_empty():
+                findings.append(_conflict(attribute, several))
+        result = result.join(chosen, on="code", how="left")
+    text = [a for a in attributes if a != "active"]
+    return result.with_columns(pl.col(text).fill_null("")), findings
+
+
+def _conflict(attribute: str, several: pl.DataFrame) -> Finding:
+    codes = several.sort("code")["code"].head(NAMES_SHOWN_MAX).to_list()
+    more = "…" if several.height > len(codes) else ""
+    return Finding(
+        "name-conflict", Severity.NOTE, f"{attribute}",
+        f"{several.height} codes have rows with different values of {attribute} ({', '.join(codes)}{more}); "
+        "the value most rows agree on was sent.",
+        "Make the master data agree if another value is wanted.", cells=several.height,
+    )  # fmt: skip
+
+
+def check_codes(members: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    """Leave out codes Anaplan cannot take (empty, longer than 60 characters), each told as a finding."""
+    length = pl.col("code").str.len_chars()
+    bad = members.filter((length == 0) | (length > CODE_CHARACTERS_MAX))
+    findings = [
+        Finding(
+            "code-too-long", Severity.REJECT, code or "(empty code)",
+            f"The code {code!r} cannot be a code in Anaplan: it is empty or longer than 60 characters.",
+            "Choose another `account_code`, or correct the master data.", member=code, cells=1,
+        )
+        for code in bad["code"].to_list()
+    ]  # fmt: skip
+    return members.join(bad.select("code"), on="code", how="anti"), findings
+
+
+def parents_first(members: pl.DataFrame, parent: str | None) -> pl.DataFrame:
+    """Order rows so that a parent that is itself a member stands before its children.
+
+    Depth is found by walking up at most as many levels as there are members; a circle keeps its
+    place at the end, where Anaplan will refuse it in its own words.
+    """
+    if parent is None or members.is_empty():
+        return members
+    parent_of: Mapping[str, str] = dict(
+        zip(members["code"].to_list(), members[parent].to_list(), strict=True)
+    )
+    depth: dict[str, int] = {}
+    for code in parent_of:
+        path: list[str] = []
+        here = code
+        while here in parent_of and here not in depth and here not in path:
+            path.append(here)
+            here = parent_of[here]
+        base = depth.get(here, -1) if here not in path else len(parent_of)
+        for offset, name in enumerate(reversed(path), start=1):
+            depth[name] = base + offset
+    order = pl.DataFrame({"code": list(depth), "depth": list(depth.values())})
+    return members.join(order, on="code").sort("depth", "code").drop("depth")

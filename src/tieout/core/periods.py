@@ -1,0 +1,152 @@
+"""Fiscal periods: date patterns (F0008), which period a date falls in, and Anaplan's period members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import polars as pl
+
+PERIODS_MAX = 14
+REGULAR_PERIODS_MAX = 12  # later ones are adjusting periods and follow the company's policy
+
+Policy = Literal["fold", "separate", "refuse"]
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A period within a fiscal year; JDE names the year by the end of its first period."""
+
+    fiscal_year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Period:
+        """`2025-03` → Period(2025, 3)."""
+        year, _, number = text.partition("-")
+        return cls(int(year), int(number))
+
+    def __str__(self) -> str:
+        return f"{self.fiscal_year:04d}-{self.number:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalYear:
+    """One row of F0008: the first day and the fourteen period ends (facts/jde-gl.md §2.5)."""
+
+    begin: date
+    ends: tuple[date, ...]
+
+    def period_of(self, day: date) -> int | None:
+        """The first period that ends on or after `day`; None outside the year."""
+        if not self.begin <= day <= self.ends[-1]:
+            return None
+        return next(n for n, end in enumerate(self.ends, start=1) if day <= end)
+
+    def periods(self) -> int:
+        """The last period whose end differs from the one before it (BSFN B0000167)."""
+        return max(
+            (n for n in range(2, len(self.ends) + 1) if self.ends[n - 1] != self.ends[n - 2]),
+            default=1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalCalendar:
+    """The fiscal years of one date pattern."""
+
+    pattern: str
+    years: Mapping[int, FiscalYear]
+
+    def period_of(self, day: date) -> Period | None:
+        """The period of a G/L date, or None when F0008 has no year for it."""
+        for fiscal_year, year in self.years.items():
+            number = year.period_of(day)
+            if number is not None:
+                return Period(fiscal_year, number)
+        return None
+
+    def end(self, period: Period) -> date | None:
+        """The last day of a period."""
+        year = self.years.get(period.fiscal_year)
+        if year is None or not 1 <= period.number <= len(year.ends):
+            return None
+        return year.ends[period.number - 1]
+
+    def between(self, first: Period, last: Period) -> list[Period]:
+        """All periods of the pattern from `first` to `last`, both included."""
+        return [
+            period
+            for fiscal_year, year in sorted(self.years.items())
+            for number in range(1, year.periods() + 1)
+            if first <= (period := Period(fiscal_year, number)) <= last
+        ]
+
+
+def calendars(patterns: pl.DataFrame) -> dict[str, FiscalCalendar]:
+    """F0008 rows (date_pattern, fiscal_year_start, end_01 … end_14) → one calendar per date pattern.
+
+    The fiscal year is the calendar year in which the first period ends (facts/jde-gl.md §2.5).
+    """
+    years: dict[str, dict[int, FiscalYear]] = {}
+    for row in patterns.iter_rows(named=True):
+        ends = [row[f"end_{n:02d}"] for n in range(1, PERIODS_MAX + 1)]
+        known = [end for end in ends if end is not None]
+        if not known or row["fiscal_year_start"] is None:
+            continue
+        filled = tuple(end if end is not None else known[-1] for end in ends)
+        years.setdefault(row["date_pattern"], {})[filled[0].year] = FiscalYear(
+            row["fiscal_year_start"], filled
+        )
+    return {
+        pattern: FiscalCalendar(pattern, dict(sorted(by_year.items())))
+        for pattern, by_year in years.items()
+    }
+
+
+def month_label(day: date) -> str:
+    """Anaplan's label of the month that holds `day`, such as `Jan 25`."""
+    return f"{MONTHS[day.month - 1]} {day.year % 100:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodMember:
+    """Where a ledger period goes in Anaplan; `shown` is the period whose row in the tie-out holds it."""
+
+    company: str
+    period: Period
+    shown: Period
+    member: str  # "" when the policy refuses the period or no member is known
+
+
+def period_members(
+    company: str,
+    calendar: FiscalCalendar,
+    periods: list[Period],
+    policy: Policy,
+    table: Mapping[tuple[str, int, int], str] | None = None,
+) -> list[PeriodMember]:
+    """Members of `periods` by a table (pattern, fiscal year, period) or by period end date.
+
+    Adjusting periods (13, 14) fold into period 12, need a member of their own, or are refused.
+    """
+    result = []
+    for period in periods:
+        shown = period
+        if period.number > REGULAR_PERIODS_MAX and policy == "fold":
+            shown = Period(period.fiscal_year, REGULAR_PERIODS_MAX)
+        key = (calendar.pattern, shown.fiscal_year, shown.number)
+        end = calendar.end(shown)
+        if period.number > REGULAR_PERIODS_MAX and policy == "refuse":
+            member = ""
+        elif table is not None:
+            member = table.get(key, "")
+        elif shown.number > REGULAR_PERIODS_MAX or end is None:
+            member = ""  # "separate" needs a table: a calendar of months has no thirteenth
+        else:
+            member = month_label(end)
+        result.append(PeriodMember(company, period, shown, member))
+    return result

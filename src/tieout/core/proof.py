@@ -1,0 +1,169 @@
+"""Proof: a bucket's lines equal its balance, a company's accounts net to zero, or we say why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from tieout.core.findings import Finding, Severity
+from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY
+from tieout.core.scope import Scope
+
+_KEY = list(BUCKET_KEY)
+
+TIED, BALANCE, HELD = "tied", "balance", "held"
+IN_USE = "U"  # F0011.IST of a batch that is being posted, also left behind by a post that died
+
+# The classes of facts/jde-gl.md §3.4 that hold a bucket; a held cell keeps its old Anaplan value.
+DIED_POST = "died post"
+BATCH_IN_USE = "batch in use"
+WRONG_PERIOD = "wrong period"
+NO_BALANCE_ROW = "no balance row"
+NO_JOURNALS = "balance without journals"
+NO_LONGER_SHOWN = "no longer shown"
+UNEXPLAINED = "unexplained"
+
+REMEDIES = {
+    DIED_POST: "Ask the JD Edwards team to run R099102 in proof mode for the batch, then in final mode.",
+    BATCH_IN_USE: "Wait until the batch is posted; if its post died, ask the JD Edwards team to release it.",
+    WRONG_PERIOD: "Ask the JD Edwards team to correct the period of these lines (R099103) and to repost.",
+    NO_BALANCE_ROW: "Ask the JD Edwards team to run R099102: lines are posted to an account without F0902 row.",
+    NO_JOURNALS: "Find out how the balance was loaded; set `detail_from` later if the year was converted.",
+    NO_LONGER_SHOWN: "Ask the JD Edwards team whether row security changed or history was purged.",
+    UNEXPLAINED: "Compare the lines and the balance in JD Edwards (R097001, R099102 in proof mode).",
+}  # fmt: skip
+
+
+def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFrame:
+    """Set state and reason of every bucket (facts/jde-gl.md §3.4).
+
+    `batches`: BUCKET_KEY, in_use_amount, in_use_lines: what lines of batches in use put into a
+    bucket. Lines and balance that agree are tied, unless a line is misdated or its batch in use.
+    """
+    detail = pl.lit(True)
+    first = scope.rule.detail_from
+    if first is not None:
+        detail = (pl.col("fiscal_year") > first.fiscal_year) | (
+            (pl.col("fiscal_year") == first.fiscal_year) & (pl.col("period") >= first.number)
+        )
+    difference = pl.col("amount") - pl.col("balance")
+    reason = (
+        pl.when(~detail).then(pl.lit(""))
+        .when(pl.col("misdated") > 0).then(pl.lit(WRONG_PERIOD))
+        .when((difference != 0) & (difference == pl.col("in_use_amount"))).then(pl.lit(DIED_POST))
+        .when(pl.col("in_use_lines") > 0).then(pl.lit(BATCH_IN_USE))
+        .when(difference == 0).then(pl.lit(""))
+        .when(~pl.col("has_balance")).then(pl.lit(NO_BALANCE_ROW))
+        .when(pl.col("lines") == 0).then(pl.lit(NO_JOURNALS))
+        .otherwise(pl.lit(UNEXPLAINED))
+    )  # fmt: skip
+    joined = buckets.join(batches, on=_KEY, how="left").with_columns(
+        pl.col("in_use_amount").fill_null(pl.lit(0).cast(AMOUNT)),
+        pl.col("in_use_lines").fill_null(0),
+    )
+    return joined.with_columns(reason=reason).with_columns(
+        state=pl.when(pl.col("reason") != "").then(pl.lit(HELD))
+        .when(~detail).then(pl.lit(BALANCE)).otherwise(pl.lit(TIED))
+    ).select(buckets.columns)  # fmt: skip
+
+
+def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
+    """Hold buckets whose account and year F0902 showed before and shows no longer.
+
+    A balance row does not disappear from F0902 but by a purge or by row security, which hides a
+    unit from F0911 and F0902 alike: the old value stays, and a person is asked.
+    """
+    key = list(ACCOUNT_YEARS)
+    gone = before.filter(pl.col("has_balance")).join(years, on=key, how="anti")
+    kept = gone.with_columns(state=pl.lit(HELD), reason=pl.lit(NO_LONGER_SHOWN))
+    return pl.concat([buckets.join(gone, on=_KEY, how="anti"), kept.select(buckets.columns)])
+
+
+def not_zero(buckets: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """company, ledger, fiscal_year, period, f0911, f0902 where a company does not net to zero."""
+    balanced = buckets.filter(pl.col("ledger").is_in(sorted(scope.must_balance)))
+    return (
+        balanced.group_by("company", "ledger", "currency", "fiscal_year", "period")
+        .agg(f0911=pl.col("amount").sum().cast(AMOUNT), f0902=pl.col("balance").sum().cast(AMOUNT))
+        .filter(pl.col("f0902") != 0)
+        .sort("company", "ledger", "fiscal_year", "period")
+    )
+
+
+def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
+    """What the whole set of buckets must show: every company has rows and nets to zero."""
+    findings = []
+    present = set(buckets.filter(pl.col("has_balance"))["company"].to_list())
+    for company in scope.companies:
+        if company.company not in present:
+            findings.append(
+                Finding(
+                    "company-without-rows", Severity.DIFFERENCE, f"company {company.company}",
+                    f"JD Edwards shows no balance of company {company.company}.",
+                    "Ask the JD Edwards administrator whether row security hides it.", company.company,
+                )
+            )  # fmt: skip
+    currencies = {c.company: c.currency for c in scope.companies}
+    for row in not_zero(buckets, scope).iter_rows(named=True):
+        subject = f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}"
+        findings.append(
+            Finding(
+                "not-zero", Severity.DIFFERENCE, subject,
+                f"The balances of {subject} do not net to zero.",
+                "Ask the JD Edwards administrator for the missing side: row security, or a batch posted "
+                "out of balance.", row["company"], amount=row["f0902"],
+                currency=currencies.get(row["company"], ""),
+            )
+        )  # fmt: skip
+    return findings
+
+
+def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
+    """One finding per company, year, period and reason of the held buckets."""
+    currencies = {c.company: c.currency for c in scope.companies}
+    groups = (
+        buckets.filter(pl.col("state") == HELD)
+        .group_by("company", "ledger", "fiscal_year", "period", "reason")
+        .agg(
+            accounts=pl.col("account_id").sort().head(3),
+            buckets=pl.len(),
+            difference=(pl.col("amount") - pl.col("balance")).sum().cast(AMOUNT),
+        )
+        .sort("company", "ledger", "fiscal_year", "period", "reason")
+    )
+    return [
+        Finding(
+            "no-longer-shown" if row["reason"] == NO_LONGER_SHOWN else "not-proved",
+            Severity.DIFFERENCE,
+            f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}",
+            f"{row['buckets']} account balances are held: {row['reason']} "
+            f"(account id {', '.join(row['accounts'])}{'…' if row['buckets'] > len(row['accounts']) else ''}). "
+            "Their cells keep the old value.",
+            REMEDIES[row["reason"]],
+            row["company"],
+            amount=row["difference"],
+            currency=currencies.get(row["company"], ""),
+            cells=row["buckets"],
+        )
+        for row in groups.iter_rows(named=True)
+    ]
+
+
+def batches_without_lines(posted: Sequence[tuple[str, int]], shown: pl.DataFrame) -> list[Finding]:
+    """Posted batches (type, number) of which no line at all is shown (`shown`: batch_type, batch_number).
+
+    F0011 carries no business unit, so row security by business unit does not hide a header.
+    """
+    seen = set(shown.select("batch_type", "batch_number").iter_rows())
+    missing = [batch for batch in posted if batch not in seen]
+    if not missing:
+        return []
+    names = ", ".join(f"{kind} {number}" for kind, number in missing[:5])
+    return [
+        Finding(
+            "batch-without-lines", Severity.DIFFERENCE, f"batches {names}{'…' if len(missing) > 5 else ''}",
+            f"{len(missing)} posted batches show no line to this JD Edwards user.",
+            "Ask the JD Edwards administrator whether row security hides a business unit.", cells=len(missing),
+        )
+    ]  # fmt: skip

@@ -1,0 +1,225 @@
+"""Which companies, ledgers and periods a flow loads, and where each period goes in Anaplan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+import polars as pl
+
+from tieout.core.findings import Finding, Severity
+from tieout.core.periods import (
+    PERIODS_MAX,
+    FiscalCalendar,
+    Period,
+    PeriodMember,
+    Policy,
+    calendars,
+    period_members,
+)
+
+DICTIONARY_DECIMALS = 2  # what JDE uses where no currency governs (facts/jde-gl.md §2.6)
+TEMPLATE_COMPANY = "00000"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRule:
+    """The periods a flow asks for; `to_period` None means each company's current period."""
+
+    companies: Sequence[str]
+    ledgers: Sequence[str]
+    from_period: Period
+    to_period: Period | None
+    prior_years: int
+    locked_through: Period | None
+    detail_from: Period | None
+    period_13: Mapping[str, Policy]
+    member_table: Mapping[tuple[str, int, int], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Small tables of JD Edwards that decide how ledger rows are read.
+
+    `companies`: company, currency, date_pattern, fiscal_year_start, current_period (F0010);
+    `patterns`: date_pattern, fiscal_year_start, end_01…end_14 (F0008); `currencies`: currency, decimals
+    (F0013); `ledgers`: ledger, required_to_balance (F0025).
+    """
+
+    companies: pl.DataFrame
+    patterns: pl.DataFrame
+    currencies: pl.DataFrame
+    ledgers: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyScope:
+    """What is loaded of one company."""
+
+    company: str
+    currency: str
+    decimals: int
+    calendar: FiscalCalendar
+    current: Period
+    members: tuple[PeriodMember, ...]
+
+    def years(self) -> list[int]:
+        """The fiscal years in scope."""
+        return sorted({m.period.fiscal_year for m in self.members})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a flow loads, and what is wrong with the reference data it needs."""
+
+    rule: ScopeRule
+    companies: tuple[CompanyScope, ...]
+    must_balance: frozenset[str]
+    decimals: Mapping[str, int]  # by currency
+    findings: tuple[Finding, ...]
+
+    def member_frame(self) -> pl.DataFrame:
+        """company, fiscal_year, period, shown_year, shown_period, member, locked; one row a period."""
+        rows = [
+            (
+                m.company, m.period.fiscal_year, m.period.number, m.shown.fiscal_year, m.shown.number,
+                m.member, self.is_locked(m.period),
+            )
+            for c in self.companies for m in c.members
+        ]  # fmt: skip
+        return pl.DataFrame(
+            rows,
+            orient="row",
+            schema={
+                "company": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16,
+                "shown_year": pl.Int32, "shown_period": pl.Int16, "member": pl.String, "locked": pl.Boolean,
+            },
+        )  # fmt: skip
+
+    def days(self) -> pl.DataFrame:
+        """company, fiscal_year, period, first_day, last_day of every period of the calendars."""
+        rows = []
+        for company in self.companies:
+            for fiscal_year, year in company.calendar.years.items():
+                first = year.begin
+                for number, last in enumerate(year.ends, start=1):
+                    rows.append((company.company, fiscal_year, number, first, last))
+                    first = last + timedelta(days=1)
+        return pl.DataFrame(
+            rows,
+            orient="row",
+            schema={
+                "company": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16,
+                "first_day": pl.Date, "last_day": pl.Date,
+            },
+        )  # fmt: skip
+
+    def is_locked(self, period: Period) -> bool:
+        """Whether `period` is at or before the lock."""
+        return self.rule.locked_through is not None and period <= self.rule.locked_through
+
+    def has_detail(self, period: Period) -> bool:
+        """Whether F0911 still explains `period`; before `detail_from` F0902 speaks alone."""
+        return self.rule.detail_from is None or period >= self.rule.detail_from
+
+    def open_years(self) -> list[int]:
+        """Fiscal years a poll looks at: from the current year back by `prior_years`."""
+        if not self.companies:
+            return []
+        last = min(c.current.fiscal_year for c in self.companies)
+        first = last - self.rule.prior_years
+        return [year for year in self.years() if year >= first]
+
+    def years(self) -> list[int]:
+        """All fiscal years in scope."""
+        return sorted({year for c in self.companies for year in c.years()})
+
+    def company_codes(self) -> list[str]:
+        """The companies in scope."""
+        return [c.company for c in self.companies]
+
+
+def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
+    """Resolve the rule against F0010, F0008, F0013 and F0025; what cannot be resolved is a finding."""
+    by_pattern = calendars(reference.patterns)
+    decimals = {
+        row["currency"]: int(row["decimals"])
+        for row in reference.currencies.iter_rows(named=True)
+        if row["decimals"].isdigit()
+    }
+    rows = {r["company"]: r for r in reference.companies.iter_rows(named=True)}
+    companies: list[CompanyScope] = []
+    findings: list[Finding] = []
+    for company in rule.companies:
+        row = rows.get(company)
+        calendar = by_pattern.get(row["date_pattern"]) if row else None
+        current = current_period(row, calendar) if row and calendar else None
+        if row is None or calendar is None or current is None:
+            findings.append(_unresolved(company, row is not None, calendar is not None))
+            continue
+        last = rule.to_period or current
+        policy = rule.period_13.get(company) or rule.period_13.get("default", "fold")
+        periods = calendar.between(rule.from_period, last)
+        members = period_members(company, calendar, periods, policy, rule.member_table)
+        findings.extend(_member_findings(members))
+        companies.append(
+            CompanyScope(
+                company, row["currency"], decimals.get(row["currency"], DICTIONARY_DECIMALS), calendar,
+                current, tuple(members),
+            )
+        )  # fmt: skip
+    balanced = reference.ledgers.filter(pl.col("required_to_balance") == "Y")["ledger"].to_list()
+    return Scope(rule, tuple(companies), frozenset(balanced), decimals, tuple(findings))
+
+
+def current_period(row: Mapping[str, object], calendar: FiscalCalendar) -> Period | None:
+    """F0010's current period: the fiscal year that holds DFYJ, and PNC."""
+    begin, number = row["fiscal_year_start"], row["current_period"]
+    for fiscal_year, year in calendar.years.items():
+        if year.begin == begin and isinstance(number, int) and 1 <= number <= PERIODS_MAX:
+            return Period(fiscal_year, number)
+    return None
+
+
+def _unresolved(company: str, known: bool, has_pattern: bool) -> Finding:
+    if not known:
+        what = f"Company {company} is not in F0010, or this JD Edwards user may not see it."
+        remedy = "Correct `companies` in the flow, or ask the JD Edwards administrator for access."
+    elif not has_pattern:
+        what = f"The date pattern of company {company} has no rows in F0008."
+        remedy = "Ask the JD Edwards administrator to set up the fiscal date pattern."
+    else:
+        what = (
+            f"F0008 has no year that begins on the first day of company {company}'s current year."
+        )
+        remedy = "Ask the JD Edwards administrator to complete the fiscal date pattern."
+    return Finding(
+        "period-missing", Severity.DIFFERENCE, f"company {company}", what, remedy, company
+    )
+
+
+def _member_findings(members: Sequence[PeriodMember]) -> list[Finding]:
+    """Two regular periods in one member would add up silently, so they are refused."""
+    seen: dict[str, PeriodMember] = {}
+    findings = []
+    for member in members:
+        other = seen.setdefault(member.member, member) if member.member else member
+        if other.shown != member.shown:
+            findings.append(
+                Finding(
+                    "period-missing", Severity.DIFFERENCE, f"company {member.company}, {member.member}",
+                    f"Periods {other.period} and {member.period} of company {member.company} both go to "
+                    f"{member.member}.",
+                    "Map the periods by a table (`periods = \"periods.csv\"`).", member.company, "period",
+                    member.member,
+                )
+            )  # fmt: skip
+    return findings
+
+
+def places_exceeded(amount: str, decimals: int) -> pl.Expr:
+    """Whether the amount column has digits beyond `decimals` (an expression without rounding)."""
+    unit = pl.lit(Decimal(1).scaleb(-decimals)).cast(pl.Decimal(38, 4))
+    return (pl.col(amount) % unit) != 0

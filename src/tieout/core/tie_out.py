@@ -1,0 +1,130 @@
+"""The tie-out: F0911 = F0902 = Anaplan, cell by cell, as a full outer join of the whole scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from tieout.core.findings import Finding, Severity
+from tieout.core.frames import AMOUNT, CELL_KEY, ZERO
+
+_KEY = list(CELL_KEY)
+SUBJECTS_SHOWN_MAX = 3
+
+
+def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """Full outer join of the ledger's cells and Anaplan's (CELL_KEY, shown).
+
+    Returns CELL_KEY, fiscal_year, period, f0911, f0902, anaplan (all in ledger sign), value, shown
+    (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
+    `members` (company, member, fiscal_year, period) says what is inside.
+    """
+    inside = members.select("company", "member", in_year="fiscal_year", in_period="period").unique(
+        ["company", "member"]
+    )
+    read = anaplan.join(inside, on=["company", "member"], how="inner")
+    joined = (
+        cells.join(read, on=_KEY, how="full", coalesce=True)
+        .with_columns(
+            pl.col("fiscal_year").fill_null(pl.col("in_year")),
+            pl.col("period").fill_null(pl.col("in_period")),
+            pl.col("sign").fill_null(1),
+            pl.col("held").fill_null(""),
+            in_ledger=pl.col("value").is_not_null(),
+            **{c: pl.col(c).fill_null(ZERO) for c in ("f0911", "f0902", "value", "shown")},
+        )
+        .with_columns(
+            # Exact also where a cell mixes signs: it differs by what Anaplan shows too much.
+            anaplan=(
+                pl.col("f0911")
+                + pl.when(pl.col("sign") < 0)
+                .then(pl.col("value") - pl.col("shown"))
+                .otherwise(pl.col("shown") - pl.col("value"))
+            ).cast(AMOUNT)
+        )
+    )
+    columns = [
+        "fiscal_year",
+        "period",
+        "f0911",
+        "f0902",
+        "anaplan",
+        "value",
+        "shown",
+        "held",
+        "in_ledger",
+    ]
+    return joined.select(*_KEY, *columns).sort(_KEY)
+
+
+def differs() -> pl.Expr:
+    """Whether a compared cell's three values are not all equal."""
+    return (pl.col("f0911") != pl.col("f0902")) | (pl.col("f0911") != pl.col("anaplan"))
+
+
+def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame:
+    """One row per company, ledger, currency, fiscal year and period, with counts, sums and difference.
+
+    `gross_*` sums absolute cell values; `difference` sums absolute cell differences (the larger of
+    F0911 − F0902 and F0911 − Anaplan).
+    """
+    base = pl.col("company").replace_strict(dict(currencies), default="")
+    currency = pl.when(pl.col("currency") != "").then(pl.col("currency")).otherwise(base)
+    gap = pl.max_horizontal(
+        (pl.col("f0911") - pl.col("f0902")).abs(), (pl.col("f0911") - pl.col("anaplan")).abs()
+    )
+    return (
+        compared.with_columns(currency=currency, gap=gap)
+        .group_by("company", "ledger", "currency", "fiscal_year", "period")
+        .agg(
+            cells=pl.len(),
+            cells_differing=(pl.col("gap") != 0).sum(),
+            gross_f0911=pl.col("f0911").abs().sum().cast(AMOUNT),
+            gross_f0902=pl.col("f0902").abs().sum().cast(AMOUNT),
+            gross_anaplan=pl.col("anaplan").abs().sum().cast(AMOUNT),
+            f0911=pl.col("f0911").sum().cast(AMOUNT),
+            f0902=pl.col("f0902").sum().cast(AMOUNT),
+            anaplan=pl.col("anaplan").sum().cast(AMOUNT),
+            difference=pl.col("gap").sum().cast(AMOUNT),
+        )
+        .sort("company", "ledger", "fiscal_year", "period")
+    )
+
+
+def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -> list[Finding]:
+    """Anaplan's differences as findings, one per company, period and kind; held cells have their own."""
+    shown = compared.filter((pl.col("value") != pl.col("shown")) & (pl.col("held") == "")).with_columns(
+        rule=pl.when(~pl.col("in_ledger")).then(pl.lit("not-of-the-ledger"))
+        .when(pl.col("shown") == 0).then(pl.lit("anaplan-wiped"))
+        .otherwise(pl.lit("anaplan-differs"))
+    )  # fmt: skip
+    groups = (
+        shown.group_by("rule", "company", "ledger", "fiscal_year", "period")
+        .agg(
+            cells=pl.len(),
+            amount=(pl.col("anaplan") - pl.col("f0911")).abs().sum().cast(AMOUNT),
+            subjects=pl.concat_str("account", pl.lit(" × "), "business_unit")
+            .sort()
+            .head(SUBJECTS_SHOWN_MAX),
+        )
+        .sort("company", "fiscal_year", "period", "rule")
+    )
+    words = {
+        "not-of-the-ledger": "hold an amount in Anaplan that the ledger does not have",
+        "anaplan-wiped": "are empty in Anaplan although the ledger has an amount",
+        "anaplan-differs": "show another amount in Anaplan than the ledger",
+    }
+    return [
+        Finding(
+            row["rule"], Severity.DIFFERENCE,
+            f"company {row['company']}, ledger {row['ledger'] or 'all'}, "
+            f"{row['fiscal_year']}-{row['period']:02d}",
+            f"{row['cells']} cells {words[row['rule']]} ({', '.join(row['subjects'])}"
+            f"{'…' if row['cells'] > len(row['subjects']) else ''}).",
+            "The next run sends these cells again; find out who or what changed them in Anaplan.",
+            row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
+            cells=row["cells"],
+        )
+        for row in groups.iter_rows(named=True)
+    ]  # fmt: skip
