@@ -1,0 +1,284 @@
+"""Opens the database of an instance, runs transactions on it, and says in words what went wrong.
+
+SQLite by default, PostgreSQL by URL. SQLite runs with a rollback journal unless it is new enough
+for a sound write-ahead log (the WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html), and
+always with synchronous=FULL (guide/reliability.md §0.10: NORMAL loses acknowledged commits).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable
+from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
+
+BUSY_TIMEOUT_SECONDS = 30
+TRANSACTION_TRIES_MAX = 4
+WAL_SOUND_SINCE = (3, 51, 3)
+SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
+_OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
+
+T = TypeVar("T")
+
+
+class TryAgain(Exception):
+    """The database asks for the whole transaction to be repeated (deadlock, serialisation)."""
+
+
+class Database:
+    """One database; `engine` may be handed to the durable engine, which keeps its tables there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        if self.is_sqlite:
+            refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
+            self.engine = _sqlite_engine(url)
+        else:
+            self.engine = create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+        self._writing = self.engine.execution_options(**{_OPENING: "BEGIN IMMEDIATE"})
+        self._reading = self.engine.execution_options(**{_OPENING: "BEGIN"})
+
+    @classmethod
+    def at(cls, path: Path) -> Database:
+        """The SQLite database in `path`, made empty and private when it is not there yet."""
+        with saying_what_failed():
+            # SQLite gives its journal the mode of the database: nobody else may read either.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        return cls(f"sqlite:///{path}")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One writing transaction: committed when the block ends, undone when it raises."""
+        with saying_what_failed(), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One reading transaction, which does not make SQLite's writers wait for each other."""
+        with saying_what_failed(), self._reading.begin() as connection:
+            yield connection
+
+    def transact(self, write: Callable[[Connection], T]) -> T:
+        """Run `write` in one transaction, again when the database asks for it.
+
+        `write` may run several times and its first commit may already have happened when the
+        connection was lost: it must look before it inserts.
+        """
+        for tries in range(1, TRANSACTION_TRIES_MAX + 1):
+            try:
+                with self.begin() as connection:
+                    return write(connection)
+            except (TryAgain, Unavailable) as trouble:
+                if tries == TRANSACTION_TRIES_MAX:
+                    raise Unavailable(
+                        "The database could not finish a transaction.",
+                        untouched="Nothing was changed by it.",
+                        do="Try again in a minute.",
+                        evidence=str(trouble),
+                    ) from trouble
+        raise AssertionError("unreachable")
+
+    def version(self) -> str:
+        """The schema version of this database; empty when nothing was made yet."""
+        with self.read() as connection:
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return ""
+            found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant of ours
+            return str(found or "")
+
+    def check(self) -> None:
+        """Refuse a database this program does not know: a newer one, or one not yet migrated."""
+        found = self.version()
+        if found == SCHEMA_VERSION:
+            return
+        if found > SCHEMA_VERSION:
+            raise newer_schema(found)
+        raise Misconfigured(
+            f"The database has schema {found or 'none'}; this program needs {SCHEMA_VERSION}.",
+            untouched="Nothing was changed.",
+            do="Run `tieout init`, or start `tieout serve`, which brings it up to date.",
+        )
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def newer_schema(found: str) -> Misconfigured:
+    """The refusal of an old program that meets a database of a newer one."""
+    return Misconfigured(
+        f"The database was written by a newer Tieout (schema {found}; this program knows "
+        f"{SCHEMA_VERSION}).",
+        untouched="Nothing was read or changed.",
+        do="Install the newer version again, or restore a backup made before the upgrade.",
+        who="who runs this installation",
+    )
+
+
+def lock(connection: Connection, name: str) -> None:
+    """Make the transactions that ask for `name` go one after the other until they end."""
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    # SQLite: BEGIN IMMEDIATE already lets only one writer in.
+
+
+def insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert `row` unless its key is there already; says whether it was inserted.
+
+    On PostgreSQL it waits for a transaction that is inserting the same key.
+    """
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).values(dict(row)).on_conflict_do_nothing()
+    # Drivers do not agree on the row count of an INSERT; what it returns is exact.
+    inserted = connection.execute(statement.returning(*table.primary_key.columns))
+    return inserted.first() is not None
+
+
+def refuse_unsound_sqlite(python: tuple[int, ...], library: tuple[int, ...]) -> None:
+    """Refuse Python ≥ 3.12 with SQLite < 3.42, where every durable run dies (engine.md §3.13)."""
+    if python >= (3, 12) and library < SUBSECONDS_SINCE:
+        spelled = ".".join(map(str, library))
+        raise Misconfigured(
+            f"Python {'.'.join(map(str, python))} here uses SQLite {spelled}, "
+            "which is too old for it.",
+            untouched="Nothing was changed.",
+            do="Use Python 3.11, or a Python built with SQLite 3.42 or newer, or PostgreSQL.",
+            who="who runs this installation",
+        )
+
+
+def journal_mode(library: tuple[int, ...]) -> str:
+    """The journal that cannot corrupt the file with this SQLite."""
+    return "WAL" if library >= WAL_SOUND_SINCE else "DELETE"
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    mode = journal_mode(sqlite3.sqlite_version_info)
+
+    @event.listens_for(engine, "connect")
+    def settings(connection: sqlite3.Connection, _record: object) -> None:
+        # The durable engine shares this engine and opens its transactions as the driver does.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # The driver would begin only at the first change, after our reads: too late for
+        # look-then-write. A write lock taken at the start cannot fail in the middle either.
+        if opening := connection.get_execution_options().get(_OPENING):
+            connection.exec_driver_sql(opening)
+
+    return engine
+
+
+@contextmanager
+def saying_what_failed() -> Iterator[None]:
+    """Turn the failures of a database or a disk into one sentence for a person."""
+    try:
+        yield
+    except DBAPIError as error:
+        trouble = _from_sqlite(error) or _from_postgres(error)
+        if trouble is None:
+            raise
+        raise trouble from error
+    except OSError as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        raise trouble from error
+
+
+def disk_trouble(error: OSError) -> Trouble | None:
+    """The refusal for a disk that takes no more, or None for another failure."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _disk_full(os.strerror(error.errno))
+    if error.errno in (errno.EIO, errno.EROFS):
+        return _disk_failed(os.strerror(error.errno))
+    return None
+
+
+def _disk_full(evidence: str) -> Refused:
+    return Refused(
+        "The disk of this instance is full, or this process may not write more to it.",
+        untouched="Nothing was changed by this step.",
+        do="Make room on it, then run the flow again: it goes on where it stopped.",
+        who="who runs this machine",
+        evidence=evidence,
+    )
+
+
+def _disk_failed(evidence: str) -> Refused:
+    return Refused(
+        "The disk of this instance could not be written.",
+        untouched="Nothing was changed by this step.",
+        do="Check the disk and its mount, then start Tieout again.",
+        who="who runs this machine",
+        evidence=evidence,
+    )
+
+
+def _from_sqlite(error: DBAPIError) -> Exception | None:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    words = str(error.orig)
+    match code & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return _disk_full(words)
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+            return _disk_failed(words)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Busy(
+                f"The database was held by another program for {BUSY_TIMEOUT_SECONDS} seconds.",
+                untouched="Nothing was changed.",
+                do="Try again; if a backup tool holds the file, let it use `tieout backup`.",
+                evidence=words,
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return Refused(
+                "The database file of this instance is damaged, or is not a database.",
+                untouched="Nothing was changed.",
+                do="Restore the last backup.",
+                who="who runs this machine",
+                evidence=words,
+            )
+    return None
+
+
+def _from_postgres(error: DBAPIError) -> Exception | None:
+    state: Any = getattr(error.orig, "sqlstate", None)
+    if state in ("40001", "40P01"):
+        return TryAgain(str(error.orig))
+    if state == "53100":
+        return _disk_full(str(error.orig))
+    if error.connection_invalidated or (isinstance(error, OperationalError) and state is None):
+        return Unavailable(
+            "The database does not answer, or it broke the connection.",
+            do="See that PostgreSQL runs and that TIEOUT_DATABASE names it.",
+            who="who runs the database",
+            evidence=type(error.orig).__name__,  # the words may hold the address with its password
+        )
+    return None

@@ -1,0 +1,1 @@
+"""One file for each schema version; a released file is never edited."""

@@ -1,0 +1,296 @@
+"""Immutable files of kept rows and bytes, visible only through their committed manifest rows.
+
+A file is written under a temporary name, flushed to the disk, hashed, and renamed to a name made
+here (never from a peer's words); its manifest row follows in the step's transaction. A file without
+a row belongs to a step that never committed: nobody reads it and `sweep` removes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy.engine import Row
+
+from tieout.errors import Refused
+from tieout.store.database import disk_trouble, saying_what_failed
+from tieout.store.schema import app_manifest
+
+PARQUET_ZSTD_LEVEL = 1  # guide/dataplane.md §4: 17 bytes a row at 1.4 million rows a second
+ORPHAN_AGE_SECONDS_MIN = 86_400  # another worker's step may be between its file and its commit
+NAME_CHARACTERS_MAX = 60
+_UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+_PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What one file holds: whose it is, how much, and the hash of its bytes."""
+
+    id: str
+    run: str
+    step: str
+    flow: str
+    kind: str
+    company: str
+    ledger: str
+    fiscal_year: int
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    written_at: datetime
+    sums: Mapping[str, str] = field(default_factory=dict)
+    superseded_by: str | None = None
+
+    def brief(self) -> dict[str, object]:
+        """What a step's result or an audit entry says about this file."""
+        return {"id": self.id, "kind": self.kind, "rows": self.rows, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One finished file, its path relative to the records directory."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Records:
+    """The directory of files, `HOME/records`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write_frame(self, place: Sequence[str], frame: pl.DataFrame) -> Written:
+        """`frame` as Parquet under `place` (flow, kind, run, step); amounts stay Decimal."""
+
+        def fill(file: BinaryIO) -> None:
+            frame.write_parquet(file, compression="zstd", compression_level=PARQUET_ZSTD_LEVEL)
+
+        return self._write(place, ".parquet", fill)
+
+    def write_bytes(self, place: Sequence[str], data: bytes, suffix: str) -> Written:
+        """`data` exactly as it is, under a name that ends with `suffix` (".csv.gz", ".json")."""
+        if not re.fullmatch(r"(\.[a-z0-9]{1,8}){1,2}", suffix):
+            raise ValueError(f"not a file suffix: {suffix!r}")
+        return self._write(place, suffix, lambda file: _write_all(file, data))
+
+    def _write(
+        self, place: Sequence[str], suffix: str, fill: Callable[[BinaryIO], None]
+    ) -> Written:
+        flow, kind, *rest = [_fit(word) for word in place]
+        name = "-".join([*rest, secrets.token_hex(8)]) + suffix
+        directory = self.root / flow / kind
+        with saying_what_failed():
+            _make_directory(directory)
+            part = directory / (name + _PART)
+            try:
+                written = _fill(part, fill)
+                os.rename(part, directory / name)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            _flush_directory(directory)
+        return Written(f"{flow}/{kind}/{name}", *written)
+
+    def scan(self, manifests: Sequence[Manifest], schema: pl.Schema | None = None) -> pl.LazyFrame:
+        """The rows of all `manifests`, one after the other in their order.
+
+        Without manifests the frame is empty and has `schema`. A missing or cut file is Refused.
+        """
+        if not manifests:
+            return pl.LazyFrame(schema=schema)
+        return pl.scan_parquet([self._path(manifest) for manifest in manifests])
+
+    def read_bytes(self, manifest: Manifest) -> bytes:
+        """The kept bytes, checked against their hash."""
+        data = self._path(manifest).read_bytes()
+        if hashlib.sha256(data).hexdigest() != manifest.sha256:
+            raise _damaged(manifest, "its content is not what was written")
+        return data
+
+    def check(self, manifest: Manifest) -> None:
+        """Refuse a file whose bytes are no longer those that were written."""
+        with open(self._path(manifest), "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != manifest.sha256:
+            raise _damaged(manifest, "its content is not what was written")
+
+    def require(self, manifest: Manifest) -> None:
+        """Refuse when the file is missing or cut."""
+        self._path(manifest)
+
+    def _path(self, manifest: Manifest) -> Path:
+        path = self.root / manifest.path
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise _damaged(manifest, "it is missing") from None
+        if size != manifest.bytes:
+            raise _damaged(manifest, f"it has {size} bytes instead of {manifest.bytes}")
+        return path
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Take away files of a step that failed before its commit was tried."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+
+    def sweep(
+        self,
+        visible: Callable[[], set[str]],
+        *,
+        age_seconds_min: float = ORPHAN_AGE_SECONDS_MIN,
+    ) -> list[str]:
+        """Remove files older than `age_seconds_min` that no manifest names; returns their paths.
+
+        `visible` is asked after the directory was listed, so that a file committed in between
+        stays. An age of 0 is for a start-up at which no other process can be running a step.
+        """
+        # The file system stamps files with the machine's clock, so ages are measured by it.
+        newest = time.time() - age_seconds_min
+        found = [path for path in self.root.rglob("*") if path.is_file()]
+        old = [path for path in found if path.stat().st_mtime <= newest]
+        kept = visible()
+        orphans = [path for path in old if str(path.relative_to(self.root)) not in kept]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return sorted(str(path.relative_to(self.root)) for path in orphans)
+
+
+def _fit(word: str) -> str:
+    return _UNFIT_FOR_NAMES.sub("_", word)[:NAME_CHARACTERS_MAX] or "_"
+
+
+def _fill(part: Path, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w+b") as file:
+        try:
+            fill(file)
+            file.flush()
+            os.fsync(descriptor)
+        except pl.exceptions.PolarsError as error:
+            raise _disk_error(error) from error
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(descriptor).st_size, digest
+
+
+def _disk_error(error: pl.exceptions.PolarsError) -> Exception:
+    # Polars wraps the system's error; its number stands in the words: "… (os error 28)".
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    trouble = disk_trouble(OSError(int(number[1]), str(error))) if number else None
+    return trouble or error
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+
+
+def _make_directory(directory: Path) -> None:
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        _flush_directory(path.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # without it a power cut may forget the file's name
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(manifest: Manifest, why: str) -> Refused:
+    return Refused(
+        f"The kept file {manifest.path} of run {manifest.run} cannot be used: {why}.",
+        untouched="Nothing was changed.",
+        do="Restore it from a backup, or load its company and year again from the ledger.",
+        who="who runs this machine",
+    )
+
+
+# Manifest rows
+
+
+def add(connection: Connection, manifest: Manifest) -> None:
+    """Make a file visible."""
+    connection.execute(
+        insert(app_manifest),
+        {name: getattr(manifest, name) for name in Manifest.__slots__},
+    )
+
+
+def supersede(connection: Connection, newer: Manifest, besides: Sequence[str]) -> None:
+    """Retire the earlier files of `newer`'s key, but none of `besides` (ids of the same step)."""
+    connection.execute(
+        update(app_manifest)
+        .where(
+            *_key(newer.flow, newer.kind, newer.company, newer.ledger, newer.fiscal_year),
+            app_manifest.c.superseded_by.is_(None),
+            app_manifest.c.id.not_in(besides),
+        )
+        .values(superseded_by=newer.run)
+    )
+
+
+def _key(
+    flow: str, kind: str, company: str | None, ledger: str | None, fiscal_year: int | None
+) -> list[ColumnElement[bool]]:
+    given = {"company": company, "ledger": ledger, "fiscal_year": fiscal_year}
+    columns = app_manifest.c
+    return [columns.flow == flow, columns.kind == kind] + [
+        columns[name] == value for name, value in given.items() if value is not None
+    ]
+
+
+def current(
+    connection: Connection,
+    flow: str,
+    kind: str,
+    *,
+    company: str | None = None,
+    ledger: str | None = None,
+    fiscal_year: int | None = None,
+) -> list[Manifest]:
+    """The files that hold now, oldest first."""
+    query = select(app_manifest).where(
+        *_key(flow, kind, company, ledger, fiscal_year), app_manifest.c.superseded_by.is_(None)
+    )
+    return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
+
+
+def kept(
+    connection: Connection, run: str, *, step: str | None = None, kind: str | None = None
+) -> list[Manifest]:
+    """The files a run kept, superseded or not, oldest first."""
+    wanted = [app_manifest.c.run == run]
+    if step is not None:
+        wanted.append(app_manifest.c.step == step)
+    if kind is not None:
+        wanted.append(app_manifest.c.kind == kind)
+    query = select(app_manifest).where(and_(*wanted)).order_by(app_manifest.c.seq)
+    return [_read(row) for row in connection.execute(query)]
+
+
+def paths(connection: Connection) -> set[str]:
+    """The path of every visible file."""
+    return set(connection.execute(select(app_manifest.c.path)).scalars())
+
+
+def _read(row: Row[Any]) -> Manifest:
+    columns = dict(row._mapping)
+    del columns["seq"]
+    return Manifest(**columns)

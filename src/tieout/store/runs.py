@@ -1,0 +1,199 @@
+"""Runs of flows and their steps: started, shown, finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, desc, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from tieout.errors import Busy, Misconfigured, Refused
+from tieout.store.database import lock
+from tieout.store.schema import RUN_OUTCOMES, UNFINISHED, app_call, app_run, app_step
+
+RUNS_SHOWN_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a flow, as it stands."""
+
+    id: str
+    flow: str
+    kind: str
+    number: int
+    started_by: str
+    trigger: str
+    started_at: datetime
+    outcome: str
+    asked: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    finished_at: datetime | None = None
+    sentence: str = ""
+    exit_code: int | None = None
+    config_version: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen in this run."""
+        return self.outcome not in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is started with; `alone` refuses to start beside another unfinished run."""
+
+    flow: str
+    kind: str
+    started_by: str
+    trigger: str = "person"
+    outcome: str = "running"
+    config_version: int | None = None
+    asked: Mapping[str, Any] | None = None
+    alone: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One committed step of a run."""
+
+    name: str
+    seq: int
+    started_at: datetime
+    finished_at: datetime
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallMade:
+    """The evidence of one exchange with a peer."""
+
+    step: str
+    n: int
+    system: str
+    method: str
+    path: str
+    status: int
+    ms: int
+    bytes_in: int
+    bytes_out: int
+    tries: int
+    at: datetime
+
+
+def start(connection: Connection, new: NewRun, at: datetime) -> Run:
+    """Give the run its number and write it down; Busy when `alone` and another is unfinished."""
+    lock(connection, f"run {new.flow}")
+    if new.alone and (other := unfinished(connection, new.flow)):
+        raise Busy(
+            f"Run {other.id} of {new.flow} is not finished yet.",
+            untouched="No new run was started.",
+            do=f"Wait for it (`tieout show {other.id}`), or cancel it.",
+        )
+    last = select(func.coalesce(func.max(app_run.c.number), 0)).where(app_run.c.flow == new.flow)
+    number = connection.execute(last).scalar_one() + 1
+    run = Run(
+        id=f"{new.flow}-{number}",
+        flow=new.flow,
+        kind=new.kind,
+        number=number,
+        started_by=new.started_by,
+        trigger=new.trigger,
+        started_at=at,
+        outcome=new.outcome,
+        config_version=new.config_version,
+        asked=dict(new.asked or {}),
+        figures={},
+    )
+    connection.execute(insert(app_run), {name: getattr(run, name) for name in Run.__slots__})
+    return run
+
+
+def find(connection: Connection, run: str) -> Run:
+    """The run with this id; Misconfigured when there is none."""
+    row = connection.execute(select(app_run).where(app_run.c.id == run)).first()
+    if row is None:
+        raise Misconfigured(f"There is no run {run}.", do="`tieout runs` lists them.")
+    return _read(row)
+
+
+def unfinished(connection: Connection, flow: str) -> Run | None:
+    """The flow's newest run that still waits or runs."""
+    query = select(app_run).where(app_run.c.flow == flow, app_run.c.outcome.in_(UNFINISHED))
+    row = connection.execute(query.order_by(desc(app_run.c.number)).limit(1)).first()
+    return None if row is None else _read(row)
+
+
+def listed(
+    connection: Connection,
+    *,
+    flow: str | None = None,
+    outcomes: Sequence[str] = (),
+    limit: int = RUNS_SHOWN_MAX,
+) -> list[Run]:
+    """Runs, newest first."""
+    query = select(app_run).order_by(desc(app_run.c.started_at), desc(app_run.c.number))
+    if flow is not None:
+        query = query.where(app_run.c.flow == flow)
+    if outcomes:
+        query = query.where(app_run.c.outcome.in_(outcomes))
+    return [_read(row) for row in connection.execute(query.limit(limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: its state word, its sentence, its exit code and its figures."""
+
+    outcome: str
+    sentence: str
+    exit_code: int
+    figures: Mapping[str, Any]
+
+
+def finish(connection: Connection, run: str, ending: Ending, at: datetime) -> bool:
+    """End a run; False when it had ended before, which then stays as it was."""
+    if ending.outcome not in RUN_OUTCOMES or ending.outcome in UNFINISHED:
+        raise ValueError(f"not how a run ends: {ending.outcome}")
+    done = connection.execute(
+        update(app_run)
+        .where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+        .values(
+            outcome=ending.outcome,
+            sentence=ending.sentence,
+            exit_code=ending.exit_code,
+            figures=dict(ending.figures),
+            finished_at=at,
+        )
+    )
+    return done.rowcount == 1
+
+
+def take_up(connection: Connection, run: str) -> None:
+    """A waiting run begins to run; Refused when it has ended."""
+    if find(connection, run).finished:
+        raise Refused(f"Run {run} has ended.", untouched="It stays as it is.")
+    connection.execute(update(app_run).where(app_run.c.id == run).values(outcome="running"))
+
+
+def steps(connection: Connection, run: str) -> list[StepDone]:
+    """The committed steps of a run in their order."""
+    query = select(app_step).where(app_step.c.run == run).order_by(app_step.c.seq)
+    return [
+        StepDone(row.name, row.seq, row.started_at, row.finished_at, row.result)
+        for row in connection.execute(query)
+    ]
+
+
+def calls(connection: Connection, run: str, *, step: str | None = None) -> list[CallMade]:
+    """The exchanges of a run with its peers, those of failed tries of a step included."""
+    query = select(*[app_call.c[name] for name in CallMade.__slots__]).where(app_call.c.run == run)
+    if step is not None:
+        query = query.where(app_call.c.step == step)
+    return [CallMade(*row) for row in connection.execute(query.order_by(app_call.c.seq))]
+
+
+def _read(row: Row[Any]) -> Run:
+    return Run(**row._mapping)

@@ -1,0 +1,247 @@
+"""The tables of one instance, as the newest migration leaves them.
+
+The durable engine keeps its own tables in the same SQLite file, so ours begin with `app_`;
+`audit` has the name the design gives it. `tests/store/test_migrations.py` holds this file and
+`migrations/` together.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from tieout.store.columns import Json, Moment, Money, Words
+
+SCHEMA_VERSION = "0001"  # the newest file in migrations/versions
+VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
+
+RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
+UNFINISHED = ("waiting", "running")
+REJECT_STATES = ("open", "fixed", "sent again", "waived")
+
+metadata = MetaData()
+SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys itself
+
+
+def _one_of(column: str, words: tuple[str, ...], name: str) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+def _run() -> Column[str]:
+    return Column("run", Text, ForeignKey("app_run.id"), nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Words, nullable=False, server_default="")
+
+
+app_config = Table(
+    "app_config",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("applied_at", Moment, nullable=False),
+    Column("applied_by", Words, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
+app_secret = Table(
+    "app_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("key_fingerprint", Text, nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", Words, nullable=False),
+)
+
+app_run = Table(
+    "app_run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("flow", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_by", Words, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("outcome", Text, nullable=False),
+    _text("sentence"),
+    Column("exit_code", Integer),
+    Column("config_version", Integer, ForeignKey("app_config.version")),
+    Column("asked", Json, nullable=False),  # what the run was asked for: period, replayed run, …
+    Column("figures", Json, nullable=False),
+    UniqueConstraint("flow", "number", name="app_run_number"),
+    _one_of("outcome", RUN_OUTCOMES, "app_run_outcome"),
+    Index("app_run_started", "started_at"),
+)
+
+app_step = Table(
+    "app_step",
+    metadata,
+    Column("run", Text, ForeignKey("app_run.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    Column("result", Json, nullable=False),
+)
+
+app_manifest = Table(
+    "app_manifest",
+    metadata,
+    Column("seq", SERIAL, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    _run(),
+    Column("step", Text, nullable=False),
+    Column("flow", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("ledger", Text, nullable=False),
+    Column("fiscal_year", Integer, nullable=False),
+    Column("path", Text, nullable=False, unique=True),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sums", Json, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("superseded_by", Text, ForeignKey("app_run.id")),
+    Index("app_manifest_current", "flow", "kind", "company", "ledger", "fiscal_year"),
+    Index("app_manifest_run", "run", "step"),
+)
+
+app_position = Table(
+    "app_position",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+    _run(),
+    Column("moved_at", Moment, nullable=False),
+)
+
+app_open_cell = Table(
+    "app_open_cell",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("company", Text, primary_key=True),
+    Column("ledger", Text, primary_key=True),
+    Column("fiscal_year", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", Text, primary_key=True),
+    Column("period", Integer, primary_key=True, autoincrement=False),
+    Column("currency", Text, primary_key=True),  # empty but for a ledger kept by currency (CA)
+    Column("reason", Words, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("since_run", Text, ForeignKey("app_run.id"), nullable=False),
+)
+
+app_reject = Table(
+    "app_reject",
+    metadata,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    _run(),
+    Column("flow", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    _text("subject"),
+    _text("dimension"),
+    _text("member"),
+    _text("company"),
+    Column("amount", Money),
+    _text("currency"),
+    Column("cells", Integer, nullable=False),
+    _text("what"),
+    _text("remedy"),
+    _text("vendor_words"),
+    Column("state", Text, nullable=False),
+    Column("settled_run", Text, ForeignKey("app_run.id")),
+    _one_of("state", REJECT_STATES, "app_reject_state"),
+    Index("app_reject_open", "flow", "state"),
+    Index("app_reject_run", "run"),
+)
+
+app_mapping = Table(
+    "app_mapping",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("source", Words, primary_key=True),
+    Column("effective_from", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("target", Words),  # NULL withdraws the mapping: the code maps to itself again
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", Words, nullable=False),
+    _text("why"),
+)
+
+app_task = Table(
+    "app_task",
+    metadata,
+    Column("run", Text, ForeignKey("app_run.id"), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("anaplan_id", Text, primary_key=True),
+    Column("known", Json, nullable=False),
+    Column("task_id", Text),
+    Column("state", Text, nullable=False),
+    Column("intended_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+)
+
+app_chunk = Table(
+    "app_chunk",
+    metadata,
+    Column("run", Text, ForeignKey("app_run.id"), primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("received_at", Moment, nullable=False),
+)
+
+app_call = Table(
+    "app_call",
+    metadata,
+    Column("seq", SERIAL, primary_key=True, autoincrement=True),
+    _run(),
+    Column("step", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", Words, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("ms", Integer, nullable=False),
+    Column("bytes_in", BigInteger, nullable=False),
+    Column("bytes_out", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("app_call_run", "run", "step"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", SERIAL, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Index("audit_object", "object"),
+    Index("audit_run", "run"),
+)

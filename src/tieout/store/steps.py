@@ -1,0 +1,259 @@
+"""The unit of work of one durable step: its effects in our database are committed exactly once.
+
+A step function may run several times (the process died, the engine tries again), but what it kept,
+told and changed becomes visible in one transaction together with its `app_step` row. When that row
+is there already, the step is not run again and its recorded result is returned.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import polars as pl
+from sqlalchemy import Connection, func, insert, select
+
+from tieout.clock import Clock
+from tieout.store import audit, positions, records, rejects
+from tieout.store.columns import canonical, parsed
+from tieout.store.database import insert_new
+from tieout.store.records import Manifest, Records, Written
+from tieout.store.runs import Run
+from tieout.store.schema import app_call, app_step
+
+RESULT_BYTES_MAX = 65_536  # guide/engine.md §3.11: listing a run loads every result
+
+Write = Callable[[Connection], object]
+
+
+class Call(Protocol):
+    """One exchange with a peer, free of secrets (`tieout.http.Call`)."""
+
+    @property
+    def system(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def milliseconds(self) -> int: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def tries(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    manifest: Manifest
+    replace: bool
+
+
+class Step:
+    """Gathers what one step did; nothing of it is visible before the step commits.
+
+    `keep`, `keep_bytes` and `call` may be used by several threads at once.
+    """
+
+    def __init__(self, run: Run, name: str, files: Records, clock: Clock) -> None:
+        self.run, self.name = run, name
+        self._files, self._clock = files, clock
+        self._lock = threading.Lock()
+        self._kept: list[_Kept] = []
+        self._calls: list[dict[str, Any]] = []
+        self._tellings: list[audit.Telling] = []
+        self._writes: list[Write] = []
+
+    def keep(
+        self,
+        kind: str,
+        frame: pl.DataFrame,
+        *,
+        company: str = "",
+        ledger: str = "",
+        fiscal_year: int = 0,
+        replace: bool = False,
+        sums: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Write `frame` to the disk now; it becomes visible when the step commits.
+
+        With `replace` it then takes the place of all earlier files of the same flow, kind, company,
+        ledger and fiscal year; files of this same step stand side by side.
+        """
+        written = self._files.write_frame(self._place(kind), frame)
+        key = (company, ledger, fiscal_year)
+        return self._note(kind, written, key, replace, rows=frame.height, sums=sums)
+
+    def keep_bytes(
+        self,
+        kind: str,
+        data: bytes,
+        suffix: str,
+        *,
+        rows: int = 0,
+        company: str = "",
+        ledger: str = "",
+        fiscal_year: int = 0,
+        replace: bool = False,
+        sums: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        """Keep bytes as they are (a chunk as sent, a dump as received); else as `keep`."""
+        written = self._files.write_bytes(self._place(kind), data, suffix)
+        key = (company, ledger, fiscal_year)
+        return self._note(kind, written, key, replace, rows=rows, sums=sums)
+
+    def _place(self, kind: str) -> tuple[str, str, str, str]:
+        return (self.run.flow, kind, self.run.id, self.name)
+
+    def _note(
+        self,
+        kind: str,
+        written: Written,
+        key: tuple[str, str, int],
+        replace: bool,
+        *,
+        rows: int,
+        sums: Mapping[str, str] | None,
+    ) -> Manifest:
+        company, ledger, fiscal_year = key
+        manifest = Manifest(
+            id=secrets.token_hex(16),
+            run=self.run.id,
+            step=self.name,
+            flow=self.run.flow,
+            kind=kind,
+            company=company,
+            ledger=ledger,
+            fiscal_year=fiscal_year,
+            path=written.path,
+            rows=rows,
+            bytes=written.bytes,
+            sha256=written.sha256,
+            written_at=self._clock.now(),
+            sums=dict(sums or {}),
+        )
+        with self._lock:
+            self._kept.append(_Kept(manifest, replace))
+        return manifest
+
+    def tell(self, act: str, object_: str, **detail: object) -> None:
+        """One audit entry, in the name of who started the run; amounts as Decimal or text."""
+        canonical(detail)  # a float or another unfit value fails here, where it is named
+        self._tellings.append(
+            audit.Telling(self.run.started_by, act, object_, detail, self.run.id, self.name)
+        )
+
+    def call(self, call: Call) -> None:
+        """Note one exchange; it is recorded even when the step fails."""
+        row = {
+            "run": self.run.id, "step": self.name, "system": call.system, "method": call.method,
+            "path": call.path, "status": call.status, "ms": call.milliseconds,
+            "bytes_in": call.bytes_in, "bytes_out": call.bytes_out, "tries": call.tries,
+            "at": self._clock.now(),
+        }  # fmt: skip
+        with self._lock:
+            self._calls.append(row)
+
+    def after(self, write: Write) -> None:
+        """Run `write` in the transaction that commits this step; it may be asked twice."""
+        self._writes.append(write)
+
+    def move_position(self, name: str, expected: Any, value: Any) -> None:
+        """Move a position of this flow at commit, if it still is `expected` (None: unset)."""
+        at = self._clock.now()
+        move = positions.Move(self.run.flow, name, expected, value, self.run.id, at)
+        self.after(lambda connection: positions.move(connection, move))
+
+    def replace_open_cells(self, cells: Sequence[positions.OpenCell]) -> None:
+        """At commit, exactly `cells` stand open for this flow."""
+        run = self.run
+        self.after(lambda c: positions.replace_open_cells(c, run.flow, run.id, cells))
+
+    def reject(self, found: Sequence[rejects.Reject]) -> None:
+        """Write down what was not loaded, and why."""
+        self.after(lambda c: rejects.add(c, self.run.flow, self.run.id, found))
+
+    def settle(self, ids: Sequence[int], state: str) -> None:
+        """Rejects of earlier runs are `fixed`, `sent again` or `waived` by this run."""
+        self.after(lambda c: rejects.settle(c, ids, state, self.run.id))
+
+    # The end of a step, called by the store
+
+    def discard(self) -> None:
+        """Remove the files of a step that failed before its commit was tried."""
+        self._files.remove(kept.manifest.path for kept in self._kept)
+
+    def write_calls(self, connection: Connection) -> None:
+        """The evidence, numbered on from that of earlier tries of the same step."""
+        if not self._calls:
+            return
+        count = select(func.count()).where(
+            app_call.c.run == self.run.id, app_call.c.step == self.name
+        )
+        first = connection.execute(count).scalar_one() + 1
+        rows = [call | {"n": n} for n, call in enumerate(self._calls, start=first)]
+        connection.execute(insert(app_call), rows)
+
+    def commit(self, connection: Connection, result: str, started_at: datetime) -> dict[str, Any]:
+        """Everything this step did, in the caller's transaction; the recorded result."""
+        finished_at = self._clock.now()
+        before = select(func.count()).where(app_step.c.run == self.run.id)
+        row = {
+            "run": self.run.id, "name": self.name,
+            "seq": connection.execute(before).scalar_one() + 1,
+            "started_at": started_at, "finished_at": finished_at, "result": parsed(result),
+        }  # fmt: skip
+        if not insert_new(connection, app_step, row):
+            # Another try committed it, perhaps this one before the connection broke. Our files
+            # may be the visible ones, so they are left to `sweep`.
+            if (done := recorded(connection, self.run.id, self.name)) is None:
+                raise AssertionError(f"step {self.name} of {self.run.id} is there and is not")
+            return done
+        self._commit_records(connection)
+        for write in self._writes:
+            write(connection)
+        self.write_calls(connection)
+        audit.append(connection, finished_at, *self._tellings, self._last_telling())
+        committed: dict[str, Any] = parsed(result)
+        return committed
+
+    def _commit_records(self, connection: Connection) -> None:
+        ids = [kept.manifest.id for kept in self._kept]
+        for kept in self._kept:
+            self._files.require(kept.manifest)
+            if kept.replace:
+                records.supersede(connection, kept.manifest, ids)
+            records.add(connection, kept.manifest)
+
+    def _last_telling(self) -> audit.Telling:
+        # The hashes of the files stand in the chain, so that a changed file contradicts it.
+        kept = [kept.manifest.brief() for kept in self._kept]
+        detail = {"kept": kept, "calls": len(self._calls)}
+        who = self.run.started_by
+        return audit.Telling(who, "finished step", self.run.id, detail, self.run.id, self.name)
+
+
+def recorded(connection: Connection, run: str, name: str) -> dict[str, Any] | None:
+    """The result of a committed step, None when it is still to be done."""
+    query = select(app_step.c.result).where(app_step.c.run == run, app_step.c.name == name)
+    result: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
+    return result
+
+
+def result_text(name: str, result: Mapping[str, Any]) -> str:
+    """The result as it is recorded; ValueError when it is too large to be one."""
+    text = canonical(dict(result))
+    if len(text.encode()) > RESULT_BYTES_MAX:
+        raise ValueError(
+            f"the result of step {name!r} has more than {RESULT_BYTES_MAX} bytes: "
+            "keep the rows as a record and return what was kept"
+        )
+    return text

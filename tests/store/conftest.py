@@ -1,0 +1,50 @@
+"""Stores to test against: a fresh SQLite file, a scratch PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tieout.store.runs import NewRun
+from tieout.store.store import Store
+
+
+class TickingClock:
+    """A clock on which a second passes whenever somebody looks at it."""
+
+    def __init__(self) -> None:
+        self._at = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self._at += timedelta(seconds=1)
+        return self._at
+
+    def monotonic(self) -> float:
+        return self._at.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self._at += timedelta(seconds=seconds)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A migrated store on either database."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    opened = Store(tmp_path, TickingClock(), url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def flow() -> str:
+    """The flow a test is about."""
+    return "actuals"
+
+
+@pytest.fixture
+def run(store: Store, flow: str) -> str:
+    """A run that has just begun."""
+    return store.new_run(NewRun(flow=flow, kind="load_actuals", started_by="Anna")).id

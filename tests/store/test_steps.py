@@ -1,0 +1,177 @@
+"""A step's effects are committed once, all together, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tieout.errors import Busy, Refused
+from tieout.store.positions import OpenCell
+from tieout.store.steps import RESULT_BYTES_MAX, Step
+from tieout.store.store import Store
+
+AMOUNT = pl.Decimal(38, 4)
+LARGEST = Decimal("9" * 34 + ".9999")
+
+
+@dataclass(frozen=True)
+class OneCall:
+    system: str = "jde"
+    method: str = "POST"
+    path: str = "/jderest/v2/dataservice"
+    status: int = 200
+    milliseconds: int = 12
+    bytes_in: int = 3_400
+    bytes_out: int = 210
+    tries: int = 1
+
+
+def lines(*amounts: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"account_id": ["00012345"] * len(amounts), "amount": [Decimal(a) for a in amounts]},
+        schema={"account_id": pl.String, "amount": AMOUNT},
+    )
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(path for path in store.records.root.rglob("*") if path.is_file())
+
+
+def test_what_a_step_kept_is_read_back_to_the_last_decimal(store: Store, run: str) -> None:
+    kept = lines("0.0001", "-1250.7500", str(LARGEST), str(-LARGEST))
+    store.run_step(run, "read ledger", lambda step: {"rows": step.keep("lines", kept).rows})
+    manifests = store.current(store.run(run).flow, "lines")
+    found = store.scan(manifests).collect()
+    assert found.schema == {"account_id": pl.String, "amount": AMOUNT}
+    assert found["amount"].to_list() == kept["amount"].to_list()
+    assert [m.rows for m in manifests] == [4]
+
+
+def test_a_step_done_before_returns_its_first_result_and_writes_nothing(
+    store: Store, run: str
+) -> None:
+    def read_ledger(step: Step) -> dict[str, object]:
+        step.keep("lines", lines("1.0000"))
+        step.tell("read lines", "company 00001", total=Decimal("1.00"))
+        step.call(OneCall())
+        return {"total": Decimal("1.00"), "rows": 1}
+
+    first = store.run_step(run, "read ledger", read_ledger)
+    on_disk = files(store)
+    again = store.run_step(run, "read ledger", read_ledger)
+    assert first == again == {"total": "1.00", "rows": 1}
+    assert files(store) == on_disk
+    assert len(store.kept(run)) == len(store.calls(run)) == len(store.steps(run)) == 1
+
+
+def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(store: Store, run: str) -> None:
+    def fails(step: Step) -> dict[str, object]:
+        step.keep("lines", lines("1.0000"))
+        step.tell("read lines", "company 00001")
+        step.move_position("updated", None, "2025-12-31")
+        step.call(OneCall(status=503))
+        raise Refused("The ledger does not answer.")
+
+    for _ in range(2):
+        with pytest.raises(Refused, match="ledger does not answer"):
+            store.run_step(run, "read ledger", fails)
+    flow = store.run(run).flow
+    assert store.step_result(run, "read ledger") is None
+    assert store.current(flow, "lines") == []
+    assert store.position(flow, "updated") is None
+    assert files(store) == []
+    assert [(call.n, call.status) for call in store.calls(run)] == [(1, 503), (2, 503)]
+
+
+def test_an_effect_that_fails_at_commit_undoes_the_whole_step(store: Store, run: str) -> None:
+    flow = store.run(run).flow
+    store.run_step(run, "first", lambda s: s.move_position("updated", None, "2025-01-31") or {})
+
+    def late(step: Step) -> dict[str, object]:
+        step.keep("lines", lines("1.0000"))
+        step.tell("read lines", "company 00001")
+        step.move_position("updated", "2024-12-31", "2025-02-28")
+        return {}
+
+    with pytest.raises(Busy, match="moved by another run"):
+        store.run_step(run, "second", late)
+    assert store.position(flow, "updated") == "2025-01-31"
+    assert store.current(flow, "lines") == []
+    assert [step.name for step in store.steps(run)] == ["first"]
+
+
+def test_replacing_retires_the_earlier_files_of_that_key_only(store: Store, run: str) -> None:
+    flow = store.run(run).flow
+
+    def keep(company: str, *amounts: str, replace: bool = False) -> str:
+        def step_function(step: Step) -> dict[str, object]:
+            for amount in amounts:
+                frame = lines(amount)
+                step.keep("lines", frame, company=company, fiscal_year=2025, replace=replace)
+            return {}
+
+        name = f"keep {company} {amounts} {replace}"
+        store.run_step(run, name, step_function)
+        return name
+
+    keep("00001", "1.0000")
+    keep("00060", "2.0000")
+    keep("00001", "3.0000", "4.0000", replace=True)
+    found = store.scan(store.current(flow, "lines")).collect()["amount"].to_list()
+    assert found == [Decimal("2.0000"), Decimal("3.0000"), Decimal("4.0000")]
+    only = store.scan(store.current(flow, "lines", company="00001", fiscal_year=2025)).collect()
+    assert only["amount"].sum() == Decimal("7.0000")
+    assert len(store.kept(run)) == 4, "retired files stay as history"
+
+
+def test_nothing_kept_reads_as_an_empty_frame_of_the_asked_schema(store: Store, flow: str) -> None:
+    schema = pl.Schema({"account_id": pl.String(), "amount": AMOUNT})
+    assert store.scan(store.current(flow, "lines"), schema).collect().schema == schema
+
+
+def test_bytes_come_back_as_they_were_and_a_changed_file_is_refused(store: Store, run: str) -> None:
+    data = b"\x1f\x8b\x00not really gzip\r\n"
+    store.run_step(run, "chunk", lambda s: {"id": s.keep_bytes("chunk", data, ".csv.gz").id})
+    [manifest] = store.kept(run, kind="chunk")
+    assert store.read_bytes(manifest) == data
+    path = store.records.root / manifest.path
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(data[:-1] + b"!")
+    with pytest.raises(Refused, match="content is not what was written"):
+        store.read_bytes(manifest)
+    path.write_bytes(data[:-1])
+    with pytest.raises(Refused, match="bytes instead of"):
+        store.read_bytes(manifest)
+    path.unlink()
+    with pytest.raises(Refused, match="it is missing"):
+        store.read_bytes(manifest)
+
+
+def test_a_result_too_large_to_list_is_refused_before_anything_is_written(
+    store: Store, run: str
+) -> None:
+    with pytest.raises(ValueError, match="keep the rows as a record"):
+        store.run_step(run, "too much", lambda step: {"rows": "x" * RESULT_BYTES_MAX})
+    with pytest.raises(TypeError, match="float"):
+        store.run_step(run, "inexact", lambda step: {"total": 0.1})
+    assert store.steps(run) == []
+
+
+def test_an_open_cell_remembers_the_run_it_was_first_held_in(store: Store, run: str) -> None:
+    flow = store.run(run).flow
+    held = OpenCell("00001", "AA", 2025, "00012345", 10, "died post", Decimal("-12.340"))
+    other = OpenCell("00001", "CA", 2025, "00012345", 10, "moved", Decimal("1"), currency="EUR")
+    store.run_step(run, "hold", lambda s: s.replace_open_cells([held]) or {})
+    store.run_step(run, "hold more", lambda s: s.replace_open_cells([held, other]) or {})
+    cells = store.open_cells(flow)
+    assert [(c.ledger, c.currency, str(c.amount)) for c in cells] == [
+        ("AA", "", "-12.340"),
+        ("CA", "EUR", "1"),
+    ]
+    assert {cell.since_run for cell in cells} == {run}
+    store.run_step(run, "free", lambda s: s.replace_open_cells([]) or {})
+    assert store.open_cells(flow) == []
