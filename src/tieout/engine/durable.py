@@ -7,13 +7,13 @@ after a crash; the store decides, step by step, what was already done
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from dbos import DBOS
 from sqlalchemy import Engine as SqlEngine
@@ -22,22 +22,26 @@ from tieout.engine import library
 from tieout.engine.lock import InstanceLock
 from tieout.engine.story import (
     UNEXPECTED_EXIT_CODE,
-    Books,
-    Ending,
     Failpoint,
     Interrupted,
     Result,
     Run,
     Story,
     WorldFor,
+    ending_of_error,
+    nothing_fails,
     tell,
 )
 from tieout.engine.watch import follow
 from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
+from tieout.store import runs
+from tieout.store.runs import Ending
+from tieout.store.schema import UNFINISHED
+from tieout.store.store import Store
 
 WORKFLOW = "run"
-QUEUE = "runs"
 RECOVERIES_MAX = 10
+WAITING_RUNS_MAX = 1000
 TELL_AGAIN_SECONDS = 30.0  # a run whose outcome could not be written: the disk may have room then
 LAST_STEP_SECONDS = 2.0  # how long closing waits for a step to reach its end before it gives up
 
@@ -45,11 +49,9 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an instance lives and how busy its executor may be."""
+class Pace:
+    """How busy an executor may be."""
 
-    home: Path
-    database_url: str
     runs_at_once: int = 4
     poll_seconds: float = 0.5
 
@@ -57,28 +59,28 @@ class Place:
 class Engine:
     """The executor of one instance; at most one per instance and one per process.
 
-    Which runs exist is the store's matter: a waiting run in the store is the request to execute
-    it, whichever process wrote it.
+    Which runs exist is the store's matter: an unfinished run in the store is the request to
+    execute it, whichever process wrote it.
     """
 
     def __init__(
         self,
-        books: Books,
+        store: Store,
         stories: Mapping[str, Story],
         world_for: WorldFor,
-        place: Place,
         *,
-        lane_for: Callable[[str], str] = lambda run: "all",
-        failpoint: Failpoint = lambda step, point: None,
+        pace: Pace = Pace(),
+        lane_for: Callable[[runs.Run], str] = lambda run: "all",
+        failpoint: Failpoint = nothing_fails,
     ) -> None:
-        """`stories` by flow kind; `world_for(run)` opens and closes the connections of a run.
+        """`stories` by flow kind; `world_for(run id)` opens and closes the connections of a run.
 
-        Runs of one lane go one after the other, in the order of their ids within a second: let it
-        name what must not be used twice at once, such as the Anaplan model.
+        Runs of one lane go one after the other, oldest first: let it name what must not be used
+        twice at once, such as the Anaplan model.
         """
-        self._books, self._stories, self._world_for = books, stories, world_for
-        self._place, self._lane_for, self._failpoint = place, lane_for, failpoint
-        self._lock = InstanceLock(place.home)
+        self._store, self._stories, self._world_for = store, stories, world_for
+        self._pace, self._lane_for, self._failpoint = pace, lane_for, failpoint
+        self._lock = InstanceLock(store.home)
         self._system: SqlEngine | None = None
         self._picker: threading.Thread | None = None
         self._wake, self._closing, self._stopping = (threading.Event() for _ in range(3))
@@ -97,18 +99,12 @@ class Engine:
             raise Busy("This process already executes an instance.")
         self._lock.take()
         try:
-            self._system = library.system_engine(self._place.database_url)
+            self._system = library.system_engine(self._store.database.url)
             library.refuse_stranded_runs(self._system)
+            library.prepare(self._system, **dataclasses.asdict(self._pace))
             _executors.append(self)
             DBOS(config=library.config(self._system))
             DBOS.launch()
-            DBOS.register_queue(
-                QUEUE,
-                worker_concurrency=self._place.runs_at_once,
-                partition_concurrency=1,
-                polling_interval_sec=self._place.poll_seconds,
-                on_conflict="always_update",
-            )
             self.resume_unfinished()
         except BaseException:
             self.close(0)
@@ -116,25 +112,25 @@ class Engine:
         self._picker = threading.Thread(target=self._pick_up, name="pick-up", daemon=True)
         self._picker.start()
 
-    def start(self, run_id: str) -> None:
-        """Execute the run soon; its row must be committed. Without effect for a known run."""
+    def start(self) -> None:
+        """Take up runs that were committed just now at once instead of at the next look."""
         self._wake.set()
 
-    def wait(self, run_id: str, timeout_seconds: float) -> Ending:
-        """The run's ending. Raises Unavailable when it is still under way after the time-out."""
+    def wait(self, run_id: str, timeout_seconds: float) -> runs.Run:
+        """The run when it has ended. Raises Unavailable when it goes on after the time-out."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            ending = self._books.ending(run_id) or self._not_written(run_id)
+            run = self._as_it_stands(run_id)
             rest = deadline - time.monotonic()
-            if ending is not None:
-                return ending
+            if run.finished:
+                return run
             if rest <= 0 or self._closing.is_set():
                 raise _under_way(run_id)
             with self._changed:
-                self._changed.wait(min(rest, self._place.poll_seconds))
+                self._changed.wait(min(rest, self._pace.poll_seconds))
 
-    def carry_out(self, run_id: str, timeout_seconds: float) -> Ending:
-        """The run's ending, executed here when nobody executes this instance, else followed.
+    def carry_out(self, run_id: str, timeout_seconds: float) -> runs.Run:
+        """The run when it has ended: executed here when nobody executes this instance, or followed.
 
         When the other process ends or dies before the run did, this one takes over.
         """
@@ -144,20 +140,19 @@ class Engine:
                 self.launch()
             except Busy:
                 rest = deadline - time.monotonic()
-                ending = follow(self._books, self._place.home, run_id, rest)
-                if ending is not None:
-                    return ending
+                run = follow(self._store, run_id, rest)
+                if run.finished:
+                    return run
                 if rest <= 0:
                     raise _under_way(run_id) from None
+        self.start()
         return self.wait(run_id, deadline - time.monotonic())
 
     def resume_unfinished(self) -> list[str]:
         """Hand every unfinished run that the library does not have yet to it; their ids."""
-        taken = []
-        for run_id in self._books.unfinished_runs():
-            if run_id not in self._known and self._hand_over(run_id):
-                taken.append(run_id)
-        return taken
+        unfinished = self._store.runs(outcomes=UNFINISHED, limit=WAITING_RUNS_MAX)
+        new = [run for run in reversed(unfinished) if run.id not in self._known]
+        return [run.id for run in new if self._hand_over(run)]
 
     def close(self, finish_seconds: float) -> bool:
         """Let the runs under way finish, then stop; unfinished ones are carried on by the next.
@@ -181,17 +176,17 @@ class Engine:
             self._lock.release()
         return idle
 
-    def tell(self, run_id: str) -> Ending:
+    def tell(self, run_id: str) -> runs.Run:
         """Tell one run; called by the library, in a thread of its own."""
         with self._under_way(run_id):
-            kind = self._books.flow_kind(run_id)
-            story = self._stories.get(kind, _no_story)
-            run = Run(run_id, kind, self._books, self._keep, self._failpoint)
             try:
-                return tell(run, self._books, story, self._world_for)
+                found = self._store.run(run_id)
+                run = Run(found, self._store, self._keep, self._failpoint)
+                story = self._stories.get(found.kind, _no_story)
+                return tell(run, self._store, story, self._world_for)
             except Exception as error:
-                log.exception("run %s: its outcome could not be written down", run_id)
-                self._unwritten[run_id] = (_unwritten(run_id, error), time.monotonic())
+                # Not even its outcome could be written down; it is told again when that may work.
+                self._unwritten[run_id] = (ending_of_error(run_id, error), time.monotonic())
                 raise Interrupted(run_id) from error
 
     def _keep(self, name: str, body: Callable[[], Result]) -> Result:
@@ -230,38 +225,51 @@ class Engine:
                 self._tell_again()
             except Exception:  # the database may be away for a while; the runs are still in it
                 log.warning("waiting runs could not be looked up", exc_info=True)
-            self._wake.wait(self._place.poll_seconds)
+            self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
 
-    def _hand_over(self, run_id: str) -> bool:
+    def _hand_over(self, run: runs.Run) -> bool:
         """Enqueue a run, or end one that the library gave up; False for the latter."""
-        found = DBOS.get_workflow_status(run_id)
+        workflow = _workflow_id(run)
+        found = DBOS.get_workflow_status(workflow)
         if found is None:
             DBOS.enqueue_workflow_with_options(
                 {
                     "workflow_name": WORKFLOW,
-                    "queue_name": QUEUE,
-                    "workflow_id": run_id,
+                    "queue_name": library.QUEUE,
+                    "workflow_id": workflow,
                     "app_version": library.ABI,
-                    "queue_partition_key": self._lane_for(run_id),
+                    "queue_partition_key": self._lane_for(run),
                 },
-                run_id,
+                run.id,
             )
         elif found.status not in ("ENQUEUED", "DELAYED", "PENDING"):
-            self._books.finish_run(_given_up(run_id, found.status))
+            self._store.finish_run(run.id, _given_up(found.status))
             return False
-        self._known.add(run_id)
+        self._known.add(run.id)
         return True
 
     def _tell_again(self) -> None:
         for run_id, (_, since) in list(self._unwritten.items()):
             if time.monotonic() - since > TELL_AGAIN_SECONDS:
                 del self._unwritten[run_id]
-                DBOS.resume_workflow(run_id, queue_name=QUEUE)
+                DBOS.resume_workflow(
+                    _workflow_id(self._store.run(run_id)), queue_name=library.QUEUE
+                )
 
-    def _not_written(self, run_id: str) -> Ending | None:
-        ending, _ = self._unwritten.get(run_id, (None, 0.0))
-        return ending
+    def _as_it_stands(self, run_id: str) -> runs.Run:
+        run = self._store.run(run_id)
+        if run.finished or run_id not in self._unwritten:
+            return run
+        ending, _ = self._unwritten[run_id]
+        return dataclasses.replace(
+            run, outcome=ending.outcome, sentence=ending.sentence, exit_code=ending.exit_code
+        )
+
+
+def _workflow_id(run: runs.Run) -> str:
+    """The library's id of a run: it starts what it got within one second in the order of ids."""
+    return f"{run.started_at.isoformat(timespec='microseconds')} {run.id}"
 
 
 # The library keeps one instance of itself per process, so there is one executor per process.
@@ -272,7 +280,8 @@ _executors: list[Engine] = []
 def _workflow(run_id: str) -> Result:
     if not _executors:
         raise Interrupted(run_id)
-    return asdict(_executors[0].tell(run_id))
+    run = _executors[0].tell(run_id)
+    return {"outcome": run.outcome, "exit_code": run.exit_code}
 
 
 def _no_story(run: Run, world: object) -> Result:
@@ -290,20 +299,13 @@ def _under_way(run_id: str) -> Unavailable:
     )
 
 
-def _given_up(run_id: str, status: str) -> Ending:
+def _given_up(status: str) -> Ending:
+    words = f"The engine ended this run without an outcome ({status}); the log has the details."
     if status == "CANCELLED":
-        return Ending(run_id, "cancelled", UNEXPECTED_EXIT_CODE, "The run was cancelled.")
-    words = (
-        f"The process that executed this run died more than {RECOVERIES_MAX} times, so it is not "
-        "begun again by itself. What was committed stays; the next run goes on from there."
-    )
-    if status != "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        words = f"The engine ended this run without an outcome ({status}); the log has the details."
-    return Ending(run_id, "failed", UNEXPECTED_EXIT_CODE, words)
-
-
-def _unwritten(run_id: str, error: Exception) -> Ending:
-    trouble = error if isinstance(error, Trouble) else None
-    words = trouble.sentence() if trouble else f"{type(error).__name__}; the log has the details."
-    code = trouble.exit_code if trouble else UNEXPECTED_EXIT_CODE
-    return Ending(run_id, "failed", code, f"The outcome could not be written down: {words}")
+        return Ending("cancelled", "The run was cancelled.", UNEXPECTED_EXIT_CODE, {})
+    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        words = (
+            f"The process that executed this run died more than {RECOVERIES_MAX} times, so it is "
+            "not begun again by itself. What was committed stays; the next run goes on from there."
+        )
+    return Ending("failed", words, UNEXPECTED_EXIT_CODE, {})

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tieout.engine.story import Books, Ending, Failpoint, Result, Run, Story, WorldFor, tell
-
-
-def _kept(name: str, body: Callable[[], Result]) -> Result:
-    """The store alone remembers that a step was done."""
-    return body()
+from tieout.engine.story import Failpoint, Result, Run, Story, WorldFor, nothing_fails, tell
+from tieout.store import runs
+from tieout.store.store import Store
 
 
 def tell_here(
-    books: Books,
+    store: Store,
     run_id: str,
     story: Story,
     world_for: WorldFor,
-    failpoint: Failpoint = lambda step, point: None,
-) -> Ending:
+    failpoint: Failpoint = nothing_fails,
+) -> runs.Run:
     """Tell the run's story now; steps that were committed before are not done again."""
-    run = Run(run_id, books.flow_kind(run_id), books, _kept, failpoint)
-    return tell(run, books, story, world_for)
+    run = Run(store.run(run_id), store, _kept_by_the_store_alone, failpoint)
+    return tell(run, store, story, world_for)
+
+
+def _kept_by_the_store_alone(name: str, body: Callable[[], Result]) -> Result:
+    return body()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from dbos import DBOSConfig, Serializer
+from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 from dbos._serialization import DefaultSerializer
 from dbos._utils import GlobalParams
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
 from tieout.engine.recorded import from_text, to_text
 from tieout.errors import Misconfigured
@@ -18,6 +18,7 @@ APPLICATION = "tieout"
 ABI = "1"
 ABIS_CARRIED_ON = frozenset({ABI})
 EXECUTOR = "embedded"
+QUEUE = "runs"
 BUSY_TIMEOUT_SECONDS = 30
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
@@ -32,8 +33,8 @@ def _refuse(*_: object) -> Any:
 
 # A row names its own format and the library obeys it, whichever serializer is configured: so its
 # pickle format must raise even for rows that we did not write (guide/engine.md §3.11).
-DefaultSerializer.serialize = _refuse  # type: ignore[method-assign,assignment]
-DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign,assignment]
+for _word in ("serialize", "deserialize"):
+    setattr(DefaultSerializer, _word, _refuse)
 # With DBOS__CLOUD in its environment the library would call its vendor.
 GlobalParams.dbos_cloud = False
 # Its log goes where ours goes; its own handler would write to the terminal.
@@ -56,13 +57,13 @@ class StrictJson(Serializer):
         return from_text(serialized_data)
 
 
-def system_engine(url: str) -> Engine:
+def system_engine(url: URL) -> Engine:
     """Connections of the library to the database of the instance.
 
     Its own, beside the store's: on SQLite the library begins its migrations itself, and its many
     reads must not take the write lock as the store's transactions do.
     """
-    if not url.startswith("sqlite"):
+    if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True)
     engine = create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0)
 
@@ -74,6 +75,24 @@ def system_engine(url: str) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
 
     return engine
+
+
+def prepare(engine: Engine, *, runs_at_once: int, poll_seconds: float) -> None:
+    """Bring the library's tables up to date and describe the queue of runs.
+
+    Before the launch, since the library looks for new queues only once a second after it.
+    """
+    DBOS.migrate(engine.url.render_as_string(hide_password=False))
+    client = DBOSClient(
+        system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
+    )
+    client.register_queue(
+        QUEUE,
+        worker_concurrency=runs_at_once,
+        partition_concurrency=1,
+        polling_interval_sec=poll_seconds,
+    )
+    client.destroy()
 
 
 def config(engine: Engine) -> DBOSConfig:
@@ -109,9 +128,7 @@ def refuse_stranded_runs(engine: Engine) -> None:
         found = [(row[0], row[1]) for row in connection.execute(text(unfinished))]
     strange = [(version, count) for version, count in found if version not in ABIS_CARRIED_ON]
     if strange:
-        told = ", ".join(
-            f"{count} of engine version {version}" for version, count in strange.items()
-        )
+        told = ", ".join(f"{count} of engine version {version}" for version, count in strange)
         raise Misconfigured(
             f"Unfinished runs were begun by another version of Tieout: {told}; this program "
             f"carries on version {ABI}.",

@@ -1,4 +1,4 @@
-"""How step results, inputs and errors are written down: strict JSON with a closed set of types.
+"""How the engine library writes results, inputs and errors down: JSON of a closed set of types.
 
 Whatever can be written here reads back equal, so that a run that is carried on after a crash sees
 what the interrupted run saw. Nothing that is read back is ever executed.
@@ -14,7 +14,6 @@ from typing import Any
 
 from tieout.errors import Trouble
 
-RESULT_BYTES_MAX = 64 * 1024
 _TAG = "$"
 
 
@@ -49,14 +48,14 @@ def restored(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     tag = next(iter(value), "")
-    if not tag.startswith(_TAG):
-        return {key: restored(inner) for key, inner in value.items()}
-    return _untagged(tag, value[tag])
+    if tag.startswith(_TAG) and not tag.startswith(_TAG * 2):
+        return _untagged(tag, value[tag])
+    return {key.removeprefix(_TAG): restored(inner) for key, inner in value.items()}
 
 
 def to_text(value: object) -> str:
-    """`value` as one line of JSON."""
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """`value` as one line of ASCII JSON: vendors' words may hold what no database can."""
+    return json.dumps(plain(value), allow_nan=False, separators=(",", ":"))
 
 
 def from_text(text: str) -> Any:
@@ -64,24 +63,10 @@ def from_text(text: str) -> Any:
     return restored(json.loads(text, parse_float=_no_float, parse_constant=_no_float))
 
 
-def small(step: str, result: object) -> dict[str, Any]:
-    """A step's result in JSON types, checked to be a dict of at most RESULT_BYTES_MAX bytes.
-
-    A step that reads a million lines returns the manifest of what it kept, not the lines.
-    """
-    if not isinstance(result, dict):
-        raise TypeError(f"the step “{step}” must return a dict, not {type(result).__name__}")
-    written: dict[str, Any] = plain(result)
-    size = len(json.dumps(written, ensure_ascii=False).encode())
-    if size > RESULT_BYTES_MAX:
-        raise ValueError(f"the result of the step “{step}” has {size} bytes: keep it in records")
-    return written
-
-
 def _key(key: object) -> str:
-    if not isinstance(key, str) or key.startswith(_TAG):
+    if not isinstance(key, str):
         raise TypeError(f"{key!r} cannot be the name of a recorded value")
-    return key
+    return _TAG + key if key.startswith(_TAG) else key
 
 
 def _tagged(value: object) -> dict[str, Any]:
@@ -94,9 +79,8 @@ def _tagged(value: object) -> dict[str, Any]:
     if isinstance(value, date):
         return {"$date": value.isoformat()}
     if isinstance(value, Trouble):
-        words = {"untouched": value.untouched, "do": value.do, "who": value.who}
-        evidence = {"evidence": value.evidence}
-        return {"$trouble": [type(value).__name__, value.what, {**words, **evidence}]}
+        words = {name: getattr(value, name) for name in ("untouched", "do", "who", "evidence")}
+        return {"$trouble": [type(value).__name__, value.what, words]}
     if isinstance(value, BaseException):
         return {"$error": [type(value).__name__, str(value)]}
     raise TypeError(f"a {type(value).__name__} cannot be recorded")

@@ -1,0 +1,112 @@
+"""Real processes for the engine's tests: they execute a run of a four-step story, and die.
+
+    python program.py HOME DATABASE_URL RUN KILL_AT…
+
+Each KILL_AT is "step:point". A DATABASE_URL of "-" is the SQLite file of the instance. Calls of the
+peer are lines in HOME/calls.txt, written and synced at once; what a step tells the audit trail is
+its effect in our own database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tieout.clock import SystemClock
+from tieout.engine.durable import Engine, Pace
+from tieout.engine.story import Run
+from tieout.store.steps import Step
+from tieout.store.store import Store
+
+
+class Peer:
+    """A system outside: it remembers every call, also those of processes that died."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "calls.txt"
+
+    def call(self, word: str) -> None:
+        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        os.write(descriptor, f"{word}\n".encode())
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+    def calls(self) -> list[str]:
+        return self._path.read_text().splitlines() if self._path.exists() else []
+
+
+def read(step: Step, peer: Peer, word: str) -> dict[str, Any]:
+    """Reading twice does no harm."""
+    peer.call(f"read {word}")
+    step.tell("kept", word)
+    return {"rows": 3, "total": Decimal("1250.75")}
+
+
+def send(step: Step, peer: Peer, total: Decimal) -> dict[str, Any]:
+    """Looks before it sends, as every effect at a peer must."""
+    if f"send {total}" not in peer.calls():
+        peer.call(f"send {total}")
+    step.tell("kept", "receipt")
+    return {"sent": total}
+
+
+def four_steps(run: Run, peer: Peer) -> dict[str, Any]:
+    balances = run.step("read balances", read, peer, "balances")
+    ledger = run.step("read ledger", read, peer, "ledger")
+    total = Decimal(balances["total"]) + Decimal(ledger["total"])
+    sent = run.step("send cells", send, peer, total)
+    run.step("move position", read, peer, "position")
+    return {"sentence": f"{sent['sent']} sent.", "figures": {"rows_sent": 6}}
+
+
+STEPS = ("read balances", "read ledger", "send cells", "move position")
+
+
+def kill_at(wanted: str) -> Callable[[str, str], None]:
+    """Ends this process as a power cut would, at the wanted point."""
+
+    def reached(step: str, point: str) -> None:
+        if f"{step}:{point}" == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
+def world_in(home: Path) -> Callable[[str], contextlib.AbstractContextManager[Peer]]:
+    @contextlib.contextmanager
+    def world_for(run: str) -> Iterator[Peer]:
+        yield Peer(home)
+
+    return world_for
+
+
+def execute(home: Path, url: str, run: str, wanted: str) -> None:
+    """Execute `run` to its end, or die at `wanted`."""
+    store = Store(home, SystemClock(), None if url == "-" else url)
+    pace = Pace(poll_seconds=0.05)
+    stories = {"four_steps": four_steps}
+    engine = Engine(store, stories, world_in(home), pace=pace, failpoint=kill_at(wanted))
+    ended = engine.carry_out(run, timeout_seconds=60)
+    print(json.dumps({"outcome": ended.outcome, "sentence": ended.sentence}), flush=True)
+    os._exit(0 if engine.close(5) else 1)
+
+
+def main(home: str, url: str, run: str, *kills: str) -> None:
+    """One process per kill point, then one that nobody kills; the signal of each is printed."""
+    for wanted in (*kills, ""):
+        child = os.fork()  # a process of its own that need not import everything again
+        if child == 0:
+            execute(Path(home), url, run, wanted)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"killed_at": wanted, "signal": os.WTERMSIG(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
