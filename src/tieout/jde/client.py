@@ -1,0 +1,375 @@
+"""Reads from JD Edwards through AIS: pages in key order, totals, and reads that are proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from tieout.clock import Clock
+from tieout.errors import Refused, Uncertain
+from tieout.http import Answer, Http
+from tieout.jde import aggregate, wire
+from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
+from tieout.jde.query import Value, Where, every
+from tieout.jde.session import (
+    CNC,
+    GONE_STATUSES,
+    OK_STATUS,
+    UNTOUCHED,
+    Credentials,
+    Session,
+    SignedIn,
+    failure,
+    said,
+)
+from tieout.jde.wire import Table
+from tieout.settings import JdeConnection
+
+DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
+ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
+RESTARTS_MAX = 3  # of one result set without a single new row in between
+PROVED_READS_MAX = 3
+EXTRA_PAGES_MAX = 5  # rows that arrive while we read; more is a link that never ends
+
+Pages = Callable[[Table, Where | None, Sequence[str]], Iterator[Page]]
+
+
+class _Broken(Exception):
+    """A result set ended before its time; `words` says why."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """COUNT(*) and sums of one selection, by AGGREGATION; compared only with its like."""
+
+    count: int
+    sums: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A read whose rows are as many as the server counted before and after, with equal sums."""
+
+    before: Measure
+    rows: int
+    after: Measure
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing moved and nothing is missing."""
+        return self.before == self.after and self.rows == self.before.count
+
+
+class Jde:
+    """One AIS session and what can be read in it; one per reading thread.
+
+    All methods raise Refused (a person must act) or Unavailable (try again later).
+    """
+
+    def __init__(
+        self, http: Http, connection: JdeConnection, credentials: Callable[[], Credentials],
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._session = Session(http, connection, credentials, clock)
+        self._page_rows = connection.page_rows
+
+    def sign_in(self) -> SignedIn:
+        """Sign in if that has not happened, and say where we are (for the connection test)."""
+        return self._session.current()
+
+    def close(self) -> None:
+        """Sign out if signed in; never raises."""
+        self._session.close()
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def read(
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Pages of the rows of `where`, by primary key, in `table.schema` (or `columns`).
+
+        Next pages come by the server's links. A result set that expires or whose session is lost
+        goes on after the last key that was yielded, so that no row is yielded twice or left out.
+        """
+        return self._read(table, where, columns, self._linked)
+
+    def read_by_keys(
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The same without links: each page is a query of its own, after the last key (v1, U7)."""
+        return self._read(table, where, columns, self._keyed)
+
+    def _read(
+        self, table: Table, where: Where | None, columns: Sequence[str] | None,
+        pages: Pages,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
+        names = tuple(columns or table.names)
+        asked = names + tuple(k for k in table.key if k not in names)
+        previous: pl.DataFrame | None = None
+        firsts: set[tuple[Value, ...]] = set()
+        restarts = 0
+        while True:
+            rest = every(where, _after(table, previous)) if previous is not None else where
+            try:
+                for page in pages(table, rest, asked):
+                    frame = _unseen(table, previous, page.frame)
+                    if frame.is_empty():
+                        if page.more:
+                            raise _endless(table)
+                        continue
+                    first = frame.select(table.key).row(0)
+                    if first in firsts:
+                        raise _endless(table)
+                    firsts.add(first)
+                    previous, restarts = frame, 0
+                    yield frame.select(names)
+                return
+            except _Broken as broken:
+                restarts += 1
+                if restarts > RESTARTS_MAX:
+                    raise Refused(
+                        f"{PEER} broke off the reading of {table.name} {restarts} times in a row: "
+                        f"{broken.words}.",
+                        untouched=UNTOUCHED, evidence=broken.words, who=CNC,
+                        do="Read with a smaller page_rows, or raise resultSetTimeout.",
+                    ) from broken  # fmt: skip
+
+    def _linked(self, table: Table, where: Where | None, names: Sequence[str]) -> Iterator[Page]:
+        """The pages of one result set."""
+        page = self._first_page(table, where, names, linked=True)
+        while True:
+            if page.more and not page.next_query:
+                raise Refused(
+                    f"{PEER} says that {table.name} has more rows but offers no link to them.",
+                    untouched=UNTOUCHED, who=CNC,
+                    do="Check that nothing between us and AIS removes `links`.",
+                )  # fmt: skip
+            yield page
+            if not page.next_query:
+                return
+            if self._session.near_its_end():
+                raise _Broken("the session reached its published end")
+            page = self._next_page(table, page.next_query, names)
+
+    def _keyed(self, table: Table, where: Where | None, names: Sequence[str]) -> Iterator[Page]:
+        """Pages, each by its own query after the last key."""
+        rest = where
+        while True:
+            page = self._first_page(table, rest, names, linked=False)
+            yield page
+            if not page.more:
+                return
+            rest = every(where, _after(table, page.frame))
+
+    def _first_page(
+        self, table: Table, where: Where | None, names: Sequence[str], *, linked: bool
+    ) -> Page:
+        controls = [table.control(c) for c in table.physical(names)]
+        ask: dict[str, Any] = {
+            "targetName": table.name, "targetType": "table", "dataServiceType": "BROWSE",
+            "findOnEntry": "TRUE", "outputType": "GRID_DATA", "aliasNaming": True,
+            "returnControlIDs": "|".join(controls), "maxPageSize": str(self._page_rows),
+            "aggregation": {
+                "orderBy": [
+                    {"column": table.control(c), "direction": "ASC"}
+                    for c in table.physical(table.key)
+                ]
+            },
+        }  # fmt: skip
+        if linked:
+            ask |= {
+                "enableNextPageProcessing": True, "nextPageTimeInterval": ON_DEMAND_MILLISECONDS,
+            }  # fmt: skip
+        return self._page(self._asked(table, where, ask), table, names)
+
+    def _next_page(self, table: Table, query: str, names: Sequence[str]) -> Page:
+        """The page behind a link, at our own base URL: never at the host that the link names.
+
+        Not repeatable: a cursor moves when it is read, so a lost answer is a lost page. The read
+        then goes on after the last key instead.
+        """
+        try:
+            answer = self._session.send(NEXT_PAGE, query=query, repeatable=False)
+        except Uncertain as lost:
+            raise _Broken(lost.evidence or lost.what) from lost
+        if answer.status in GONE_STATUSES:
+            self._session.forget(answer.status)
+        if answer.status != OK_STATUS:
+            raise _Broken(said(answer))
+        return self._page(answer, table, names)
+
+    def _page(self, answer: Answer, table: Table, names: Sequence[str]) -> Page:
+        try:
+            return decode_page(answer.body, table, names)
+        except ComplaintError as complaint:
+            if complaint.expired:
+                raise _Broken(str(complaint)) from complaint
+            raise _complained(table, str(complaint)) from complaint
+        except ValueError as error:
+            raise Refused(
+                f"{PEER} answered {table.name} in a form that is not understood: {error}.",
+                untouched=UNTOUCHED, evidence=answer.excerpt(), who=CNC,
+                do="Compare the columns and the data dictionary of the table with earlier days.",
+            ) from error  # fmt: skip
+
+    # --- proved reads -------------------------------------------------------------------------
+
+    def read_proved(
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None,
+        sums: Sequence[str] = (),
+    ) -> tuple[pl.DataFrame, Proof]:  # fmt: skip
+        """All rows of `where` at once, as many as counted before and after, with equal sums.
+
+        For selections that fit in memory. Reads again when something moved meanwhile, and by key
+        ranges when rows are missing; Refused after three reads.
+        """
+        names = tuple(columns or table.names)
+        pages = self._linked
+        for _ in range(PROVED_READS_MAX):
+            before = self.measure(table, where, sums)
+            frames = list(self._bounded(table, where, names, before.count, pages))
+            rows = pl.concat(frames) if frames else _nothing(table, names)
+            proof = Proof(before, rows.height, self.measure(table, where, sums))
+            if proof.holds:
+                return rows, proof
+            if rows.height < before.count:
+                pages = self._keyed  # a fetch limit cuts result sets, not key ranges (J16, U7)
+        raise _unproved(table, proof)
+
+    def _bounded(
+        self, table: Table, where: Where | None, names: Sequence[str], expected: int, pages: Pages
+    ) -> Iterator[pl.DataFrame]:
+        """The pages, refused once they hold far more rows than were counted (J17)."""
+        rows = 0
+        for frame in self._read(table, where, names, pages):
+            rows += frame.height
+            if rows > expected + EXTRA_PAGES_MAX * self._page_rows:
+                raise _endless(table)
+            yield frame
+
+    # --- counts and sums ----------------------------------------------------------------------
+
+    def count(self, table: Table, where: Where | None) -> int:
+        """COUNT(*) of the rows of `where`."""
+        return self.measure(table, where).count
+
+    def measure(self, table: Table, where: Where | None, sums: Sequence[str] = ()) -> Measure:
+        """COUNT(*) and the sums of `sums`, ungrouped."""
+        found = self.totals(table, group_by=(), sums=sums, where=where)
+        return Measure(found.item(0, "count"), tuple((s, found.item(0, s)) for s in sums))
+
+    def totals(
+        self, table: Table, *, group_by: Sequence[str], sums: Sequence[str] = (),
+        maxima: Sequence[str] = (), where: Where | None = None,
+    ) -> pl.DataFrame:  # fmt: skip
+        """AGGREGATION: one row per group with `group_by`, `sums`, `max_<column>` and `count`.
+
+        Sums are scaled by dictionary decimals (jde-ais.md §3.3): compare them only with each other.
+        """
+        ask = {
+            "targetName": table.name, "targetType": "table", "dataServiceType": "AGGREGATION",
+            "findOnEntry": "TRUE", "aliasNaming": True,
+            "aggregation": aggregate.request(table, group_by, sums, maxima),
+        }  # fmt: skip
+        answer = self._asked(table, where, ask)
+        told = answer.json_object()
+        words = complaints(told)
+        if words:
+            raise _complained(table, words)
+        return aggregate.frame(table, told, group_by, sums, maxima)
+
+    def _asked(self, table: Table, where: Where | None, ask: dict[str, Any]) -> Answer:
+        """One query in a session with life left; a lost session is signed in again once.
+
+        500 counts as a lost session too: the HTML server behind AIS may have been restarted (U23).
+        """
+        for fresh in (False, True):
+            dialect = self._session.fresh().dialect
+            body = ask | {"query": wire.query(table, where, dialect)}
+            answer = self._session.send(DATA_SERVICE, json=body)
+            if answer.status == OK_STATUS:
+                return answer
+            if answer.status not in (*GONE_STATUSES, 500):
+                break
+            if not fresh:
+                self._session.forget(answer.status)
+        if answer.status in (401, 403):
+            raise Refused(
+                f"{PEER} does not let its user read {table.name}, even after a new sign-in.",
+                untouched=UNTOUCHED, evidence=said(answer), who=CNC,
+                do=f"Give the role permission to view {table.name} through the data service.",
+            )  # fmt: skip
+        raise failure(answer, f"the reading of {table.name}")
+
+
+def _after(table: Table, rows: pl.DataFrame) -> Where:
+    """Rows after the last one of `rows` in key order; the fiscal year as its two columns."""
+    last = rows.select(table.key).row(-1, named=True)
+    key: list[tuple[str, Value]] = []
+    for name, value in last.items():
+        if name == wire.FISCAL_YEAR:
+            key += [("CTRY", value // 100), ("FY", value % 100)]
+        else:
+            key.append((name, value))
+    return wire.after(key)
+
+
+def _unseen(table: Table, previous: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
+    """`new` without rows that already stood at the end of the page before it (J12).
+
+    Rows are in key order, so if one is repeated, the first of `new` stands in `previous`.
+    """
+    if previous is None or new.is_empty():
+        return new
+    first = new.select(table.key).row(0, named=True)
+    same = pl.all_horizontal(pl.col(n).eq_missing(pl.lit(v)) for n, v in first.items())
+    places = previous.select(same.arg_true()).to_series()
+    if places.is_empty():
+        return new
+    return new.join(
+        previous.slice(places[0]), on=new.columns, how="anti", nulls_equal=True,
+        maintain_order="left",
+    )  # fmt: skip
+
+
+def _nothing(table: Table, names: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema={n: table.schema[n] for n in names})
+
+
+def _endless(table: Table) -> Refused:
+    return Refused(
+        f"{PEER} sends pages of {table.name} that were already read: next links lead in a circle.",
+        untouched=UNTOUCHED, do="Check the AIS server and what stands between it and us.", who=CNC,
+    )  # fmt: skip
+
+
+def _complained(table: Table, words: str) -> Refused:
+    return Refused(
+        f"{PEER} answered the reading of {table.name} with an error: {words}.",
+        untouched=UNTOUCHED, evidence=words, who=CNC,
+    )  # fmt: skip
+
+
+def _unproved(table: Table, proof: Proof) -> Refused:
+    before, after = proof.before, proof.after
+    if proof.rows < before.count and before == after:
+        return Refused(
+            f"{PEER} counts {before.count} rows of {table.name} but shows {proof.rows}: a DB fetch "
+            "limit of the HTML server ends the reading early.",
+            untouched="Nothing was sent to Anaplan.", who=CNC,
+            do="Raise the DB Fetch Limit of the HTML server (jas.ini) or lower page_rows.",
+        )  # fmt: skip
+    return Refused(
+        f"{table.name} changed while it was read, {PROVED_READS_MAX} times: {before.count} rows "
+        f"before, {proof.rows} read, {after.count} after.",
+        untouched="Nothing was sent to Anaplan.", who="whoever posts at this time",
+        do="Run again when posting has ended.",
+    )  # fmt: skip

@@ -1,0 +1,256 @@
+"""One AIS session: signing in once, staying inside its published life, signing out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tieout.clock import Clock
+from tieout.errors import Refused, Trouble, Unavailable
+from tieout.http import Answer, Http
+from tieout.jde.page import PEER, complaints
+from tieout.jde.wire import Dialect, dialect_of
+from tieout.settings import JdeConnection
+
+OK_STATUS = 200
+GONE_STATUSES = (401, 403, 444)  # the session is unknown, expired or of another device (U1)
+UNPUBLISHED_SECONDS_MAX = 50.0  # lives are published in whole minutes: younger is always alive
+MARGIN_SHARE, MARGIN_SECONDS_MIN, MARGIN_SECONDS_MAX = 0.1, 5.0, 60.0
+CNC = "the JDE administrator (CNC)"
+UNTOUCHED = "Nothing was read, nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who signs in to JD Edwards."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a session may be idle and may live at all, in seconds; None if not published."""
+
+    idle: float | None
+    total: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What the server told about the session at sign-in."""
+
+    token: str = field(repr=False)
+    user: str
+    environment: str
+    role: str
+    release: str
+    dialect: Dialect
+
+
+class Session:
+    """Signs in when first needed; not shared between threads (one reader, one session)."""
+
+    def __init__(
+        self, http: Http, connection: JdeConnection, credentials: Callable[[], Credentials],
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._http, self._connection, self._credentials = http, connection, credentials
+        self._clock = clock
+        self._now: SignedIn | None = None
+        self._life: Life | None = None
+        self._since = self._used = 0.0
+
+    def current(self) -> SignedIn:
+        """The session, signed in if it was not."""
+        if self._now is None:
+            self._now = self._sign_in()
+            self._since = self._used = self._clock.monotonic()
+        return self._now
+
+    def fresh(self) -> SignedIn:
+        """The session with enough life left for a new query; renewed if it is near its end."""
+        if self._now is not None and self.near_its_end():
+            self.close()
+        return self.current()
+
+    def near_its_end(self) -> bool:
+        """Whether the session is about to reach its idle or total life.
+
+        The server is asked for the lives only once, and only when a session has grown so old that
+        they could matter: a poll that finds nothing new spends no request on it.
+        """
+        now = self._clock.monotonic()
+        if self._now is None or now - self._since < UNPUBLISHED_SECONDS_MAX:
+            return False
+        if self._life is None:
+            self._life = self._published_life()
+        return _spent(now - self._used, self._life.idle) or _spent(
+            now - self._since, self._life.total
+        )
+
+    def forget(self, status: int) -> None:
+        """Leave a session that answered `status`; the next use signs in anew.
+
+        Only 444 and 401 say that it is gone already: after the others it would stay open.
+        """
+        if status in (401, 444):
+            self._now = None
+        self.close()
+
+    def send(
+        self, path: str, *, json: object | None = None, query: str = "", repeatable: bool = True
+    ) -> Answer:
+        """One POST inside the session."""
+        headers = self._headers(self.current().token)
+        answer = self._http.send(
+            "POST", path, headers=headers, query=query, json=json, repeatable=repeatable
+        )
+        self._used = self._clock.monotonic()
+        return answer
+
+    def close(self) -> None:
+        """Sign out, if signed in. Never raises: a session that stays behind ends by itself."""
+        if self._now is None:
+            return
+        token, self._now = self._now.token, None
+        try:
+            self._http.send(
+                "POST", "/v2/tokenrequest/logout", headers=self._headers(token),
+                json={"token": token, "deviceName": self._connection.device}, repeatable=True,
+            )  # fmt: skip
+        except Trouble:
+            return
+
+    def _headers(self, token: str) -> dict[str, str]:
+        return {"jde-AIS-Auth": token, "jde-AIS-Auth-Device": self._connection.device}
+
+    def _sign_in(self) -> SignedIn:
+        """One attempt: a second one with a wrong password could lock the user (J08)."""
+        connection, who = self._connection, self._credentials()
+        answer = self._http.send(
+            "POST", "/v2/tokenrequest", repeatable=True,
+            json={
+                "username": who.username, "password": who.password,
+                "environment": connection.environment, "role": connection.role,
+                "deviceName": connection.device,
+            },
+        )  # fmt: skip
+        if answer.status != OK_STATUS:
+            raise _sign_in_refused(answer, who.username)
+        told = answer.json_object()
+        user = told.get("userInfo")
+        token = user.get("token") if isinstance(user, dict) else None
+        if not isinstance(user, dict) or not isinstance(token, str) or not token:
+            words = complaints(told) or "no token was given"
+            raise Refused(
+                f"{PEER} did not let {who.username} in: {words}.",
+                untouched=UNTOUCHED, who=CNC,
+            )  # fmt: skip
+        try:
+            return self._accepted(told, user, token)
+        except Refused:
+            self._now = SignedIn(token, "", "", "", "", Dialect())
+            self.close()  # no session is left behind
+            raise
+
+    def _accepted(self, told: dict[str, Any], user: dict[str, Any], token: str) -> SignedIn:
+        """The session, after checking that it is where we were told to read (J26)."""
+        wanted = {"environment": self._connection.environment, "role": self._connection.role}
+        for name, value in wanted.items():
+            given = str(told.get(name) or "").strip()
+            if given.upper() != value.strip().upper():
+                raise Refused(
+                    f"{PEER} signed in to the {name} {given or '(none)'}, not to {value}.",
+                    untouched=UNTOUCHED,
+                    do=f"Correct `{name}` of the connection, or what {PEER} allows its user.",
+                    who=CNC,
+                )
+        return SignedIn(
+            token, str(told.get("username") or ""), wanted["environment"], wanted["role"],
+            str(user.get("appsRelease") or ""), dialect_of(user),
+        )  # fmt: skip
+
+    def _published_life(self) -> Life:
+        """`/defaultconfig` (jde-ais.md §1.2); a server that does not say leaves it open."""
+        try:
+            answer = self._http.send("GET", "/v2/defaultconfig", repeatable=True)
+            told = answer.json_object() if answer.status == OK_STATUS else {}
+        except Trouble:
+            told = {}
+        return Life(_minutes(told.get("sessionTimeout")), _minutes(told.get("timeToLive")))
+
+
+def _minutes(value: Any) -> float | None:
+    text = str(value or "").strip()
+    return int(text) * 60.0 if text.isdecimal() and int(text) > 0 else None
+
+
+def _spent(seconds: float, life: float | None) -> bool:
+    if life is None:
+        return False
+    margin = min(MARGIN_SECONDS_MAX, max(MARGIN_SECONDS_MIN, life * MARGIN_SHARE))
+    return seconds >= life - margin
+
+
+def _sign_in_refused(answer: Answer, username: str) -> Trouble:
+    """What the status of the token service means, and who can do something about it (§2.1)."""
+    words = said(answer)
+    if answer.status in (401, 403):
+        return Refused(
+            f"{PEER} did not accept the user {username} and its password.",
+            untouched=UNTOUCHED, evidence=words,
+            do="Give them again with `tieout connect`. There was one attempt only, so that the "
+            "user is not locked.",
+            who="whoever holds the JDE service user",
+        )  # fmt: skip
+    if answer.status == 405:
+        return Refused(
+            f"{PEER} does not accept sign-ins from this AIS server: it is not in the allowedHosts "
+            "of the HTML server.",
+            untouched=UNTOUCHED, evidence=words,
+            do="Add the AIS server to Allowed Hosts of the HTML server (Server Manager, Web "
+            "Runtime) and restart the HTML server.",
+            who=CNC,
+        )  # fmt: skip
+    if answer.status in (445, 446):
+        return Refused(
+            f"{PEER} answered the sign-in with a single-sign-on error ({answer.status}).",
+            untouched=UNTOUCHED, evidence=words, who=CNC,
+            do="Use a user with a JD Edwards password, or let single sign-on be set up.",
+        )  # fmt: skip
+    return failure(answer, "the sign-in")
+
+
+def said(answer: Answer) -> str:
+    """The peer's own words in an answer of any status, free of secrets."""
+    try:
+        told = answer.json()
+    except Refused:
+        return answer.excerpt()
+    words = complaints(told)
+    if not words and isinstance(told, dict):
+        words = str(told.get("message") or "")
+    return words or answer.excerpt()
+
+
+def failure(answer: Answer, what: str) -> Trouble:
+    """The error for a status that is neither success nor a lost session."""
+    words = said(answer)
+    if answer.status == 404:
+        return Refused(
+            f"There is no AIS service at this address: {what} was answered with 404.",
+            untouched=UNTOUCHED, evidence=words, who=CNC,
+            do="The address ends in /jderest and names the AIS server, not the web client.",
+        )  # fmt: skip
+    if answer.status >= 500:
+        return Unavailable(
+            f"{PEER} failed at {what} ({answer.status}): {words}.",
+            untouched=UNTOUCHED, do="Try again later; if it stays, show this to CNC.",
+            who=CNC, evidence=words,
+        )  # fmt: skip
+    return Refused(
+        f"{PEER} refused {what} ({answer.status}): {words}.", untouched=UNTOUCHED, evidence=words,
+        who=CNC,
+    )  # fmt: skip
