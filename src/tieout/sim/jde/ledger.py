@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tieout.sim.jde.dates import by_pattern
 from tieout.sim.jde.tables import TABLES, Column, Table
 
 Value = int | str
@@ -30,6 +31,7 @@ class Ledger:
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
+        self._db.create_function("jde_date", 2, by_pattern, deterministic=True)
         self._depth = 0
         with self.transaction():
             for table in TABLES.values():
@@ -87,7 +89,7 @@ class Ledger:
             rows = list(zip(*fitted, strict=True))
         names = ", ".join(f'"{alias}"' for alias in aliases)
         marks = ", ".join("?" * len(aliases))
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of ours
         self._db.executemany(statement, rows)
 
     def update(self, table: str, values: Row, where: Row) -> int:
@@ -95,7 +97,7 @@ class Ledger:
         spec = TABLES[table]
         sets = ", ".join(f'"{_column(spec, alias).alias}" = ?' for alias in values)
         condition, parameters = _equal(spec, where)
-        statement = f'UPDATE "{table}" SET {sets} WHERE {condition}'  # noqa: S608
+        statement = f'UPDATE "{table}" SET {sets} WHERE {condition}'  # noqa: S608 - names of ours
         new = [_fit(spec.columns[alias], value) for alias, value in values.items()]
         with self.transaction():
             return self._db.execute(statement, [*new, *parameters]).rowcount
@@ -104,7 +106,7 @@ class Ledger:
         """Delete the rows whose columns equal `where`; returns how many."""
         condition, parameters = _equal(TABLES[table], where)
         with self.transaction():
-            statement = f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608
+            statement = f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours
             return self._db.execute(statement, parameters).rowcount
 
     def rows(self, table: str, where: Row | None = None) -> list[dict[str, Any]]:
@@ -112,7 +114,7 @@ class Ledger:
         spec = TABLES[table]
         condition, parameters = _equal(spec, where or {})
         order = ", ".join(f'"{alias}"' for alias in spec.key)
-        statement = f'SELECT * FROM "{table}" WHERE {condition} ORDER BY {order}'  # noqa: S608
+        statement = f'SELECT * FROM "{table}" WHERE {condition} ORDER BY {order}'  # noqa: S608 - names of ours
         found = self.query(statement, parameters)
         return [dict(zip(spec.columns, row, strict=True)) for row in found]
 

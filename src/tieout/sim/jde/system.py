@@ -1,0 +1,228 @@
+"""The practice AIS server: which call goes where, sign-in and out, errors, and its control port."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tieout.sim.box import Request, Response, json_response
+from tieout.sim.clock import PracticeClock
+from tieout.sim.jde.config import default_config, login_answer
+from tieout.sim.jde.dataservice import DataService
+from tieout.sim.jde.dates import stamp
+from tieout.sim.jde.ledger import Ledger
+from tieout.sim.jde.refusal import AisError, Report
+from tieout.sim.jde.session import Session, Sessions
+from tieout.sim.jde.switches import Switches
+
+Verb = Callable[[dict[str, Any]], dict[str, Any]]
+BODY_BYTES_MAX = 4_000_000
+HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
+_SIGN_IN_WORDS = (
+    "username password environment role jasserver deviceName applicationName psToken token "
+    "requiredCapabilities"
+)
+_SIGN_IN_ATTRIBUTES = frozenset(_SIGN_IN_WORDS.split())
+_VALIDATE_ATTRIBUTES = frozenset(("token", "deviceName", "touch"))
+_LOGOUT_ATTRIBUTES = frozenset(("token", "deviceName"))
+
+
+class System:
+    """A practice JD Edwards: `handle` speaks AIS, `control` is the control port.
+
+    `users` maps user names to passwords; `verbs` adds verbs to the control port (`event`,
+    `people` of the demo company). `handle` may be called from many threads.
+    """
+
+    name = "jde"
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: PracticeClock,
+        users: Mapping[str, str],
+        verbs: Mapping[str, Verb] | None = None,
+    ) -> None:
+        self.ledger, self._clock = ledger, clock
+        self.switches = Switches(
+            ledger.recall("switches"), lambda text: ledger.remember("switches", text)
+        )
+        self.report = Report()
+        self.sessions = Sessions(users, clock, self.switches)
+        self._data = DataService(ledger, clock, self.switches, self.report)
+        self._verbs = dict(verbs or {})
+        self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "/defaultconfig"): self._config,
+            ("POST", "/defaultconfig"): self._config,
+            ("POST", "/tokenrequest"): self._login,
+            ("POST", "/tokenrequest/logout"): self._logout,
+            ("POST", "/dataservice"): self._dataservice,
+        }
+        self._only_v2: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("POST", "/tokenrequest/validate"): self._validate,
+            ("POST", "/dataservice/next"): self._next,
+            ("GET", "/dataservice/next"): self._next,
+        }
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request of the AIS protocol."""
+        if self.switches["html_status"]:  # J028: a proxy or container page instead of AIS
+            return _html(self.switches["html_status"], "Service Unavailable")
+        try:
+            return self._route(request)(request)
+        except AisError as error:
+            if error.report:
+                self.report.add(request.method, request.path, error.status, error.message)
+            return self._error(request, error)
+
+    def _route(self, request: Request) -> Callable[[Request], Response]:
+        path = request.path.removeprefix("/jderest")
+        if path != request.path:
+            inner = path.removeprefix("/v2")
+            routes = self._routes if inner == path else self._routes | self._only_v2
+            found = routes.get((request.method, inner))
+            if found is not None:
+                return found
+            if any(inner == known for _, known in routes):
+                raise AisError(405, f"Method {request.method} not allowed", report=True)
+        raise AisError(404, f"no such service: {request.path}", report=True, what="path")
+
+    def _error(self, request: Request, error: AisError) -> Response:
+        """J019 J020 J027 J050 J061: the error body of each kind of refusal."""
+        if error.what == "cursor":
+            item = {"TITLE": error.message, "DESC": error.message}
+            return json_response(error.status, {"sysErrors": [item]})
+        if error.what == "path" and self.switches["unknown_path"] == "html":
+            return _html(404, "Error 404--Not Found")
+        form = self.switches["timestamp_format"]
+        status = error.status
+        if error.report and error.what == "call" and "/dataservice" in request.path:
+            status = self.switches["error_status"]
+        body = {
+            "message": error.message,
+            "exception": "java.lang.Exception" if form == "old" else "Exception",
+            "timeStamp": stamp(self._clock.now(), form),
+        }
+        return json_response(status, body)
+
+    def _config(self, request: Request) -> Response:
+        """J001: no sign-in needed."""
+        return json_response(200, default_config(request, _version(request), self.switches))
+
+    def _login(self, request: Request) -> Response:
+        """J005 J008 J009 J013: sign in."""
+        body = _object(request, _SIGN_IN_ATTRIBUTES)
+        if not self.switches["allowed_host"]:
+            raise AisError(405, "AIS Server is not in the list of allowed hosts")
+        if body.get("psToken") or body.get("token"):
+            raise AisError(446, "SSO is not enabled")
+        who = self.sessions.check(request, body)
+        device = _device(request, body)
+        session = self.sessions.open(who, device, request.peer)
+        answer = login_answer(session, _version(request), self.switches)
+        cookie = f"JSESSIONID={session.cookie}; path=/jderest; HttpOnly"  # J025
+        return json_response(200, answer, **{"Set-Cookie": cookie})
+
+    def _validate(self, request: Request) -> Response:
+        """J021 J022: whether the token lives; `touch` renews its idle clock."""
+        body = _object(request, _VALIDATE_ATTRIBUTES)
+        touch = str(body.get("touch", "")).lower() == "true"
+        self.sessions.find(_token(request, body), _device(request, body), request, touch=touch)
+        return json_response(200, {"isValidSession": True})
+
+    def _logout(self, request: Request) -> Response:
+        """J023: the token is dead; the body of the answer is not documented."""
+        self.sessions.close(_token(request, _object(request, _LOGOUT_ATTRIBUTES)))
+        return Response(200)
+
+    def _dataservice(self, request: Request) -> Response:
+        body = _object(request, None)
+        return self._data.run(self._session(request, body), body, _version(request))
+
+    def _next(self, request: Request) -> Response:
+        if request.body.strip() not in (b"", b"null", b"{}"):  # J048
+            raise AisError(500, "next with a body", report=True)
+        query = dict(request.query)
+        body = {name: values[0] for name, values in query.items()}
+        return self._data.next(self._session(request, body), query)
+
+    def _session(self, request: Request, body: Mapping[str, Any]) -> Session:
+        """J015 J024: by token (body, header, query), or a passing session by credentials."""
+        token, device = _token(request, body), _device(request, body)
+        if token:
+            return self.sessions.find(token, device, request)
+        if "authorization" in request.headers or "username" in body:
+            who = self.sessions.check(request, body)
+            return self.sessions.open(who, device, request.peer, lasting=False)
+        raise self.sessions.gone()
+
+    def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """`switch`, `report`, `state`, `restart`, and the verbs given at construction."""
+        if verb == "switch":
+            return self.switches.control(body)
+        if verb == "report":
+            return self.report.control(body)
+        if verb == "restart":  # J026
+            self.sessions.clear()
+            return self._state()
+        if verb == "state":
+            return self._state()
+        if verb in self._verbs:
+            with self.ledger.transaction():
+                return self._verbs[verb](body)
+        raise LookupError(f"no verb {verb!r}")
+
+    def _state(self) -> dict[str, Any]:
+        living = self.sessions.living()
+        return {
+            "sessions": len(living),
+            "sessions_opened": self.sessions.opened,
+            "result_sets": sum(len(s.cursors) for s in living),
+        }
+
+
+def make_password() -> str:
+    """A password for the service user, drawn when the practice state is made."""
+    return secrets.token_urlsafe(18)
+
+
+def _version(request: Request) -> int:
+    return 2 if request.path.startswith("/jderest/v2/") else 1
+
+
+def _html(status: int, title: str) -> Response:
+    return Response(status, HTML.format(title).encode(), content_type="text/html")
+
+
+def _token(request: Request, body: Mapping[str, Any]) -> str:
+    """J015: body, header in any case, or `$token` in the query."""
+    header = request.headers.get("jde-ais-auth", "")
+    return str(body.get("token") or header or request.query.get("$token", [""])[0])
+
+
+def _device(request: Request, body: Mapping[str, Any]) -> str:
+    header = request.headers.get("jde-ais-auth-device", "")
+    return str(body.get("deviceName") or header or request.query.get("$device", [""])[0])
+
+
+def _object(request: Request, attributes: frozenset[str] | None) -> dict[str, Any]:
+    """J011 J012: the JSON object of the body (empty: no attributes), or AisError 400, 415."""
+    if len(request.body) > BODY_BYTES_MAX:
+        raise AisError(400, "request too large")
+    if not request.body.strip():
+        return {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise AisError(415, f"Unsupported Media Type {kind}")
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        raise AisError(400, "the request is not readable JSON") from None
+    if not isinstance(body, dict):
+        raise AisError(400, "the request is not a JSON object")
+    unknown = set(body) - (attributes if attributes is not None else set(body))
+    if unknown:
+        raise AisError(400, f"undocumented attributes: {sorted(unknown)}", report=True)
+    return body
