@@ -6,7 +6,7 @@
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run)
-#   make docs          check the documentation against the code
+#   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
 #   make setup         build .venv only
 
@@ -78,6 +78,7 @@ bench: $(READY)
 	@$(BIN)/python -m bench --rows $(ROWS) $(ARGS)
 
 docs: $(READY)
+	@$(BIN)/python tests/support/cli_reference.py
 	@$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
 
 sim: $(READY)

@@ -1,0 +1,93 @@
+"""The reference of the command line, written from the Click commands themselves.
+
+`python tests/support/cli_reference.py`, called by `make docs`, writes docs/reference/cli.md;
+`tests/test_docs.py` compares that page with what would be written.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
+PROGRAM = "tieout.cli.main"
+
+
+def root() -> click.Group | None:
+    """The program's group of commands; None while the product has no command line."""
+    if importlib.util.find_spec(PROGRAM) is None:
+        return None
+    names = vars(importlib.import_module(PROGRAM)).values()
+    groups = [value for value in names if isinstance(value, click.Group)]
+    assert groups, f"{PROGRAM} has no group of commands"
+    return max(groups, key=lambda group: len(group.list_commands(click.Context(group))))
+
+
+def parses(group: click.Group, words: list[str]) -> None:
+    """Raise click.UsageError when the program would not accept these words; nothing is run."""
+    context = click.Context(group, info_name="tieout")
+    _, rest, _ = group.make_parser(context).parse_args(list(words))
+    name, command, arguments = group.resolve_command(context, rest)
+    if isinstance(command, click.Group) and arguments:
+        parses(command, arguments)
+    elif command is not None and "--help" not in arguments:
+        command.make_context(name, arguments, parent=context)
+
+
+def commands(group: click.Group, name: str = "tieout") -> Iterator[tuple[str, click.Command]]:
+    """Every visible command with its full name, in the order of `--help`."""
+    context = click.Context(group, info_name=name)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        if command is None or command.hidden:
+            continue
+        yield f"{name} {word}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name} {word}")
+
+
+def _signature(option: click.Option) -> str:
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    return (
+        names
+        if option.is_flag
+        else f"{names} {option.make_metavar(click.Context(click.Command('')))}"
+    )
+
+
+def section(name: str, command: click.Command) -> str:
+    """The part of the page about one command: help, usage, options."""
+    context = click.Context(command, info_name=name)
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    told = (command.help or "").replace("\b\n", "").strip()
+    text = [f"## {name}", "", told, "", "```text", usage, "```"]
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
+    if options:
+        text += ["", "| option | meaning |", "| --- | --- |"]
+        text += [f"| `{_signature(o)}` | {(o.help or '').replace('|', '/')} |" for o in options]
+    return "\n".join(text)
+
+
+def generated() -> str:
+    """What stands below the mark."""
+    group = root()
+    if group is None:
+        return ""
+    return "\n" + "\n\n".join(section(*found) for found in commands(group)) + "\n"
+
+
+def page() -> str:
+    """The whole page as it should be."""
+    before, mark, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
+    return before + mark + generated()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stderr.write(f"wrote {PAGE}\n")
