@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
 

@@ -17,7 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    column,
+    create_engine,
+    event,
+    inspect,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -101,8 +112,8 @@ class Database:
         with self.read() as connection:
             if not inspect(connection).has_table(VERSION_TABLE):
                 return ""
-            found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant of ours
-            return str(found or "")
+            query = select(table(VERSION_TABLE, column("version_num")))
+            return str(connection.execute(query).scalar() or "")
 
     def check(self) -> None:
         """Refuse a database this program does not know: a newer one, or one not yet migrated."""
@@ -141,15 +152,15 @@ def lock(connection: Connection, name: str) -> None:
     # SQLite: BEGIN IMMEDIATE already lets only one writer in.
 
 
-def insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+def insert_new(connection: Connection, into: Table, row: Mapping[str, object]) -> bool:
     """Insert `row` unless its key is there already; says whether it was inserted.
 
     On PostgreSQL it waits for a transaction that is inserting the same key.
     """
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).values(dict(row)).on_conflict_do_nothing()
+    statement = make(into).values(dict(row)).on_conflict_do_nothing()
     # Drivers do not agree on the row count of an INSERT; what it returns is exact.
-    inserted = connection.execute(statement.returning(*table.primary_key.columns))
+    inserted = connection.execute(statement.returning(*into.primary_key.columns))
     return inserted.first() is not None
 
 

@@ -1,51 +1,37 @@
-"""What was not loaded and why, until somebody fixed it, sent it again or waived it."""
+"""What was found wrong in a run's data, until somebody fixed it, sent it again or waived it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.engine import Row
 
+from tieout.core.findings import Finding, Severity
 from tieout.store.schema import REJECT_STATES, app_reject
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One thing that was not loaded: rule, subject, what it is worth, the remedy, whose words.
+    """One finding of a run, and what became of it."""
 
-    `dimension` and `member` name the member the other side lacks; `cells` counts what it holds
-    back. The store fills in the last five.
-    """
-
-    rule: str
-    severity: str
-    subject: str = ""
-    dimension: str = ""
-    member: str = ""
-    company: str = ""
-    amount: Decimal | None = None
-    currency: str = ""
-    cells: int = 0
-    what: str = ""
-    remedy: str = ""
-    vendor_words: str = ""
-    id: int = 0
-    run: str = ""
-    flow: str = ""
-    state: str = "open"
-    settled_run: str | None = None
+    id: int
+    run: str
+    flow: str
+    finding: Finding
+    state: str
+    settled_run: str | None
 
 
-def add(connection: Connection, flow: str, run: str, found: Sequence[Reject]) -> None:
-    """Write rejects of a run down, all open."""
+def add(connection: Connection, flow: str, run: str, found: Sequence[Finding]) -> None:
+    """Write the findings of a run down, all open."""
     rows = []
-    for reject in found:
-        row = {name: getattr(reject, name) for name in Reject.__slots__ if name != "id"}
-        rows.append(row | {"flow": flow, "run": run, "state": "open", "settled_run": None})
+    for finding in found:
+        row = {name: getattr(finding, name) for name in Finding.__slots__}
+        severity = finding.severity.value
+        rows.append(row | {"severity": severity, "flow": flow, "run": run, "state": "open"})
     if rows:
         connection.execute(insert(app_reject), rows)
 
@@ -56,10 +42,12 @@ def listed(
     run: str | None = None,
     flow: str | None = None,
     state: str | None = None,
+    severity: Severity | None = None,
 ) -> list[Reject]:
-    """Rejects in the order they were found; a state or run of None means any."""
+    """Findings in the order they were made; None means any."""
+    wanted = {"run": run, "flow": flow, "state": state, "severity": severity and severity.value}
     query = select(app_reject).order_by(app_reject.c.id)
-    for column, value in (("run", run), ("flow", flow), ("state", state)):
+    for column, value in wanted.items():
         if value is not None:
             query = query.where(app_reject.c[column] == value)
     return [_read(row) for row in connection.execute(query)]
@@ -77,4 +65,7 @@ def settle(connection: Connection, ids: Sequence[int], state: str, run: str | No
 
 
 def _read(row: Row[Any]) -> Reject:
-    return Reject(**row._mapping)
+    columns = dict(row._mapping)
+    told = {name: columns[name] for name in Finding.__slots__}
+    finding = Finding(**told | {"severity": Severity(told["severity"])})
+    return Reject(row.id, row.run, row.flow, finding, row.state, row.settled_run)

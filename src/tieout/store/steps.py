@@ -18,6 +18,7 @@ import polars as pl
 from sqlalchemy import Connection, func, insert, select
 
 from tieout.clock import Clock
+from tieout.core.findings import Finding
 from tieout.store import audit, positions, records, rejects
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import insert_new
@@ -177,8 +178,8 @@ class Step:
         run = self.run
         self.after(lambda c: positions.replace_open_cells(c, run.flow, run.id, cells))
 
-    def reject(self, found: Sequence[rejects.Reject]) -> None:
-        """Write down what was not loaded, and why."""
+    def reject(self, found: Sequence[Finding]) -> None:
+        """Write down what was found wrong, at commit."""
         self.after(lambda c: rejects.add(c, self.run.flow, self.run.id, found))
 
     def settle(self, ids: Sequence[int], state: str) -> None:

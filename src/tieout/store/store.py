@@ -11,12 +11,33 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.clock import Clock
+from tieout.core.findings import Severity
 from tieout.errors import Trouble
-from tieout.store import audit, migrate, positions, records, rejects, runs, steps
+from tieout.store import (
+    audit,
+    configs,
+    credentials,
+    mappings,
+    migrate,
+    positions,
+    records,
+    rejects,
+    runs,
+    steps,
+    tasks,
+    vault,
+)
+from tieout.store.audit import Entry, Telling, Verdict
+from tieout.store.configs import Config
+from tieout.store.credentials import Author, SecretNote
 from tieout.store.database import Database
+from tieout.store.mappings import SetMapping
+from tieout.store.positions import OpenCell
 from tieout.store.records import ORPHAN_AGE_SECONDS_MIN, Manifest, Records
-from tieout.store.runs import CallMade, Ending, NewRun, Run, StepDone
+from tieout.store.rejects import Reject
+from tieout.store.runs import RUNS_SHOWN_MAX, CallMade, Ending, NewRun, Run, StepDone
 from tieout.store.steps import Step
+from tieout.store.tasks import Chunk, Task, TaskKey
 
 DATABASE_FILE = "tieout.sqlite"
 RECORDS_DIRECTORY = "records"
@@ -42,6 +63,8 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+    # Transactions
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -128,14 +151,10 @@ class Store:
 
     def new_run(self, new: NewRun) -> Run:
         """Start a run; Busy when another of its flow is unfinished and `alone` is asked."""
-
-        def write(connection: Connection) -> Run:
+        with self.begin() as connection:
             run = runs.start(connection, new, self.clock.now())
             self._tell(connection, run, "started run", trigger=run.trigger, asked=run.asked)
             return run
-
-        with self.begin() as connection:
-            return write(connection)
 
     def finish_run(self, run: str, ending: Ending) -> Run:
         """End a run; one that has ended stays as it is."""
@@ -149,7 +168,7 @@ class Store:
         return self.database.transact(write)
 
     def _tell(self, connection: Connection, run: Run, act: str, **detail: object) -> None:
-        telling = audit.Telling(run.started_by, act, run.id, detail, run.id)
+        telling = Telling(run.started_by, act, run.id, detail, run.id)
         audit.append(connection, self.clock.now(), telling)
 
     def unfinished_run(self, flow: str) -> Run | None:
@@ -167,7 +186,7 @@ class Store:
         *,
         flow: str | None = None,
         outcomes: Sequence[str] = (),
-        limit: int = runs.RUNS_SHOWN_MAX,
+        limit: int = RUNS_SHOWN_MAX,
     ) -> list[Run]:
         """Runs, newest first."""
         with self.database.read() as connection:
@@ -190,14 +209,150 @@ class Store:
         with self.database.read() as connection:
             return positions.position(connection, flow, name)
 
-    def open_cells(self, flow: str) -> list[positions.OpenCell]:
+    def open_cells(self, flow: str) -> list[OpenCell]:
         """The cells held open."""
         with self.database.read() as connection:
             return positions.open_cells(connection, flow)
 
     def rejects(
-        self, *, run: str | None = None, flow: str | None = None, state: str | None = None
-    ) -> list[rejects.Reject]:
-        """What was not loaded."""
+        self,
+        *,
+        run: str | None = None,
+        flow: str | None = None,
+        state: str | None = None,
+        severity: Severity | None = None,
+    ) -> list[Reject]:
+        """The findings of runs; None means any."""
         with self.database.read() as connection:
-            return rejects.listed(connection, run=run, flow=flow, state=state)
+            return rejects.listed(connection, run=run, flow=flow, state=state, severity=severity)
+
+    def settle_rejects(self, ids: Sequence[int], state: str, by: str) -> int:
+        """A person says that open rejects are `fixed` or `waived`; how many that ended."""
+        with self.begin() as connection:
+            settled = rejects.settle(connection, ids, state, None)
+            detail = {"rejects": sorted(ids), "settled": settled}
+            telling = Telling(by, f"marked {state}", "rejects", detail)
+            audit.append(connection, self.clock.now(), telling)
+            return settled
+
+    # What a running step remembers of Anaplan
+
+    def task(self, key: TaskKey) -> Task | None:
+        """What an earlier try of a step noted of its start; None when it never came so far."""
+        with self.database.read() as connection:
+            return tasks.find(connection, key)
+
+    def intend_task(self, key: TaskKey, known: Sequence[str]) -> Task:
+        """Note, before the start, which tasks are there; an earlier note stands and is returned."""
+        return self.database.transact(
+            lambda c: tasks.intend(c, key, known, self.clock.now()),
+        )
+
+    def note_task(self, key: TaskKey, task_id: str, state: str) -> None:
+        """Note the task's id and its state (`tasks.STARTED`, then Anaplan's words)."""
+        self.database.transact(lambda c: tasks.note(c, key, task_id, state, self.clock.now()))
+
+    def task_claimed(self, task_id: str) -> TaskKey | None:
+        """Whose start made this task, as far as we know."""
+        with self.database.read() as connection:
+            return tasks.claimed(connection, task_id)
+
+    def chunks(self, run: str, file: str) -> dict[int, Chunk]:
+        """The chunks of a file that Anaplan acknowledged to this run, by number."""
+        with self.database.read() as connection:
+            return tasks.chunks(connection, run, file)
+
+    def receive_chunk(self, run: str, file: str, chunk: Chunk) -> None:
+        """Anaplan acknowledged a chunk."""
+        at = self.clock.now()
+        self.database.transact(lambda c: tasks.receive_chunk(c, run, file, chunk, at))
+
+    # What people set
+
+    def config(self, version: int | None = None) -> Config | None:
+        """The applied configuration, or that of an earlier version."""
+        with self.database.read() as connection:
+            if version is not None:
+                return configs.find(connection, version)
+            return configs.current(connection)
+
+    def apply_config(self, text: str, by: str) -> Config:
+        """Make `text` the configuration; the same text again makes no new version."""
+        with self.begin() as connection:
+            config, changed = configs.apply(connection, text, by, self.clock.now())
+            if changed:
+                detail = {"version": config.version, "sha256": config.sha256}
+                telling = Telling(by, "applied configuration", "configuration", detail)
+                audit.append(connection, self.clock.now(), telling)
+            return config
+
+    def set_mappings(self, rows: Sequence[mappings.Mapping], by: str) -> int:
+        """Set mappings together; the version of the table they belong to."""
+        with self.begin() as connection:
+            version = mappings.add(connection, rows, by, self.clock.now())
+            tellings = [
+                Telling(
+                    by,
+                    "withdrew mapping" if row.target is None else "set mapping",
+                    f"{row.dimension} {row.source}",
+                    {
+                        "target": row.target,
+                        "effective_from": row.effective_from,
+                        "why": row.why,
+                        "version": version,
+                    },
+                )
+                for row in rows
+            ]
+            audit.append(connection, self.clock.now(), *tellings)
+            return version
+
+    def mapping(self, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
+        """Columns source, target, effective_from (`mappings.TABLE`) of the rows that hold."""
+        with self.database.read() as connection:
+            return mappings.table(connection, dimension, at_version=at_version)
+
+    def mapping_version(self) -> int:
+        """The version of the whole mapping table; 0 before the first mapping."""
+        with self.database.read() as connection:
+            return mappings.version(connection)
+
+    def mapping_history(self, dimension: str, source: str) -> list[SetMapping]:
+        """Every setting of one code, oldest first."""
+        with self.database.read() as connection:
+            return mappings.history(connection, dimension, source)
+
+    def set_secret(self, name: str, fields: Mapping[str, str], by: str) -> None:
+        """Seal credentials under the key of this instance; KeyTrouble with another key."""
+        key = vault.read_key(self.home / vault.KEY_FILE)
+        author = Author(by, self.clock.now())
+        with self.begin() as connection:
+            credentials.put(connection, key, name, fields, author)
+            detail = {"fields": sorted(fields), "key": key.fingerprint}
+            audit.append(connection, author.at, Telling(by, "set credential", name, detail))
+
+    def secret(self, name: str) -> dict[str, str]:
+        """Opened credentials, for use in a request and for nothing else."""
+        with self.database.read() as connection:
+            held = credentials.listed(connection)
+            key = credentials.key_for(self.home / vault.KEY_FILE, name, held)
+            return credentials.get(connection, key, name)
+
+    def secrets(self) -> list[SecretNote]:
+        """Which credentials are stored, without their content."""
+        with self.database.read() as connection:
+            return credentials.listed(connection)
+
+    # The trail
+
+    def audit(
+        self, *, run: str | None = None, object_: str | None = None, after: int = 0
+    ) -> list[Entry]:
+        """The next page of entries after entry `after`, of one run or object if asked."""
+        with self.database.read() as connection:
+            return audit.entries(connection, run=run, object_=object_, after=after)
+
+    def verify_audit(self) -> Verdict:
+        """Recompute the whole chain."""
+        with self.database.read() as connection:
+            return audit.verify(connection)

@@ -1,0 +1,69 @@
+"""The directory an instance lives in: private to its owner, on a disk of this machine."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from tieout.errors import Misconfigured
+from tieout.store.database import saying_what_failed
+
+PRIVATE_MODE = 0o700
+PRIVATE_UMASK = 0o077
+MOUNTS = Path("/proc/self/mounts")
+# Locks of network file systems do not hold what SQLite needs (https://sqlite.org/wal.html).
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs"}
+
+
+def make_home(home: Path) -> None:
+    """Make the directory (0700), or make an empty one private; from now on all files are (0077)."""
+    os.umask(PRIVATE_UMASK)
+    with saying_what_failed():
+        home.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        if not any(home.iterdir()):
+            home.chmod(PRIVATE_MODE)
+    check_home(home)
+
+
+def check_home(home: Path) -> None:
+    """Refuse a home that is not there or that other users of this machine can look into."""
+    os.umask(PRIVATE_UMASK)
+    try:
+        mode = stat.S_IMODE(home.stat().st_mode)
+    except FileNotFoundError:
+        raise Misconfigured(
+            f"There is no instance in {home}.",
+            do="`tieout init` makes one there, or name another with --home.",
+        ) from None
+    if mode & PRIVATE_UMASK:
+        raise Misconfigured(
+            f"Other users of this machine can look into {home} (mode {mode:o}).",
+            untouched="Nothing was read or changed.",
+            do=f"chmod 700 {home}",
+            who="who runs this machine",
+        )
+
+
+def refuse_network_disk(home: Path) -> None:
+    """Refuse a home on a network file system for the embedded database."""
+    kind = file_system(home, MOUNTS.read_text() if MOUNTS.exists() else "")
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise Misconfigured(
+            f"{home} is on a network disk ({kind}), where the embedded database is not safe.",
+            untouched="Nothing was read or changed.",
+            do="Use a local disk, or PostgreSQL (TIEOUT_DATABASE).",
+            who="who runs this machine",
+        )
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """The kind of file system `path` is on, by a table like /proc/mounts; empty when unknown."""
+    found, kind = -1, ""
+    resolved = path.resolve()
+    for line in mounts.splitlines():
+        _device, point, named, *_ = [*line.split(), "", "", ""]
+        mount = Path(point.replace("\\040", " "))
+        if resolved.is_relative_to(mount) and len(mount.parts) >= found:
+            found, kind = len(mount.parts), named
+    return kind

@@ -1,0 +1,89 @@
+"""The mapping table: which code of the ledger becomes which member of the plan, since when.
+
+A row is never edited: setting a mapping adds rows under a new version, so that every run can be
+repeated with the mapping it used. A code without a row maps to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import Connection, func, insert, select
+
+from tieout.store.database import lock
+from tieout.store.schema import app_mapping
+
+TABLE = pl.Schema({"source": pl.String(), "target": pl.String(), "effective_from": pl.String()})
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """`source` becomes `target` from `effective_from` on ("2025-04"; empty: always).
+
+    `target` None withdraws an earlier row of the same source and start.
+    """
+
+    dimension: str
+    source: str
+    target: str | None
+    effective_from: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMapping:
+    """A mapping as it was set: by whom, when, in which version."""
+
+    mapping: Mapping
+    version: int
+    set_at: datetime
+    set_by: str
+
+
+def version(connection: Connection) -> int:
+    """The newest version of the whole table; 0 when nothing was ever mapped."""
+    newest = select(func.coalesce(func.max(app_mapping.c.version), 0))
+    return int(connection.execute(newest).scalar_one())
+
+
+def add(connection: Connection, rows: Sequence[Mapping], set_by: str, at: datetime) -> int:
+    """Set `rows` together under a new version and return it."""
+    lock(connection, "mapping")
+    following = version(connection) + 1
+    told = {"version": following, "set_by": set_by, "set_at": at}
+    if rows:
+        values = [{n: getattr(row, n) for n in Mapping.__slots__} | told for row in rows]
+        connection.execute(insert(app_mapping), values)
+        return following
+    return following - 1
+
+
+def table(connection: Connection, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
+    """The rows that hold for `dimension` (in an earlier version), by source and start."""
+    holding = app_mapping.c.dimension == dimension
+    if at_version is not None:
+        holding &= app_mapping.c.version <= at_version
+    query = select(app_mapping).where(holding).order_by(app_mapping.c.version)
+    latest = {(row.source, row.effective_from): row.target for row in connection.execute(query)}
+    rows = sorted((s, t, since) for (s, since), t in latest.items() if t is not None)
+    ordered = sorted(rows, key=lambda row: (row[0], row[2]))
+    return pl.DataFrame(ordered, schema=TABLE, orient="row")
+
+
+def history(connection: Connection, dimension: str, source: str) -> list[SetMapping]:
+    """Every setting of one code, oldest first."""
+    query = select(app_mapping).where(
+        app_mapping.c.dimension == dimension, app_mapping.c.source == source
+    )
+    return [
+        SetMapping(
+            Mapping(row.dimension, row.source, row.target, row.effective_from, row.why),
+            row.version,
+            row.set_at,
+            row.set_by,
+        )
+        for row in connection.execute(query.order_by(app_mapping.c.version))
+    ]

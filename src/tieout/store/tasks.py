@@ -1,0 +1,100 @@
+"""What a step asked Anaplan to do, written down before it asks, so that a repeat finds it.
+
+Both tables are written while a step is running, each row in its own transaction: they are the
+memory of a step that may die between an effect in Anaplan and its own commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tieout.store.database import insert_new
+from tieout.store.schema import app_chunk, app_task
+
+INTENDED = "intended"  # the task list was read, the start may or may not have been sent
+STARTED = "started"  # Anaplan gave the task its id; later states are Anaplan's own words
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKey:
+    """Which start of which import, export or process, by which step."""
+
+    run: str
+    step: str
+    kind: str
+    anaplan_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A start: the ids of the tasks that were there before it, and the task it made."""
+
+    key: TaskKey
+    known: tuple[str, ...]
+    task_id: str | None
+    state: str
+    intended_at: datetime
+
+
+def intend(connection: Connection, key: TaskKey, known: Sequence[str], at: datetime) -> Task:
+    """Note the tasks that are there before the start; what an earlier try noted stands."""
+    row = {name: getattr(key, name) for name in TaskKey.__slots__}
+    noted = {"known": list(known), "state": INTENDED, "intended_at": at, "changed_at": at}
+    insert_new(connection, app_task, row | noted)
+    task = find(connection, key)
+    assert task is not None, "it was inserted above, or was there"
+    return task
+
+
+def find(connection: Connection, key: TaskKey) -> Task | None:
+    """What is known of a start; None when it was never intended."""
+    row = connection.execute(select(app_task).where(*_same(key))).first()
+    if row is None:
+        return None
+    return Task(key, tuple(row.known), row.task_id, row.state, row.intended_at)
+
+
+def note(connection: Connection, key: TaskKey, task_id: str, state: str, at: datetime) -> None:
+    """The task has this id and is in this state."""
+    values = {"task_id": task_id, "state": state, "changed_at": at}
+    connection.execute(update(app_task).where(*_same(key)).values(values))
+
+
+def claimed(connection: Connection, task_id: str) -> TaskKey | None:
+    """The start a task id belongs to, so that no other start adopts it."""
+    row = connection.execute(select(app_task).where(app_task.c.task_id == task_id)).first()
+    return None if row is None else TaskKey(row.run, row.step, row.kind, row.anaplan_id)
+
+
+def _same(key: TaskKey) -> list[ColumnElement[bool]]:
+    return [app_task.c[name] == getattr(key, name) for name in TaskKey.__slots__]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of a file that Anaplan has acknowledged."""
+
+    n: int
+    sha256: str
+    bytes: int
+
+
+def receive_chunk(connection: Connection, run: str, file: str, chunk: Chunk, at: datetime) -> None:
+    """Anaplan acknowledged a chunk; a chunk sent again takes the place of the earlier one."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    told = {"sha256": chunk.sha256, "bytes": chunk.bytes, "received_at": at}
+    statement = make(app_chunk).values({"run": run, "file": file, "n": chunk.n} | told)
+    key = list(app_chunk.primary_key.columns)
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=told))
+
+
+def chunks(connection: Connection, run: str, file: str) -> dict[int, Chunk]:
+    """The acknowledged chunks of a file, by number."""
+    query = select(app_chunk).where(app_chunk.c.run == run, app_chunk.c.file == file)
+    found = connection.execute(query.order_by(app_chunk.c.n))
+    return {row.n: Chunk(row.n, row.sha256, row.bytes) for row in found}

@@ -1,0 +1,183 @@
+"""Seals credentials with AES-256-GCM under the key of the instance, kept out of the database.
+
+Each secret has a data key of its own, wrapped by the instance's key; each field is sealed under the
+data key with the secret's name and the field's name as associated data, so that a sealed text moved
+to another name, a field moved to another field, a changed byte or a field left out does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tieout.errors import KeyTrouble
+from tieout.store.columns import canonical
+from tieout.store.database import saying_what_failed
+
+KEY_FILE = "key"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+FINGERPRINT_DIGITS = 16
+FORMAT = "tieout secret 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The key of an instance; its fingerprint may be shown, its bytes never."""
+
+    secret: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys apart without telling what they are."""
+        digest = hashlib.sha256(b"tieout key fingerprint\0" + self.secret).hexdigest()
+        return digest[:FINGERPRINT_DIGITS]
+
+
+def make_key(path: Path) -> Key:
+    """Draw a key and write it to `path` (0600); KeyTrouble when a file is there already."""
+    key = Key(secrets.token_bytes(KEY_BYTES))
+    text = base64.b64encode(key.secret) + b"\n"
+    with saying_what_failed():
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise KeyTrouble(
+                f"There is a key in {path} already.",
+                untouched="It was left as it is, for it opens what it sealed.",
+            ) from None
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+    return key
+
+
+def read_key(path: Path) -> Key:
+    """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_bytes()
+    except OSError as error:
+        raise _no_key(path, os.strerror(error.errno or 0)) from error
+    if mode & 0o077:
+        raise KeyTrouble(
+            f"Other users of this machine can read the key in {path} (mode {mode & 0o777:o}).",
+            untouched="Nothing was opened with it.",
+            do=f"chmod 600 {path}; if others may have read it, change the passwords it protects.",
+            who="who runs this machine",
+        )
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error as error:
+        raise _no_key(path, "it is not a key") from error
+    if len(secret) != KEY_BYTES:
+        raise _no_key(path, "it is not a key")
+    return Key(secret)
+
+
+def _no_key(path: Path, why: str) -> KeyTrouble:
+    return KeyTrouble(
+        f"The key that opens the stored credentials cannot be read from {path}: {why}.",
+        untouched="The sealed credentials were left as they are.",
+        do="Put the key of this instance back, or set the credentials anew with `tieout connect`.",
+        who="who keeps the key of this instance",
+    )
+
+
+def seal(key: Key, name: str, fields: Mapping[str, str]) -> str:
+    """The sealed text of a secret's fields, to be stored under `name` and nowhere else."""
+    data_key = AESGCM.generate_key(bit_length=8 * KEY_BYTES)
+    names = sorted(fields)
+    sealed = {
+        "format": FORMAT,
+        "key": key.fingerprint,
+        "data_key": _encrypt(key.secret, data_key, _for_data_key(name, names)),
+        "fields": {
+            part: _encrypt(data_key, fields[part].encode(), _for_field(name, part))
+            for part in names
+        },
+    }
+    return canonical(sealed)
+
+
+def fingerprint_of(sealed: str) -> str:
+    """The fingerprint of the key a text says it was sealed with; empty when it says none."""
+    try:
+        parts = json.loads(sealed)
+    except ValueError:
+        return ""
+    return str(parts.get("key", "")) if isinstance(parts, dict) else ""
+
+
+def unseal(key: Key, name: str, sealed: str) -> dict[str, str]:
+    """The fields of a secret; KeyTrouble for another key or a text that was changed."""
+    if (sealed_with := fingerprint_of(sealed)) != key.fingerprint:
+        raise wrong_key(name, sealed_with, key.fingerprint)
+    try:
+        parts: dict[str, Any] = json.loads(sealed)
+        if canonical(parts) != sealed or parts["format"] != FORMAT:
+            raise _changed(name)
+        fields: dict[str, Any] = parts["fields"]
+        aad = _for_data_key(name, sorted(fields))
+        data_key = _decrypt(key.secret, parts["data_key"], aad)
+        return {
+            part: _decrypt(data_key, fields[part], _for_field(name, part)).decode()
+            for part in fields
+        }
+    except (InvalidTag, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _changed(name) from error
+
+
+def wrong_key(name: str, sealed_with: str, found: str) -> KeyTrouble:
+    """The refusal of a key that did not seal this secret."""
+    return KeyTrouble(
+        f"The credential {name} was sealed with the key {sealed_with or 'of no known name'}; "
+        f"the key here is {found}.",
+        untouched="The sealed credential was left as it is.",
+        do=f"Put the key {sealed_with} back, or set the credential anew with `tieout connect`."
+        if sealed_with
+        else "Set the credential anew with `tieout connect`.",
+        who="who keeps the key of this instance",
+    )
+
+
+def _changed(name: str) -> KeyTrouble:
+    return KeyTrouble(
+        f"The credential {name} does not open: it was changed after it was sealed, "
+        "or belongs to another name.",
+        untouched="The sealed credential was left as it is.",
+        do="Restore the database, or set the credential anew with `tieout connect`.",
+        who="who runs this installation",
+    )
+
+
+def _for_data_key(name: str, fields: list[str]) -> bytes:
+    return canonical([FORMAT, "data key", name, fields]).encode()
+
+
+def _for_field(name: str, part: str) -> bytes:
+    return canonical([FORMAT, "field", name, part]).encode()
+
+
+def _encrypt(key: bytes, data: bytes, aad: bytes) -> str:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, data, aad)).decode()
+
+
+def _decrypt(key: bytes, text: str, aad: bytes) -> bytes:
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError("not the one spelling of these bytes")  # unused bits were changed
+    return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], aad)
