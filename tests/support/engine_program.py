@@ -1,6 +1,6 @@
 """Real processes for the engine's tests: they execute a run of a four-step story, and die.
 
-    python program.py HOME DATABASE_URL RUN KILL_AT…
+    python engine_program.py HOME DATABASE_URL RUN KILL_AT…
 
 Each KILL_AT is "step:point". A DATABASE_URL of "-" is the SQLite file of the instance. Calls of the
 peer are lines in HOME/calls.txt, written and synced at once; what a step tells the audit trail is

@@ -1,0 +1,60 @@
+"""An instance with a four-step flow, executed in the test's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import engine_program
+import pytest
+
+from tieout.clock import SystemClock
+from tieout.engine.durable import Engine, Pace
+from tieout.engine.story import Story
+from tieout.store.runs import NewRun
+from tieout.store.store import Store
+
+Ask = Callable[..., str]
+MakeEngine = Callable[..., Engine]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A migrated store on SQLite."""
+    opened = Store(tmp_path, SystemClock())
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ask(store: Store) -> Ask:
+    """Writes down the wish for a run, as every face of the product does; its id."""
+
+    def asked(flow: str = "actuals", kind: str = "four_steps") -> str:
+        return store.new_run(NewRun(flow, kind, "Anna", outcome="waiting")).id
+
+    return asked
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> engine_program.Peer:
+    """The system outside."""
+    return engine_program.Peer(tmp_path)
+
+
+@pytest.fixture
+def make_engine(store: Store, tmp_path: Path) -> Iterator[MakeEngine]:
+    """Makes an engine of the instance; closed at the end."""
+    made: list[Engine] = []
+
+    def make(**stories: Story) -> Engine:
+        stories = stories or {"four_steps": engine_program.four_steps}
+        world_for = engine_program.world_in(tmp_path)
+        engine = Engine(store, stories, world_for, pace=Pace(poll_seconds=0.02))
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        engine.close(0)
