@@ -10,25 +10,25 @@
 #   make sim           the practice systems alone
 #   make setup         build .venv only
 
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 # The version that wrote uv.lock. It is put into a throw-away environment, never on the machine.
 UV_VERSION := 0.13.9
-UV := .venv-uv/bin/uv
+UV := .venv-uv/$(UV_VERSION)/bin/uv
 
 # The first Python on the PATH that is new enough; `make PYTHON=/path/to/python3.12 …` overrides.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	if command -v $$p >/dev/null 2>&1 && \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then command -v $$p; break; fi; done)
+endif
 
 BIN := .venv/bin
 READY := .venv/.in-step-with-lock
 DECODER := src/tieout/jde/build_decoder.py
-DEMO_HOME ?= tieout-demo
+DEMO_HOME := $(or $(TIEOUT_HOME),tieout-demo)
 WORKERS ?= 2
 ROWS ?= 1000000
 ARGS ?=
@@ -44,11 +44,12 @@ $(UV):
 	@test -n "$(PYTHON)" || { echo "Tieout needs Python 3.11 or newer on the PATH." >&2; exit 3; }
 	@echo "Putting uv $(UV_VERSION) into .venv-uv with $(PYTHON)." >&2
 	@rm -rf .venv-uv
-	@$(PYTHON) -m venv .venv-uv || { \
+	@"$(PYTHON)" -m venv .venv-uv/$(UV_VERSION) || { \
 		rm -rf .venv-uv; \
 		echo "$(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv." >&2; \
 		exit 3; }
-	@.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@.venv-uv/$(UV_VERSION)/bin/python -m pip install --quiet --disable-pip-version-check \
+		"uv==$(UV_VERSION)"
 
 # Made again only when the lock or the project file is newer. The decoder is optional: without a
 # C compiler the pages are decoded by the Python route, with the same results.
@@ -59,7 +60,7 @@ $(READY): uv.lock pyproject.toml $(wildcard $(DECODER)) | $(UV)
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/tieout --home $(DEMO_HOME) demo $(if $(filter-out 0 no,$(ONCE)),--once) $(ARGS)
+	@$(BIN)/tieout demo $(if $(filter-out 0 no,$(ONCE)),--once) $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)

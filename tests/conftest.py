@@ -93,7 +93,7 @@ def postgres_url() -> Iterator[str]:
     server = _test_database()
     name = f"tieout_{secrets.token_hex(6)}"
     with _connect(server) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0")
     yield server.set(database=name).render_as_string(hide_password=False)
     with _connect(server) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
