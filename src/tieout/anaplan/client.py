@@ -1,0 +1,228 @@
+"""The Anaplan client: one connection to one model, as the flows use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tieout.anaplan.files import ChangedError, Files, Receipt, Uploaded, check_columns
+from tieout.anaplan.names import Directory, Model, Named
+from tieout.anaplan.outcome import TaskBrief, TaskResult
+from tieout.anaplan.session import Session, part
+from tieout.anaplan.tasks import Progress, Tasks
+from tieout.anaplan.token import WHO, Credentials, Tokens
+from tieout.anaplan.views import Views
+from tieout.anaplan.wire import FileLayout
+from tieout.clock import Clock
+from tieout.errors import Misconfigured, Refused
+from tieout.http import Http
+
+UPLOADS_MAX = 4  # chunks of one file on the way at once; Anaplan publishes no number
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the client needs of `[connections.…]`; `workspace` and `model` by name or id.
+
+    `quiet_seconds` is how long we look for a task after the answer to its start was lost.
+    """
+
+    workspace: str
+    model: str
+    sign_in: str = "basic"
+    poll_seconds: float = 5.0
+    task_seconds_max: float = 7_200.0
+    quiet_seconds: float = 60.0
+    uploads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An import or process to run: where it is, and the file its data is uploaded to.
+
+    `import_id` is the import that reads the file: the action itself, or the one in the process.
+    """
+
+    kind: str
+    id: str
+    name: str
+    import_id: str
+    import_name: str
+    file_id: str
+
+
+class Anaplan:
+    """One model of Anaplan, signed in at the first call; safe to use from many threads."""
+
+    def __init__(
+        self, api: Http, auth: Http, connection: Connection, credentials: Credentials, clock: Clock
+    ) -> None:
+        if connection.sign_in != "basic":
+            raise Misconfigured(
+                f"Signing in to Anaplan by {connection.sign_in} is not in this version.",
+                do='Set sign_in = "basic".',
+            )
+        self._tokens = Tokens(auth, credentials, clock)
+        self._session = Session(api, self._tokens, clock)
+        self._names = Directory(self._session, connection.workspace, connection.model)
+        self._files = Files(self._session, self._names.model)
+        self._views = Views(self._session, self._names.model, clock)
+        self._tasks = Tasks(
+            self._session, self._names.model, clock, poll_seconds=connection.poll_seconds,
+            task_seconds_max=connection.task_seconds_max, quiet_seconds=connection.quiet_seconds,
+        )  # fmt: skip
+        self._uploads = max(1, min(UPLOADS_MAX, connection.uploads))
+
+    def close(self) -> None:
+        """Sign out, if signed in."""
+        self._tokens.sign_out()
+
+    # ------------------------------------------------------------------ names
+
+    def resolve(self) -> Model:
+        """The model of this connection; Refused with the names that exist if there is none."""
+        return self._names.model()
+
+    def all(self, kind: str) -> list[Named]:
+        """Every import, export, process, file, list, module or view (kind in plural)."""
+        return self._names.all(kind)
+
+    def find(self, kind: str, text: str) -> Named:
+        """One of them by name or id; Refused with the names that exist."""
+        return self._names.find(kind, text)
+
+    def action(self, text: str) -> Action:
+        """An import, else a process with one import that reads a file, by name or id."""
+        imports = self._names.all("imports")
+        names = {text} & {label for n in imports for label in (n.id, n.name)}
+        processes = [] if names else self._names.all("processes")
+        if names or text not in {label for n in processes for label in (n.id, n.name)}:
+            found = self._names.find("imports", text)
+            return self._with_file("imports", found, found)
+        process = self._names.find("processes", text)
+        path = f"{self._names.model().path}/processes/{part(process.id)}"
+        metadata = self._session.get(path, showImportDataSource="true").get("processMetadata") or {}
+        ids = [str(a.get("id")) for a in metadata.get("actions") or []]
+        inside = [n for n in imports if n.id in ids and _reads_file(n)]
+        if len(inside) != 1:
+            raise Refused(
+                f"The process {text!r} has {len(inside)} imports that read a file; one is needed.",
+                untouched="Nothing was changed in Anaplan.",
+                do="Name a process with one such import, or the import itself.", who=WHO,
+            )  # fmt: skip
+        return self._with_file("processes", process, inside[0])
+
+    @staticmethod
+    def _with_file(kind: str, action: Named, reader: Named) -> Action:
+        if not _reads_file(reader):
+            raise Refused(
+                f"The import {reader.name!r} does not read a file.",
+                untouched="Nothing was changed in Anaplan.",
+                do="Name an import whose source is a file.", who=WHO,
+            )  # fmt: skip
+        file_id = str(reader.more["importDataSourceId"])
+        return Action(kind, action.id, action.name, reader.id, reader.name, file_id)
+
+    # ------------------------------------------------------------------ files
+
+    def layout(self, action: Action, columns: Sequence[str]) -> FileLayout:
+        """How the action's import reads its file, compared with the columns we will send.
+
+        Refused if they differ in any name, or if the file is not UTF-8 with one header row. Write
+        the columns in the order of `headers`.
+        """
+        layout = self._files.layout(action.import_id)
+        check_columns(layout, action.import_name, columns)
+        assert layout is not None
+        return layout
+
+    def upload(
+        self, file_id: str, chunks: Callable[[], Iterable[bytes]], *, receipt: Receipt,
+        have: Mapping[int, str] | None = None,
+    ) -> Uploaded:  # fmt: skip
+        """Upload the gzip chunks that `chunks()` yields, two at a time, and complete the file.
+
+        `receipt(number, digest)` is called for each chunk Anaplan has confirmed; a repeated step
+        passes what it has kept as `have`, and only the missing chunks are sent. If a chunk differs
+        from its receipt, everything is sent anew. The file belongs to this user alone until used.
+        """
+        have = dict(have or {})
+        try:
+            return self._files.upload(
+                file_id, chunks(), receipt=receipt, have=have, uploads=self._uploads
+            )
+        except ChangedError:
+            return self._files.upload(
+                file_id, chunks(), receipt=receipt, have={}, uploads=self._uploads
+            )
+
+    def download(self, file_id: str) -> Iterator[bytes]:
+        """The chunks of a file; an export writes the file that has its own id."""
+        return self._files.download(file_id)
+
+    # ------------------------------------------------------------------ tasks
+
+    def task_ids(self, kind: str, action_id: str) -> list[str]:
+        """Ids of the tasks Anaplan remembers; keep them before `start`."""
+        return [t.task_id for t in self.tasks(kind, action_id)]
+
+    def tasks(self, kind: str, action_id: str) -> list[TaskBrief]:
+        """The tasks Anaplan remembers; none is legal, it also says so for ids it does not know."""
+        return self._tasks.list(kind, action_id)
+
+    def start(self, kind: str, action_id: str, known_ids: Collection[str]) -> str:
+        """Start a task and return its id, never two.
+
+        A task that is not in `known_ids` was started by us before a crash: it is adopted. After a
+        lost answer the list is looked at four times over `quiet_seconds`; only if the task is then
+        proven absent is it started once more. Uncertain if that answer is lost as well.
+        """
+        return self._tasks.start(kind, action_id, known_ids)
+
+    def wait(
+        self, kind: str, action_id: str, task_id: str, *, name: str = "",
+        progress: Progress | None = None,
+    ) -> TaskResult:  # fmt: skip
+        """Wait for the end of a task, with growing pauses, at most `task_seconds_max`.
+
+        Failed polls are borne. Uncertain if the task is not over by then, or if Anaplan no longer
+        knows it: then only reading the values back can tell.
+        """
+        return self._tasks.wait(kind, Named(action_id, name or action_id), task_id, progress)
+
+    def dump(
+        self, kind: str, action_id: str, task_id: str, object_id: str | None = None
+    ) -> bytes | None:
+        """The rejected rows of an import, or of import `object_id` in a process, as Anaplan's CSV.
+
+        None when Anaplan has none, or has none any more: each run overwrites it. `wire.dump_rows`
+        reads it; keep the bytes.
+        """
+        path = f"{self._names.model().path}/{kind}/{part(action_id)}/tasks/{part(task_id)}"
+        path += f"/dumps/{part(object_id or '')}/chunks" if kind == "processes" else "/dump/chunks"
+        pieces = list(self._files.chunks_at(path))
+        return b"".join(pieces) if pieces else None
+
+    # ------------------------------------------------------------------ reading back
+
+    def list_items(self, list_id: str) -> pl.DataFrame:
+        """The items of a list: id, name, code, parent (all String), is_parent (Boolean)."""
+        return self._views.items(list_id)
+
+    def dimensions(self, view_id: str) -> list[str]:
+        """The names of a view's dimensions: rows, then columns, then pages."""
+        return self._views.dimensions(view_id)
+
+    def read_view(self, view_id: str) -> Iterator[pl.DataFrame]:
+        """All non-zero cells of a view, page by page.
+
+        One column per dimension with item *names* (String), and `value` as Decimal(38, 4), exact.
+        Totals are cells too, if the view shows them: leave out items that are parents.
+        """
+        return self._views.read(view_id)
+
+
+def _reads_file(entry: Named) -> bool:
+    return str(entry.more.get("importDataSourceId") or "").startswith("113")

@@ -1,0 +1,127 @@
+"""Finding things in Anaplan by name or id at run time: model, imports, processes, lists, views."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tieout.anaplan.session import Session, part
+from tieout.anaplan.token import WHO
+from tieout.errors import Refused
+
+NAMES_SHOWN_MAX = 40
+ARCHIVED = "ARCHIVED"
+
+# What can be found: the word in sentences, and the key of the collection.
+KINDS = {
+    "imports": "import", "exports": "export", "processes": "process", "files": "file",
+    "lists": "list", "modules": "module", "views": "view",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something in a model: its id, its name, and what else the collection says of it."""
+
+    id: str
+    name: str
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The model of a connection, resolved."""
+
+    workspace_id: str
+    workspace: str
+    id: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The beginning of the paths of everything in this model."""
+        return f"/workspaces/{part(self.workspace_id)}/models/{part(self.id)}"
+
+
+class Directory:
+    """What a model holds, read once per kind and kept as long as the connection lives."""
+
+    def __init__(self, session: Session, workspace: str, model: str) -> None:
+        self._session, self._workspace, self._model_text = session, workspace, model
+        self._lock = threading.Lock()
+        self._model: Model | None = None
+        self._kept: dict[str, list[Named]] = {}
+
+    def model(self) -> Model:
+        """The model, by name or id, in the workspace, by name or id."""
+        with self._lock:
+            if self._model is None:
+                self._model = self._find_model()
+            return self._model
+
+    def all(self, kind: str) -> list[Named]:
+        """Everything of one of KINDS."""
+        base = self.model().path
+        with self._lock:
+            if kind not in self._kept:
+                query = {"includesubsidiaryviews": "true"} if kind == "views" else {}
+                entries = self._session.items(f"{base}/{kind}", kind, **query)
+                self._kept[kind] = [_named(e) for e in entries]
+            return self._kept[kind]
+
+    def find(self, kind: str, text: str) -> Named:
+        """The one thing of a kind whose id or name is `text`; Refused with the names that exist."""
+        every = self.all(kind)
+        matches = [n for n in every if n.id == text] or [n for n in every if n.name == text]
+        if kind == "views" and len(matches) > 1:  # a module's default view has the module's name
+            matches = [n for n in matches if not n.id.startswith("102")] or matches
+        return _only(matches, every, KINDS[kind], text, f"the model {self.model().name}")
+
+    def _find_model(self) -> Model:
+        entries = list(self._session.items("/models", "models"))
+        inside = [
+            e for e in entries
+            if self._workspace in (e.get("currentWorkspaceId"), e.get("currentWorkspaceName"))
+        ]  # fmt: skip
+        if not inside:
+            names = {str(e.get("currentWorkspaceName") or "") for e in entries}
+            workspaces = [Named("", name) for name in sorted(names)]
+            _only([], workspaces, "workspace", self._workspace, "Anaplan for this user")
+        every = [_named(e) for e in inside]
+        text = self._model_text
+        matches = [n for n in every if n.id == text] or [n for n in every if n.name == text]
+        found = _only(matches, every, "model", text, f"the workspace {self._workspace}")
+        if found.more.get("activeState") == ARCHIVED:
+            raise Refused(
+                f"The model {found.name} is archived.", do="Unarchive it.", who=WHO
+            )  # fmt: skip
+        workspace_id = str(found.more.get("currentWorkspaceId") or self._workspace)
+        workspace = str(found.more.get("currentWorkspaceName") or workspace_id)
+        return Model(workspace_id, workspace, found.id, found.name)
+
+
+def _named(entry: Mapping[str, Any]) -> Named:
+    return Named(str(entry.get("id") or ""), str(entry.get("name") or ""), entry)
+
+
+def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, where: str) -> Named:
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(m.id for m in matches)
+        raise Refused(
+            f"The name {text!r} is not unique: {where} has {len(matches)} of kind {word}.",
+            untouched="Nothing was changed in Anaplan.",
+            do=f"Write the id instead of the name: {ids}.",
+        )
+    names = sorted({n.name for n in every if n.name})
+    shown = ", ".join(repr(n) for n in names[:NAMES_SHOWN_MAX]) or "none"
+    more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
+    raise Refused(
+        f"There is no {word} named {text!r} in {where}. There are: {shown}{more}.",
+        untouched="Nothing was changed in Anaplan.",
+        do="Correct the name in tieout.toml, or give the user access.",
+        who=WHO,
+    )

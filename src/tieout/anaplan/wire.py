@@ -1,0 +1,264 @@
+"""Anaplan's JSON and CSV on the wire ⇄ our values; its field names stand here and in outcome.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import polars as pl
+from isal import isal_zlib
+
+from tieout.errors import Refused
+
+AMOUNT = pl.Decimal(38, 4)
+GZIP_LEVEL = 1
+CHUNK_BYTES_MAX = 50_000_000  # before gzip
+CHUNKS_MAX = 1_000  # of one file
+NOISE = Decimal("0.0000001")  # what a double may add behind the fourth place; more is an error
+SEPARATORS = (",", ";", "\t", "|")
+ERROR_COLUMN = re.compile(r"_+Error_+\d+_*")
+
+
+# ---------------------------------------------------------------------------- JSON
+
+
+def page_of(answer: Mapping[str, Any], key: str) -> tuple[list[dict[str, Any]], int]:
+    """The entries of one page of a collection, and how many there are in all (0: not said)."""
+    paging = (answer.get("meta") or {}).get("paging") or {}
+    return list(answer.get(key) or []), int(paging.get("totalSize") or 0)
+
+
+def token_of(answer: Mapping[str, Any]) -> tuple[str, float]:
+    """The token of a sign-in or renewal, and when it ends (seconds since 1970)."""
+    info = answer.get("tokenInfo")
+    if not isinstance(info, dict) or not info.get("tokenValue"):
+        raise Refused("The sign-in of Anaplan answered without a token.")
+    return str(info["tokenValue"]), float(info.get("expiresAt") or 0) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayout:
+    """How an import reads its file: the columns it was set up with, in file order."""
+
+    headers: tuple[str, ...]
+    separator: str
+    quote: str
+    encoding: str
+    header_row: int
+    first_data_row: int
+    decimal_separator: str
+
+
+def file_layout(answer: Mapping[str, Any]) -> FileLayout | None:
+    """The stored layout of an import; None when it does not read a file."""
+    source = (answer.get("importMetadata") or {}).get("source")
+    if not isinstance(source, dict):
+        return None
+    return FileLayout(
+        tuple(str(h) for h in source.get("headerNames") or ()),
+        str(source.get("columnSeparator") or ","),
+        str(source.get("textDelimiter") or '"'),
+        str(source.get("textEncoding") or ""),
+        int(source.get("headerRow") or 0),
+        int(source.get("firstDataRow") or 0),
+        str(source.get("decimalSeparator") or "."),
+    )
+
+
+def list_items(entries: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Items of a list: id, name, code, parent (a name), and whether other items roll up into it."""
+    rows = list(entries)
+    frame = pl.DataFrame(
+        {
+            column: [str(r.get(column) or "") for r in rows]
+            for column in ("id", "name", "code", "parent")
+        },
+        schema=dict.fromkeys(("id", "name", "code", "parent"), pl.String),
+    )
+    parents = set(frame["parent"].to_list()) | {str(r.get("parentId") or "") for r in rows}
+    rolled_up = pl.any_horizontal(pl.col(c).is_in(parents - {""}) for c in ("id", "name", "code"))
+    return frame.with_columns(rolled_up.alias("is_parent"))
+
+
+# ---------------------------------------------------------------------------- files to Anaplan
+
+
+def import_csv(
+    frame: pl.DataFrame, columns: Mapping[str, str], *, header: bool = True, separator: str = ","
+) -> bytes:
+    """`frame` as the file an import reads: UTF-8, RFC 4180, lines end in LF.
+
+    `columns` maps each header to a column of `frame`, in file order. Amounts are plain decimals
+    without zeros at the end. A missing amount is an error of ours: Anaplan would keep what it has.
+    """
+    out = []
+    for title, name in columns.items():
+        column = frame[name]
+        if isinstance(column.dtype, pl.Decimal):
+            if column.null_count():
+                raise ValueError(f"{column.null_count()} amounts of {name!r} are missing")
+            text = column.cast(pl.String)
+            if column.dtype.scale:
+                text = text.str.strip_chars_end("0").str.strip_chars_end(".")
+        else:
+            text = column.cast(pl.String).fill_null("")
+        out.append(text.alias(title))
+    return pl.DataFrame(out).write_csv(include_header=header, separator=separator).encode()
+
+
+def chunks(
+    frames: Iterable[pl.DataFrame], columns: Mapping[str, str], *, chunk_bytes: int,
+    separator: str = ",",
+) -> Iterator[bytes]:  # fmt: skip
+    """The file of all `frames` as gzip members of `chunk_bytes` (before gzip) each.
+
+    Borders may fall inside a row. Holds one frame's text and one chunk at a time; the same frames
+    give the same bytes, so a repeated upload can be compared with the receipts of the first.
+    """
+    size = min(chunk_bytes, CHUNK_BYTES_MAX)
+    waiting, count, first = bytearray(), 0, True
+    for frame in frames:
+        waiting += import_csv(frame, columns, header=first, separator=separator)
+        first = False
+        while len(waiting) >= size:
+            yield _gzip(bytes(waiting[:size]))
+            del waiting[:size]
+            count += 1
+            if count >= CHUNKS_MAX:
+                raise Refused(
+                    f"The file would need more than {CHUNKS_MAX} chunks, Anaplan's limit.",
+                    do="Raise chunk_bytes.",
+                )
+    if waiting:
+        yield _gzip(bytes(waiting))
+
+
+def _gzip(data: bytes) -> bytes:
+    return isal_zlib.compress(data, GZIP_LEVEL, 31)
+
+
+# ---------------------------------------------------------------------------- files from Anaplan
+
+
+def rows_of(data: bytes, what: str) -> pl.DataFrame:
+    """A CSV of Anaplan with its header, every column as text (empty for blank)."""
+    try:
+        frame = pl.read_csv(data, infer_schema=False, encoding="utf8-lossy")
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame()
+    except pl.exceptions.PolarsError as error:
+        raise Refused(
+            f"Anaplan's {what} is not a table: {error}.", do="Keep it and ask Anaplan's support."
+        ) from error
+    return frame.with_columns(pl.all().fill_null(""))
+
+
+def dump_rows(data: bytes) -> pl.DataFrame:
+    """The rows an import rejected or warned about.
+
+    Columns: `line` (of the file sent, header included, so the first data row is 2), `status` ("E"
+    rejected, "W" loaded with a warning, "" not said), `errors` (joined by "; "), and the columns of
+    the file. Found by the pattern of their names, never by position (facts §3.5).
+    """
+    rows = rows_of(data, "list of rejected rows")
+    if not rows.width:
+        return pl.DataFrame(schema={"line": pl.Int64, "status": pl.String, "errors": pl.String})
+    errors = [c for c in rows.columns if ERROR_COLUMN.fullmatch(c)]
+    own = ["_Line_", "_Status_", *errors]
+    line = pl.col("_Line_") if "_Line_" in rows.columns else pl.lit("")
+    status = pl.col("_Status_") if "_Status_" in rows.columns else pl.lit("")
+    told = pl.concat_str(errors, separator="; ") if errors else pl.lit("")
+    return rows.select(
+        line.cast(pl.Int64, strict=False).alias("line"),
+        status.alias("status"),
+        told.str.replace_all(r"(; )+$", "").alias("errors"),
+        *[pl.col(c) for c in rows.columns if c not in own],
+    )
+
+
+def amounts(column: pl.Series, what: str) -> pl.Series:
+    """Numbers as text → exact amounts with four places; blank is zero.
+
+    What a double adds far behind the fourth place is dropped; a real fifth place, a thousands
+    separator or a word is Refused, because a cast would round or lose it silently.
+    """
+    text = column.fill_null("").str.strip_chars()
+    plain = text.str.contains(r"^-?\d+(\.\d{1,4})?$")
+    if plain.all():
+        return text.cast(AMOUNT)
+    odd = [_amount(t, what) for t in text.filter(~plain).to_list()]
+    positions = (~plain).arg_true()
+    return text.set(~plain, "0").cast(AMOUNT).scatter(positions, pl.Series(odd, dtype=AMOUNT))
+
+
+def _amount(text: str, what: str) -> Decimal:
+    if not text:
+        return Decimal(0)
+    try:
+        value = Decimal(text)
+        rounded = value.quantize(Decimal("0.0001"))
+    except InvalidOperation:
+        value, rounded = Decimal("NaN"), Decimal(0)
+    if not value.is_finite() or abs(value - rounded) > NOISE:
+        raise Refused(f"Anaplan's {what} holds {text[:40]!r} where an amount was expected.")
+    return rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The first line of a view's pages, and the non-zero cells of one: dimensions and `value`."""
+
+    header: bytes
+    frame: pl.DataFrame
+
+
+def cells(page: bytes, dimensions: Sequence[str], header: bytes | None) -> Cells:
+    """One page of a view in a tabular layout → its non-zero cells.
+
+    `header` is that of the first page; whether later pages repeat it is not documented, so both
+    are read. A page must end with a whole row: a row without all its members is Refused.
+    """
+    first = page.split(b"\n", 1)[0].rstrip(b"\r")
+    if header is None or first == header:
+        return Cells(first, _long(rows_of(page, "view"), dimensions))
+    return Cells(header, _long(rows_of(header + b"\n" + page, "view"), dimensions))
+
+
+def no_cells(dimensions: Sequence[str]) -> pl.DataFrame:
+    """The frame of a view without any cell."""
+    return pl.DataFrame(schema=dict.fromkeys(dimensions, pl.String) | {"value": AMOUNT})
+
+
+def _long(rows: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
+    """One row per non-zero cell; months or line items that stand side by side are unpivoted."""
+    named = {_plain(c): c for c in rows.columns}
+    present = {d: named[_plain(d)] for d in dimensions if _plain(d) in named}
+    values = [c for c in rows.columns if c not in present.values()]
+    missing = [d for d in dimensions if d not in present]
+    keys = [pl.col(column).alias(d) for d, column in present.items()]
+    single = len(values) == 1 and (not missing or _plain(values[0]) == "value")
+    if not single and (not values or len(missing) != 1):
+        raise Refused(
+            f"Anaplan's view has the columns {', '.join(rows.columns)}, which do not fit its "
+            f"dimensions {', '.join(dimensions)}.",
+            do="Save the view again with these dimensions on rows and columns.",
+        )
+    if single:
+        long = rows.select(*keys, pl.col(values[0]).alias("value"))
+    else:
+        long = rows.select(*keys, *values).unpivot(
+            values, index=list(present), variable_name=missing[0], value_name="value"
+        )
+    long = long.with_columns(amounts(long["value"], "view").alias("value"))
+    short = long.filter(pl.any_horizontal(pl.col(*present) == "")) if present else long.clear()
+    if short.height:
+        raise Refused(f"Anaplan's view has {short.height} rows that do not name all members.")
+    return long.filter(pl.col("value") != 0)
+
+
+def _plain(name: str) -> str:
+    """A dimension's name without the ways in which headers spell it ("Line Item", "Line items")."""
+    return re.sub(r"s$", "", name.strip().lower())
