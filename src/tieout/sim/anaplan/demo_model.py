@@ -1,0 +1,87 @@
+"""The practice model of the demo company: workspace "Finance", model "FP&A 2026"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tieout.sim.anaplan import build
+from tieout.sim.anaplan.state import LINE_ITEMS_ID, TIME_ID, State
+
+YEARS = (2024, 2025, 2026)
+EMAIL = "tieout@example.com"
+
+
+def make_demo_model(
+    state: State,
+    password: str,
+    *,
+    email: str = EMAIL,
+    account_parents: Sequence[tuple[str, str]] = (),
+    cost_center_parents: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Make the practice model and its service user; the model's id.
+
+    `account_parents` and `cost_center_parents` are the roll-up members (code, name) the lists
+    start with; all other members arrive through the imports.
+    """
+    build.add_user(state, email, password, first="Tieout", last="Service")
+    model = build.add_model(state, build.add_workspace(state, "Finance"), "FP&A 2026", YEARS)
+    lists = _lists(state, model, account_parents, cost_center_parents)
+    _list_imports(state, model, lists)
+    _actuals(state, model, lists)
+    state.db.commit()
+    return model
+
+
+def _lists(
+    state: State,
+    model: str,
+    accounts: Sequence[tuple[str, str]],
+    centers: Sequence[tuple[str, str]],
+) -> dict[str, str]:
+    properties = [("Company", "TEXT"), ("Active", "BOOLEAN")]
+    return {
+        "Companies": build.add_list(state, model, "Companies", top="All Companies"),
+        "GL Accounts": build.add_list(
+            state, model, "GL Accounts", top="All GL Accounts", items=accounts
+        ),
+        "Cost Centers": build.add_list(
+            state, model, "Cost Centers", top="All Cost Centers", items=centers,
+            properties=properties,
+        ),
+    }  # fmt: skip
+
+
+def _list_imports(state: State, model: str, lists: dict[str, str]) -> None:
+    head = {"Code": "code", "Name": "name"}
+    columns = {
+        "Companies": head,
+        "GL Accounts": head | {"Parent": "parent"},
+        "Cost Centers": head | {"Company": "property:Company", "Active": "property:Active"},
+    }
+    for name, mapping in columns.items():
+        source = build.add_file(state, model, f"{name}.csv")
+        build.add_list_import(
+            state, model, f"Load {name}", source, lists[name], mapping, unique_names="suffix"
+        )
+
+
+def _actuals(state: State, model: str, lists: dict[str, str]) -> None:
+    """Module, saved view, import (only update imported cells), process and export."""
+    order = [lists["Companies"], lists["GL Accounts"], lists["Cost Centers"]]
+    module, items = build.add_module(
+        state, model, "GL Actuals", [*order, TIME_ID], [("Amount", "NUMBER")]
+    )
+    axes = {"rows": order, "columns": [TIME_ID], "pages": [LINE_ITEMS_ID]}
+    view = build.add_view(state, model, "GL Actuals", module, axes, filtered=True)
+    source = build.add_file(state, model, "GL Actuals.csv")
+    names = ["Company", "Account", "Cost Center", "Time"]
+    columns = {
+        name: {"dimension": dimension}
+        for name, dimension in zip(names, [*order, TIME_ID], strict=True)
+    }
+    columns["Amount"] = {"line_item": items["Amount"]}
+    load = build.add_module_import(state, model, "Load GL Actuals", source, module, columns)
+    state.add(model, "process", "Load Actuals Process", actions=[load])
+    layout = "TABULAR_MULTI_COLUMN"
+    state.add(model, "export", "GL Actuals Export", view=view, layout=layout)

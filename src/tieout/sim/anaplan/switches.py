@@ -1,0 +1,46 @@
+"""Contested or assumed behaviour of Anaplan as named switches, with defaults and choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# name → (default, allowed values; None means any value of the default's type)
+SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
+    "retry_after": ("seconds", ("seconds", "date", "absent")),  # A012
+    "rate_per_minute": (600, None),  # A012
+    "page_cap": (5000, None),  # A015
+    "extra_refresh_token": (False, (False, True)),  # A010
+    "file_limits": (True, (False, True)),  # A035
+    "locale_first": (False, (False, True)),  # A037
+    "task_step_seconds": (0.05, None),  # A039
+    "odd_enums": (False, (False, True)),  # A046
+    "dump_chunk_bytes": (10_000_000, None),  # A048
+    "no_dump_status": (404, (404, 204)),  # A049
+    "missing_key_column": ("fail", ("fail", "rows")),  # A054
+    "blank_number": ("zero", ("zero", "ignore")),  # A065
+    "busy_reads": ("wait", ("wait", 409, 504)),  # A069
+    "busy_wait_seconds": (30.0, None),  # A069
+    "cell_failures_empty": ("absent", ("absent", "empty")),  # A073
+    "cells_max": (1_000_000, None),  # A076
+    "cells_counted": ("shown", ("shown", "all")),  # A076
+    "read_page_rows": (50_000, None),  # A077
+    "page_headers": ("first", ("first", "every")),  # A078
+    "tabular_pages": ("first", ("first", "last")),  # A078
+    "tabular_filter": (True, (True, False)),  # A078
+    "list_csv_header": ("fields", ("fields", "titles")),  # A071
+    "view_names": ("qualified", ("qualified", "plain")),  # A079
+    "single_task_answer": ("nested", ("nested", "bare")),  # A038
+    "export_chunk_bytes": (10_000_000, None),  # A051
+}
+
+
+def checked(name: str, value: Any) -> Any:
+    """The value to store for switch `name`; ValueError names the switches or choices there are."""
+    if name not in SWITCHES:
+        raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(SWITCHES))}")
+    default, allowed = SWITCHES[name]
+    if allowed is not None and value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(map(str, allowed))}, not {value!r}")
+    if allowed is None and isinstance(value, bool | str):
+        raise ValueError(f"{name} is a number, not {value!r}")
+    return type(default)(value) if allowed is None else value
