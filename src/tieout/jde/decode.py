@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +18,7 @@ import polars as pl
 from tieout.jde.wire import Column
 
 try:
-    from tieout.jde import _decode  # type: ignore[attr-defined]
+    from tieout.jde import _decode  # type: ignore[attr-defined]  # built where gcc is
 except ImportError:  # no compiler when it was set up: the decoder below is used
     _decode = None
 
@@ -30,7 +29,9 @@ BUILT = _decode is not None
 _ROWSET = re.compile(rb'"rowset"\s*:\s*(?=\[)')
 _PLAIN_AMOUNT = r"^-?[0-9]{1,34}(\.[0-9]{1,4})?$"
 _PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
-_JSON_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+POWER_CHARACTERS_MAX, POWER_TOO_LARGE = 9, 10**9
+
+_JSON_NUMBER = r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?"
 _PRINTED_NUMBER = f"^{_JSON_NUMBER}$"
 _GRID_DATE = r"^(?:19|2[0-9])[0-9]{6}$"  # the Julian dates of JD Edwards begin in 1900
 _ESCAPED_NAME = re.compile(rb'\\[^"]*"\s*:')
@@ -60,8 +61,22 @@ def rows_in_c(
     """The rows of the array at `start`, and where it ends; by the compiled decoder."""
     keys = tuple(f"{prefix}_{c.alias}".encode() for c in columns)
     names = tuple(c.name.encode() for c in columns)
-    array, end = _decode.rows(body, start, keys, names, "".join(_code(c) for c in columns))
-    return pl.DataFrame(array), end
+    kinds = "".join(_code(c) for c in columns)
+    schema, array, end = _decode.rows(body, start, keys, names, kinds)
+    return pl.DataFrame(_Arrow(schema, array)), end
+
+
+class _Arrow:
+    """Capsules of the Arrow C data interface, which Polars takes over without copying."""
+
+    __slots__ = ("_capsules",)
+
+    def __init__(self, schema: object, array: object) -> None:
+        self._capsules = (schema, array)
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """What `polars.DataFrame` asks for."""
+        return self._capsules
 
 
 def _code(column: Column) -> str:
@@ -122,7 +137,7 @@ def _row_decoder(keys: tuple[str, ...], texts: tuple[bool, ...]) -> msgspec.json
         "Row", fields, rename=dict(zip((f for f, _ in fields), keys, strict=True)),
         forbid_unknown_fields=True, gc=False,
     )  # fmt: skip
-    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[row])  # type: ignore[valid-type]  # made at run time
 
 
 def _by_msgspec(
@@ -227,18 +242,19 @@ def _numbers(texts: pl.Series, plain: str, other: Callable[[str], str]) -> pl.Se
     return texts.scatter(places, spelled)
 
 
-def _digits(text: str) -> tuple[str, list[int], int]:
-    """Sign, digits without trailing zeros, and exponent of a JSON number."""
-    if not re.fullmatch(_JSON_NUMBER, text):
+def _digits(text: str) -> tuple[str, str, int]:
+    """Sign, digits without zeros at either end, and exponent of a JSON number."""
+    match = re.fullmatch(_JSON_NUMBER, text)
+    if match is None:
         raise ValueError(f"{text[:40]!r} is not a number")
-    number = Decimal(text).as_tuple()
-    digits, exponent = list(number.digits), int(number.exponent)
-    while digits and digits[-1] == 0:
-        digits.pop()
-        exponent += 1
-    while digits and digits[0] == 0:
-        digits.pop(0)
-    return ("-" if number.sign else ""), digits, exponent if digits else 0
+    sign, whole, fraction, power = match.groups(default="")
+    exponent = int(power or "0") if len(power) <= POWER_CHARACTERS_MAX else POWER_TOO_LARGE
+    if len(power) > POWER_CHARACTERS_MAX and power[0] == "-":
+        exponent = -exponent
+    digits = (whole + fraction).rstrip("0")
+    exponent += len(whole) - len(digits)
+    digits = digits.lstrip("0")
+    return sign, digits, exponent if digits else 0
 
 
 def _amount_text(text: str) -> str:
@@ -247,7 +263,8 @@ def _amount_text(text: str) -> str:
         raise ValueError(f"{text[:40]} has more than {AMOUNT_DECIMALS_MAX} decimals")
     if digits and len(digits) + exponent + AMOUNT_DECIMALS_MAX > AMOUNT_DIGITS_MAX:
         raise ValueError(f"{text[:40]} is too large")
-    return f"{Decimal((1 if sign else 0, tuple(digits) or (0,), exponent)):f}"
+    scaled = (digits + "0" * (exponent + AMOUNT_DECIMALS_MAX)).zfill(AMOUNT_DECIMALS_MAX + 1)
+    return f"{sign}{scaled[:-AMOUNT_DECIMALS_MAX]}.{scaled[-AMOUNT_DECIMALS_MAX:]}"
 
 
 def _integer_text(text: str) -> str:
@@ -256,7 +273,7 @@ def _integer_text(text: str) -> str:
         raise ValueError(f"{text[:40]} is not a whole number")
     if len(digits) + exponent > INTEGER_DIGITS_MAX:
         raise ValueError(f"{text[:40]} is too large")
-    return sign + ("".join(map(str, digits)) or "0") + "0" * exponent
+    return sign + (digits or "0") + "0" * exponent
 
 
 def _refuse_number(text: str) -> str:

@@ -233,7 +233,7 @@ def _flat(where: Every | Either) -> list[Where]:
     for part in where.parts:
         spelled = _spelled(part)
         same = isinstance(spelled, Every | Either) and type(spelled) is type(where)
-        flat.extend(_flat(spelled) if same else [spelled])  # type: ignore[arg-type]
+        flat.extend(_flat(spelled) if same else [spelled])  # type: ignore[arg-type]  # `same` says so
     return flat
 
 
