@@ -27,7 +27,7 @@ USES = {
 MUST = {
     "balance": "1110 1210 1291 1310 1330 1340 1520 1620 1630 2110 2115 2120 2125 2150 3100 3400",
     "sales": "4010 5005 6010 8740", "plant": "5005 6020 6560 8740", "staff": "6010 7330 7360 8740",
-    "allocation": "7360 7370", "legacy": "000456 000789", "closed": "6450", "job": "6450 6550",
+    "allocation": "7360 7370", "legacy": "000456 000789", "closed": "6450", "job": "6450",
 }  # fmt: skip
 # The unit of each company that books financing and currency.
 TREASURY = {

@@ -152,7 +152,7 @@ def header_rows(chart: Chart, batches: Iterable[Batch]) -> Iterator[Row]:
     """F0011: document counts entered and found, and the sum of debits as control total."""
     for batch in batches:
         debits = sum(
-            _header_amount(line.amount, chart.companies[line.account.company].decimals)
+            header_amount(line.amount, chart.companies[line.account.company].decimals)
             for journal in batch.journals
             for line in journal.lines
             if line.amount > 0 and journal.type != "BF"
@@ -170,7 +170,7 @@ def header_rows(chart: Chart, batches: Iterable[Batch]) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _header_amount(amount: int, decimals: int) -> int:
+def header_amount(amount: int, decimals: int) -> int:
     """An amount in the header's two decimals; a third decimal is cut off, as JDE would."""
     up: int = 10 ** max(0, HEADER_DECIMALS - decimals)
     down: int = 10 ** max(0, decimals - HEADER_DECIMALS)

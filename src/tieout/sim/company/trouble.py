@@ -114,7 +114,7 @@ class Cases:
         """A unit outside the filter of the cost center list, a recoded account, a second name."""
         parts = (usd(700), usd(354, 10), usd(149, 90))
         for code, amount, month in zip(
-            ("J77.6450", "J77.6550", "J77.6450"), parts, (3, 7, 11), strict=True
+            ("J77.6450", "J77.6550.REBUILD", "J77.6450"), parts, (3, 7, 11), strict=True
         ):
             self.entry(code, amount, date(2025, month, 19), "Line 7 rebuild")
         self.notes["unmapped unit"] = "J77"

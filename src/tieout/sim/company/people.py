@@ -1,0 +1,102 @@
+"""What the people at JD Edwards do with a batch: approve it, post it, void it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieout.sim.company.calendar import days_of, from_julian, julian
+from tieout.sim.company.journals import Row
+from tieout.sim.company.living import Found, Living, key_of
+
+REVERSES, VOIDED = "R", "V"
+
+
+class People:
+    """The control verb `people`: {"do", "batch_type", "batch_number"}."""
+
+    def __init__(self, living: Living) -> None:
+        self.living, self.ledger = living, living.ledger
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Do it, and answer the batch's new status and the lines it touched."""
+        tasks = {"approve": self.approve, "post": self.post, "void": self.void}
+        do = body["do"]
+        if do not in tasks:
+            raise ValueError(f"people approve, post or void, they do not {do!r}")
+        where: Row = {"ICUT": str(body["batch_type"]), "ICU": int(body["batch_number"])}
+        headers = self.ledger.rows("F0011", where)
+        if not headers:
+            raise LookupError(f"no batch {where['ICUT']} {where['ICU']}")
+        rows = tasks[do](headers[0])
+        status = self.ledger.rows("F0011", where)[0]["IST"]
+        return self.living.touched(rows, did=do, status=status)
+
+    def _lines(self, header: Found, **more: str) -> list[Found]:
+        return self.ledger.rows("F0911", {"ICUT": header["ICUT"], "ICU": header["ICU"], **more})
+
+    def approve(self, header: Found) -> list[Found]:
+        """Pending (blank) → approved (A); JDE refuses any other status."""
+        if header["IST"] != "":
+            raise ValueError(f"batch is {header['IST']!r}, not pending")
+        self.living.header(header, "A")
+        where: Row = {"ICUT": header["ICUT"], "ICU": header["ICU"]}
+        self.ledger.update("F0011", {"IAPP": "A", "AUSR": "KSTONE"}, where)
+        return self._lines(header)
+
+    def post(self, header: Found, *, restamp: bool = False) -> list[Found]:
+        """R09801: posts an approved batch, and makes the mirrors of its reversing entries."""
+        if header["IST"] != "A":
+            raise ValueError(f"batch is {header['IST']!r}, not approved")
+        rows = self._lines(header, POST="")
+        self.living.post(rows, restamp=restamp)
+        self.living.header(header, "D")
+        self._mirrors([row for row in rows if row["RE"] == REVERSES])
+        return rows
+
+    def void(self, header: Found) -> list[Found]:
+        """Unposted lines go without a trace; posted ones get a reversing set, to be posted."""
+        waiting, posted = self._lines(header, POST=""), self._lines(header, POST="P")
+        for row in waiting:
+            self.ledger.delete("F0911", key_of(row))
+        made = [self.reversal(row) for row in posted if row["RE"] != VOIDED]
+        if made:
+            self.living.header(header, "A")
+        return made or waiting
+
+    def reversal(self, row: Found) -> Found:
+        """The voiding line of a posted line, unposted, under the same document (§2.10).
+
+        The G/L date is part of the key, so it takes another day of the same period.
+        """
+        stamp = self.living.stamp()
+        self.ledger.update("F0911", {"RE": VOIDED}, key_of(row))
+        made = row | {
+            "DGJ": self.other_day(row), "AA": -row["AA"], "ACR": -row["ACR"], "U": -row["U"],
+            "POST": "", "RE": VOIDED, "DSYJ": stamp[0], "UPMJ": stamp[0], "UPMT": stamp[1],
+        }  # fmt: skip
+        self.ledger.insert("F0911", [made])
+        return made
+
+    def other_day(self, row: Found) -> int:
+        """Another day of the line's period, or the first day after a period of one day."""
+        pattern = self.living.companies()[row["CO"]].pattern
+        first, last = days_of(pattern, row["CTRY"] * 100 + row["FY"], row["PN"])
+        day = from_julian(row["DGJ"])
+        free = (julian(d) for d in (last, first) if d != day)
+        return next(free, row["DGJ"] + 1)
+
+    def _mirrors(self, rows: list[Found]) -> None:
+        """Mirror rows on the first day of the next period, unposted, where none exist yet."""
+        companies = self.living.companies()
+        for row in rows:
+            pattern = companies[row["CO"]].pattern
+            year, period = row["CTRY"] * 100 + row["FY"], row["PN"] + 1
+            if period > 12 or days_of(pattern, year, period)[0] > days_of(pattern, year, period)[1]:
+                year, period = year + 1, 1
+            mirror = row | {
+                "DGJ": julian(days_of(pattern, year, period)[0]), "CTRY": year // 100,
+                "FY": year % 100, "PN": period, "AA": -row["AA"], "ACR": -row["ACR"],
+                "U": -row["U"], "POST": "", "RE": "",
+            }  # fmt: skip
+            if not self.ledger.rows("F0911", key_of(mirror)):
+                self.ledger.insert("F0911", [mirror])
