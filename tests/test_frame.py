@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 TEST = """
 import pytest
 @pytest.mark.needs("postgres")
-def test_on_a_server(): pass
+def test_that_needs_a_server(): pass
 """
 
 

@@ -72,6 +72,11 @@ PLANTED = [
     ("practice_systems_apart", "src/tieout/sim/box.py", "from tieout.errors import Refused"),
     ("practice_systems_apart", "src/tieout/sim/box.py", "import tieout"),
     ("practice_systems_apart", "src/tieout/jde/client.py", "from tieout.sim import box"),
+    ("wire_words_at_the_wire", "src/tieout/flows/a.py", "x = row['F0911_AA']"),
+    ("wire_words_at_the_wire", "src/tieout/verbs/a.py", "x = task['taskState']"),
+    ("threads_are_heard", "src/tieout/anaplan/client.py", "pool.map(put, chunks)"),
+    ("threads_are_heard", "src/tieout/anaplan/client.py", "pool.submit(put, chunk)"),
+    ("libraries_in_their_place", "src/tieout/verbs/run.py", "import sqlite3"),
     ("environment_in_settings", "src/tieout/http.py", "import os\nx = os.environ['A']"),
     ("environment_in_settings", "src/tieout/http.py", "from os import environ"),
     ("environment_in_settings", "src/tieout/sim/box.py", "import os\nx = os.getenv('A')"),
@@ -94,6 +99,7 @@ PLANTED = [
     ("tests_are_real", "tests/test_x.py", "monkeypatch.setattr(a, 'b', c)"),
     ("tests_are_real", "tests/test_x.py", "time.sleep(5)"),
     ("tests_are_real", "tests/test_x.py", "time.sleep(pause)"),
+    ("tests_are_real", "tests/test_x.py", "def test_load(): ..."),
 ]
 
 
@@ -122,6 +128,9 @@ ALLOWED = [
     ("libraries_in_their_place", "src/tieout/store/migrations/env.py", "import alembic.context"),
     ("practice_systems_apart", "src/tieout/sim/box.py", "from tieout.sim.clock import a"),
     ("practice_systems_apart", "src/tieout/cli/sim.py", "from tieout.sim import box"),
+    ("wire_words_at_the_wire", "src/tieout/flows/a.py", "x = 'F0911'"),
+    ("wire_words_at_the_wire", "src/tieout/jde/wire.py", "x = row['F0911_AA']"),
+    ("threads_are_heard", "src/tieout/jde/client.py", "for page in pool.map(get, keys): ..."),
     ("environment_in_settings", "src/tieout/settings.py", "import os\nx = os.environ['A']"),
     ("errors_end_at_the_edges", "src/tieout/cli/main.py", "try: x\nexcept Exception: y"),
     ("errors_end_at_the_edges", "src/tieout/http.py", "try: x\nexcept Exception:\n  y\n  raise"),
