@@ -61,10 +61,12 @@ def write(exchange: Exchange) -> Response:
         raise Refusal(400, f"At most {CELLS_MAX} cells or 15 MB per call")
     places = Coordinates(exchange.state, exchange.model, module)
     changed, failures = 0, []
+    every = exchange.state.switch("cell_failure_types") == "words"  # A090
     for n, wanted in enumerate(asked):
         wrong = _write_one(exchange.state, places, wanted)
         changed += wrong is None
-        if wrong is not None:
+        calculated = wrong is not None and wrong[0] == "cellIsCalculated"
+        if wrong is not None and (calculated or every):
             failures.append(
                 {"requestIndex": n, "failureType": wrong[0], "failureMessageDetails": wrong[1]}
             )

@@ -34,10 +34,11 @@ def list_views(exchange: Exchange) -> Response:
     for module in state.things(model, "module"):
         if only and module.id != only:
             continue
-        rows.append({"id": module.id, "name": module.name, "code": "", "moduleId": module.id})
+        name = "default" if only else module.name
+        rows.append({"id": module.id, "name": name, "code": "", "moduleId": module.id})
         for view in state.things(model, "view"):
             if view.data["module"] == module.id:
-                name = saved_view_name(state, model, view)
+                name = view.name if only else saved_view_name(state, model, view)
                 rows.append({"id": view.id, "name": name, "code": "", "moduleId": module.id})
     if only and not rows:
         raise Refusal(404)

@@ -119,7 +119,7 @@ def put_chunk(exchange: Exchange) -> Response:
         model, file, user,
     )  # fmt: skip
     if row is None or not number.isdigit():
-        raise Refusal(400, "Set the chunk count first")  # A024
+        raise Refusal(state.switch("unannounced_chunk_status"), "Set the chunk count first")  # A024
     if int(number) >= (CHUNKS_MAX if row[0] == -1 else row[0]):
         raise Refusal(400, f"Chunk {number} is beyond the chunk count")  # A024
     state.do(
@@ -143,7 +143,8 @@ def _decoded(exchange: Exchange) -> bytes:
         try:
             body = zlib.decompress(body, wbits=31)
         except zlib.error as error:
-            raise Refusal(400, "The chunk is not gzip") from error  # A026
+            status = exchange.state.switch("bad_gzip_status")
+            raise Refusal(status, "The chunk is not gzip") from error  # A026
     if len(body) > CHUNK_BYTES_MAX and exchange.state.switch("file_limits"):
         raise Refusal(400, f"A chunk has at most {CHUNK_BYTES_MAX} bytes")  # A035
     return body
@@ -216,7 +217,7 @@ def delete_file(exchange: Exchange) -> Response:
     file = exchange.thing("file", "file", "export").id
     for table in ("contents", "chunks"):
         exchange.state.do(
-            f"delete from {table} where model = ? and file = ? and user = ?",  # noqa: S608
+            f"delete from {table} where model = ? and file = ? and user = ?",  # noqa: S608 - the table names are ours
             exchange.model, file, exchange.user,
         )  # fmt: skip
     return Response(204)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tieout.sim.anaplan.numbers import BOOLEANS, number
+from tieout.sim.anaplan.numbers import BOOLEANS, WRONG, number
 from tieout.sim.anaplan.rejects import Reject
 from tieout.sim.anaplan.source import ImportFailed, Source
 from tieout.sim.anaplan.state import Item, State, Thing
@@ -67,6 +67,7 @@ class ListImport:
         self.at = source.positions(self.rule["map"], {roles[self.rule["identity"]]})
         self.role_at = {role: self.at[name] for role, name in roles.items() if name in self.at}
         self._made: list[Item] = []
+        self._rejected: set[str] = set()
         self._changed: dict[str, Item] = {}
         self._loaded: list[tuple[int, list[str], Item, bool, list[str]]] = []
 
@@ -74,7 +75,7 @@ class ListImport:
         """Load all rows; parents are resolved when every row is in (A061)."""
         seen: set[str] = set()
         for line, row in enumerate(self.source.rows, self.source.first_line):
-            if not any(cell.strip() for cell in row):
+            if not any(row):
                 self.tally.ignored += 1
                 continue
             self._row(line, row, seen)
@@ -88,16 +89,17 @@ class ListImport:
 
     def _text(self, row: list[str], role: str) -> str:
         place = self.role_at.get(role)
-        return row[place].strip() if place is not None and place < len(row) else ""
+        return row[place] if place is not None and place < len(row) else ""
 
     def _reject(self, line: int, row: list[str], text: str) -> None:
+        self._rejected.add(self._text(row, self.rule["identity"]))
         self.tally.failed += 1
         self.tally.rejects.append(Reject(line, row, [text]))
 
     def _row(self, line: int, row: list[str], seen: set[str]) -> None:
         key = self._text(row, self.rule["identity"])
         if not key:
-            return self._reject(line, row, "Empty key")
+            return self._reject(line, row, "Error parsing key - no values")
         if key in seen:  # A056
             if self.rule["duplicates"] == "reject":
                 raise ImportFailed("hierarchyImportDuplicateSourceKey", f"Duplicate key: {key}")
@@ -109,7 +111,7 @@ class ListImport:
         holder = self.members.by_name.get(name)
         if holder is not None and holder is not item:  # A064
             if self.rule["unique_names"] == "reject":
-                return self._reject(line, row, f"Name or code exists: {name}")
+                return self._reject(line, row, f"Name or code already exists: {name}")
             name = self._free_name(name, item)
         warnings = self._load(item, key if by_code else self._text(row, "code"), name, row)
         loaded = self.members.by_name[name]
@@ -144,7 +146,7 @@ class ListImport:
                 prop, text = role[9:], self._text(row, role)
                 value = PROPERTY[formats.get(prop, "TEXT")](text)
                 if value is None:  # A060: the row loads without this cell
-                    warnings.append(f"Invalid {formats[prop].lower()}: {text}")
+                    warnings.append(f"{WRONG[formats[prop]]}: {text}")
                 else:
                     item.data[prop] = value
         return warnings
@@ -158,7 +160,8 @@ class ListImport:
             if "parent" in self.role_at:
                 parent = pool.find(text) if text else None
                 if text and (parent is None or (not own and self._loops(item, parent))):
-                    warnings.append("Invalid parent")
+                    lost = text in self._rejected
+                    warnings.append("Has dependency on rejected row" if lost else "Invalid parent")
                 else:
                     item.parent = parent.id if parent else ""
             self._count(new, bool(warnings))

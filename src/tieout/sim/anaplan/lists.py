@@ -118,7 +118,7 @@ def _add(exchange: Exchange) -> Response:
         name, code = str(wanted.get("name", "")), str(wanted.get("code", ""))
         wrong = _properties_wrong(thing, wanted)
         if not name or name in members.by_name or (code and code in members.by_code):
-            failures.append(_failure(n, "DUPLICATE" if name else "INCORRECT_FORMAT", name or code))
+            failures.append(_failure(n, "INCORRECT_FORMAT", f"name or code: {name or code}"))
             continue
         if wrong:
             failures.append(_failure(n, "INCORRECT_FORMAT", wrong))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tieout.sim.anaplan.numbers import BOOLEANS, iso_date, number
+from tieout.sim.anaplan.numbers import BOOLEANS, WRONG, iso_date, number
 from tieout.sim.anaplan.rejects import Reject
 from tieout.sim.anaplan.source import ImportFailed, Source
 from tieout.sim.anaplan.state import TIME_ID, State, Thing
@@ -77,7 +77,7 @@ class ModuleImport:
     def _dimension(self, list_id: str, mapping: dict[str, Any], at: dict[str, int]) -> Dimension:
         column = next(c for c, to in mapping.items() if to.get("dimension") == list_id)
         by_text, totals = lookup(self.state, self.model, list_id)
-        wrong = "Invalid time identifier" if list_id == TIME_ID else "Invalid list identifier"
+        wrong = "Item not found in calendar" if list_id == TIME_ID else "Item not found in list"
         return Dimension(at.get(column, -1), by_text, totals, wrong)
 
     def run(self) -> list[LineItemTally]:
@@ -100,7 +100,7 @@ class ModuleImport:
         key: list[str] = []
         total = False
         for dimension in self.dimensions:
-            text = row[dimension.place].strip() if -1 < dimension.place < len(row) else ""
+            text = row[dimension.place] if -1 < dimension.place < len(row) else ""
             member = dimension.by_text.get(text)
             if member is None:
                 errors.append(f"{dimension.wrong}: {text}")  # A057
@@ -120,12 +120,12 @@ class ModuleImport:
     def _values(self, row: list[str], errors: list[str]) -> list[tuple[str, str]]:
         """(line item, text) of each value in the row, for either layout."""
         if self.by_column is None or self.value_at is None:
-            return [(li, row[p].strip() if p < len(row) else "") for p, li in self.columns]
-        name = row[self.by_column].strip()
+            return [(li, row[p] if p < len(row) else "") for p, li in self.columns]
+        name = row[self.by_column]
         if name not in self.names:
             errors.append(f"Invalid line item identifier: {name}")  # A057
             return []
-        return [(self.names[name], row[self.value_at].strip())]
+        return [(self.names[name], row[self.value_at])]
 
     def _take(
         self, key: str, total: bool, values: list[tuple[str, str]], errors: list[str]
@@ -141,7 +141,7 @@ class ModuleImport:
                 continue
             value = parsed(data["format"], text)
             if value is None:
-                errors.append(f"Invalid {data['format'].lower()}: {text}")  # A060
+                errors.append(f"{WRONG[data['format']]}: {text}")  # A060
                 tally.failed += 1
                 continue
             tally.loaded += 1
@@ -162,7 +162,7 @@ class ModuleImport:
             self.state.many("delete from cells where line_item = ?", ((li,) for li in touched))
             return
         boxes = [sorted(d.seen) for d in self.dimensions]
-        if mode == "mapped":
+        if mode == "mapped" and self.state.switch("all_mapped_items") == "remembered":  # A086
             kept = self.rule.setdefault("mapped_items", [[] for _ in boxes])
             boxes = [sorted(set(old) | set(new)) for old, new in zip(kept, boxes, strict=True)]
             self.rule["mapped_items"] = boxes
@@ -175,8 +175,10 @@ class ModuleImport:
 
     def _write(self) -> None:
         kept, gone = [], []
+        double = self.state.switch("number_precision") == "double"
         for (line_item, key), value in self.sums.items():
-            text = stored(value)
+            inexact = double and isinstance(value, Decimal)
+            text = stored(Decimal(repr(float(value))) if inexact else value)  # A089
             if text:
                 kept.append((line_item, key, text))
             else:
@@ -210,18 +212,29 @@ def stored(value: Any) -> str:
 
 
 def module_details(tally: LineItemTally) -> dict[str, Any]:
-    """The detail of one line item in a module import's result (A043, A044)."""
-    total = tally.loaded + tally.failed + tally.ignored
+    """The detail of one line item in a module import's result (A044, A087)."""
+    text = (
+        f"{tally.name}: {tally.loaded} (0/{tally.loaded}) rows successful, "
+        f"0 (0/0) rows has warnings, {tally.failed} failed, {tally.ignored} ignored"
+    )
+    kind = "lineItemRowsProcessed" + ("WithFailures" if tally.failed else "")
+    return {"type": kind, "text": text, "values": _values_of(tally)}
+
+
+def _values_of(tally: LineItemTally) -> dict[str, Any]:
+    zero = dict.fromkeys(
+        (
+            "successCreateCount", "warningsRowCount", "warningsCreateCount",
+            "warningsUpdateCount", "totalCreateCount", "invalidCount", "renamedCount",
+            "createdCount",
+        ),
+        0,
+    )  # fmt: skip
+    done = dict.fromkeys(
+        ("successRowCount", "successUpdateCount", "totalUpdateCount", "updatedCount"), tally.loaded
+    )
     return {
-        "type": "lineItemRowsProcessed" + ("WithFailures" if tally.failed else ""),
-        "text": f"{tally.name}: {tally.loaded} (0/{tally.loaded}) rows successful, "
-        f"0 (0/0) rows has warnings, {tally.failed} failed, {tally.ignored} ignored",
-        "values": {
-            "lineItemName": tally.name, "successRowCount": tally.loaded,
-            "successCreateCount": 0, "successUpdateCount": tally.loaded,
-            "warningsRowCount": 0, "warningsCreateCount": 0, "warningsUpdateCount": 0,
-            "failedCount": tally.failed, "ignoredCount": tally.ignored, "totalRowCount": total,
-            "totalCreateCount": 0, "totalUpdateCount": tally.loaded, "invalidCount": 0,
-            "updatedCount": tally.loaded, "renamedCount": 0, "createdCount": 0,
-        },
+        "lineItemName": tally.name, **zero, **done,
+        "failedCount": tally.failed, "ignoredCount": tally.ignored,
+        "totalRowCount": tally.loaded + tally.failed + tally.ignored,
     }  # fmt: skip

@@ -7,6 +7,10 @@ from datetime import date
 from decimal import Decimal
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+WRONG = {  # A060: the words of the failure dump, by format
+    "NUMBER": "Invalid number", "BOOLEAN": "Invalid Boolean (yes/no/true/false)",
+    "DATE": "Invalid date", "TEXT": "Invalid text",
+}  # fmt: skip
 BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 

@@ -64,7 +64,10 @@ def _load(
         tally = run.run()
         return tally.rejects, [list_details(run.target.name, tally)]
     module = ModuleImport(state, model, thing, source)
-    return module.rejects, [module_details(t) for t in module.run()]
+    details = [module_details(tally) for tally in module.run()]
+    if state.switch("module_values") == "absent":
+        details = [detail | {"values": {}} for detail in details]  # A087
+    return module.rejects, details
 
 
 def _process(state: State, now: float, who: Who, thing: Thing) -> dict[str, Any]:

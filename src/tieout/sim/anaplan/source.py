@@ -37,7 +37,9 @@ class Source:
         found = {name: self.header.index(name) for name in mapping if name in self.header}
         lost = sorted(needed - set(found))
         if lost:
-            raise ImportFailed("missingFields", f"Missing fields: {', '.join(lost)}")
+            raise ImportFailed(
+                "missingFields", f"Import incomplete - unavailable fields: {', '.join(lost)}"
+            )
         return found
 
 
@@ -50,14 +52,19 @@ def read_source(state: State, now: float, model: str, user: str, file_id: str) -
             "uploadedFileNoLongerAvailable", "The uploaded file is no longer available."
         )  # A031
     bodies = chunk_bodies(state, model, file_id, seen[0])
-    if not seen[2] or sorted(bodies) != list(range(seen[1])):
-        raise ImportFailed("importFailedGeneralError", "The file is not complete.")  # A027 A028
+    missing = sorted(bodies) != list(range(seen[1])) and state.switch("missing_chunk") == "fail"
+    if not seen[2] or missing:  # A027, A028
+        raise ImportFailed("importFailedGeneralError", "The file is not complete.")
     layout = file.data
     text = b"".join(bodies.values()).decode(layout["encoding"], "replace")  # A063
-    rows = _rows(text.removeprefix("\ufeff"), layout["separator"], layout["delimiter"])
+    if state.switch("strip_mark"):
+        text = text.removeprefix("\ufeff")  # A088
+    rows = _rows(text, layout["separator"], layout["delimiter"])
+    if state.switch("trim_cells"):
+        rows = [list(map(str.strip, row)) for row in rows]  # A067
     first = int(layout["firstDataRow"])
     head = rows[int(layout["headerRow"]) - 1] if rows else []
-    return Source([h.strip() for h in head], rows[first - 1 :], first)
+    return Source(head, rows[first - 1 :], first)
 
 
 def _rows(text: str, separator: str, delimiter: str) -> list[list[str]]:

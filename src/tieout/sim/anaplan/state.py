@@ -16,7 +16,7 @@ from tieout.sim.anaplan.switches import SWITCHES, checked
 TIME_ID = "20000000003"  # A019
 LINE_ITEMS_ID = "20000000012"  # A019
 ID_PREFIX = {  # A019
-    "list": "101", "module": "102", "view": "103", "import": "112", "file": "113",
+    "list": "101", "module": "102", "view": "207", "import": "112", "file": "113",
     "export": "116", "action": "117", "process": "118", "line_item": "206",
 }  # fmt: skip
 

@@ -28,7 +28,19 @@ SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "tabular_pages": ("first", ("first", "last")),  # A078
     "tabular_filter": (True, (True, False)),  # A078
     "list_csv_header": ("fields", ("fields", "titles")),  # A071
-    "view_names": ("qualified", ("qualified", "plain")),  # A079
+    "unannounced_chunk_status": (400, (400, 404, 409)),  # A024
+    "bad_gzip_status": (400, (400, 415, 500)),  # A026
+    "missing_chunk": ("fail", ("fail", "skip")),  # A028
+    "cancel_answer": ("task", ("task", "empty")),  # A041
+    "module_values": ("like_lists", ("like_lists", "absent")),  # A087
+    "all_mapped_items": ("remembered", ("remembered", "source")),  # A086
+    "trim_cells": (True, (True, False)),  # A067
+    "strip_mark": (True, (True, False)),  # A088
+    "number_precision": ("exact", ("exact", "double")),  # A089
+    "locked_status": (423, (423, 409, 503)),  # A070
+    "archived_status": (422, (422, 404, 409)),  # A070
+    "offline_status": (424, (424, 404, 409)),  # A070
+    "cell_failure_types": ("words", ("words", "calculated_only")),  # A090
     "single_task_answer": ("nested", ("nested", "bare")),  # A038
     "export_chunk_bytes": (10_000_000, None),  # A051
 }

@@ -232,11 +232,11 @@ class AnaplanSystem:
         row = self.state.row("select data from models where id = ?", model)
         phase = json.loads(row[0])["activeState"]
         if phase == "ARCHIVED":
-            raise Refusal(422, "The model is archived")  # A070
+            raise Refusal(self.state.switch("archived_status"), "The model is archived")  # A070
         if phase in ("MAINTENANCE", "PRODUCTION_MAINTENANCE"):
-            raise Refusal(424, "The model is offline")  # A070
+            raise Refusal(self.state.switch("offline_status"), "The model is offline")  # A070
         if phase == "LOCKED" and writes:
-            raise Refusal(423, "The model is locked")  # A070
+            raise Refusal(self.state.switch("locked_status"), "The model is locked")  # A070
 
     def _busy(self, model: str) -> bool:
         sql = "select 1 from tasks where model = ? and state = 'IN_PROGRESS'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,7 @@ from tieout.sim.anaplan.state import LINE_ITEMS_ID, TIME_ID, Item, State, Thing
 from tieout.sim.anaplan.wire import csv_text, plain
 
 LAYOUTS = ("GRID_CURRENT_PAGE", "GRID_ALL_PAGES", "TABULAR_SINGLE_COLUMN", "TABULAR_MULTI_COLUMN")
+SPECIAL = re.compile(r"[^\w &]")
 EMPTY = {"NUMBER": "0", "BOOLEAN": "false"}
 Key = tuple[str, ...]
 
@@ -46,11 +48,10 @@ def view_of(state: State, model: str, view_id: str) -> View | None:
 
 
 def saved_view_name(state: State, model: str, view: Thing) -> str:
-    """`Module.View`, or by switch the view's own name (A079)."""
-    if state.switch("view_names") == "plain":
-        return view.name
+    """`Module.View`, a part with special characters in single quotes (A079)."""
     module = state.thing(model, view.data["module"], "module")
-    return f"{module.name if module else ''}.{view.name}"
+    parts = (module.name if module else "", view.name)
+    return ".".join(f"'{p}'" if SPECIAL.search(p) else p for p in parts)
 
 
 def dimension_name(state: State, model: str, dimension: str) -> str:

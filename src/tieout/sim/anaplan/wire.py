@@ -20,7 +20,8 @@ MESSAGES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 409: "Conflict", 415: "Unsupported Media Type",
     422: "Unprocessable Entity", 423: "Locked", 424: "Failed Dependency",
-    429: "Too Many Requests", 504: "Gateway Timeout",
+    429: "Too Many Requests",
+    500: "Internal Server Error", 503: "Service Unavailable", 504: "Gateway Timeout",
 }  # fmt: skip
 
 
