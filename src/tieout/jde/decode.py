@@ -24,20 +24,25 @@ except ImportError:  # no compiler when it was set up: the decoder below is used
 
 AMOUNT_DECIMALS_MAX, AMOUNT_DIGITS_MAX = 4, 38
 INTEGER_DIGITS_MAX = 19
-BUILT = _decode is not None
+
+# (body, offset of the rowset, columns, prefix) → the rows and where the rowset ends
+Decoder = Callable[[bytes, int, Sequence[Column], str], tuple[pl.DataFrame, int]]
 
 _ROWSET = re.compile(rb'"rowset"\s*:\s*(?=\[)')
-_PLAIN_AMOUNT = r"^-?[0-9]{1,34}(\.[0-9]{1,4})?$"
-_PLAIN_INTEGER = r"^-?[0-9]{1,18}$"
 POWER_CHARACTERS_MAX, POWER_TOO_LARGE = 9, 10**9
 
 _JSON_NUMBER = r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?"
-_PRINTED_NUMBER = f"^{_JSON_NUMBER}$"
+_PLAIN: dict[str, str] = {
+    "amount": r"^-?[0-9]{1,34}(\.[0-9]{1,4})?$",
+    "integer": r"^-?[0-9]{1,18}$",
+    "printed": f"^{_JSON_NUMBER}$",
+}
 _GRID_DATE = r"^(?:19|2[0-9])[0-9]{6}$"  # the Julian dates of JD Edwards begin in 1900
-_ESCAPED_NAME = re.compile(rb'\\[^"]*"\s*:')
 
 
-def rows(body: bytes, columns: Sequence[Column], prefix: str) -> tuple[pl.DataFrame, bytes]:
+def rows(
+    body: bytes, columns: Sequence[Column], prefix: str, decoder: Decoder | None = None
+) -> tuple[pl.DataFrame, bytes]:
     """The rows of `body` in `columns` order, and the body with its rowset emptied.
 
     `prefix` is the table name in the member names (`F0911_AA`). Raises ValueError for an unknown,
@@ -46,8 +51,8 @@ def rows(body: bytes, columns: Sequence[Column], prefix: str) -> tuple[pl.DataFr
     found = _ROWSET.search(body)
     if found is None:
         return _empty(columns), body
-    decoder = rows_in_c if _decode is not None else rows_in_python
-    frame, end = decoder(body, found.end(), columns, prefix)
+    fastest = rows_in_python if _decode is None else rows_in_c
+    frame, end = (decoder or fastest)(body, found.end(), columns, prefix)
     return frame, body[: found.end()] + b"[]" + body[end:]
 
 
@@ -91,17 +96,13 @@ def rows_in_python(
 ) -> tuple[pl.DataFrame, int]:
     """The rows of the array at `start`, and where it ends; by msgspec, exact and loud as well."""
     rowset = _value_at(body, start)
-    keys = [f"{prefix}_{c.alias}" for c in columns]
-    names = [f'"{key}"'.encode() for key in keys]
+    keys = tuple(f"{prefix}_{c.alias}" for c in columns)
     texts = tuple(c.kind in ("text", "code", "date") for c in columns)
-    wanted = rowset.count(names[0])
-    plain = all(rowset.count(name) == wanted for name in names)
-    if plain and not (b"\\" in rowset and _ESCAPED_NAME.search(rowset)):
-        lists = _by_msgspec(rowset, tuple(keys), texts, wanted)
-    else:  # a name that stands in a text, or twice in a row: look at every member
-        lists = _by_json(rowset, keys, texts)
-    series = [_series(c, values) for c, values in zip(columns, lists, strict=True)]
-    return pl.DataFrame(series), start + len(rowset)
+    lists = _by_msgspec(rowset, keys, texts) or _by_json(rowset, keys, texts)
+    try:
+        return _typed(columns, lists), start + len(rowset)
+    except (pl.exceptions.PolarsError, UnicodeEncodeError, OverflowError) as error:
+        raise ValueError(f"a value is not of its column's type: {error}") from error
 
 
 def _value_at(body: bytes, start: int) -> bytes:
@@ -141,18 +142,26 @@ def _row_decoder(keys: tuple[str, ...], texts: tuple[bool, ...]) -> msgspec.json
 
 
 def _by_msgspec(
-    rowset: bytes, keys: tuple[str, ...], texts: tuple[bool, ...], wanted: int
-) -> list[list[Any]]:
+    rowset: bytes, keys: tuple[str, ...], texts: tuple[bool, ...]
+) -> list[Sequence[Any]] | None:
+    """Texts (or None) and printed numbers, column by column; None if `_by_json` has to look.
+
+    msgspec keeps the last of two members of the same name. There is none when the rowset has just
+    as many `":` as values; a text that holds these characters sends it the slow way for nothing.
+    """
     try:
         found = _row_decoder(keys, texts).decode(rowset)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"the rows are not as asked for: {error}") from error
-    if len(found) != wanted:
-        raise ValueError("a column is given twice in a row")
-    lists: list[list[Any]] = []
+    spaced = b" :" in rowset or any(blank in rowset for blank in (b"\n", b"\r", b"\t"))
+    if not found or spaced or rowset.count(b'":') != len(found) * len(keys):
+        return None
+    lists: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, found), strict=True))
     for place, text in enumerate(texts):
-        values = [getattr(row, f"f{place}") for row in found]
-        lists.append(values if text else [bytes(raw).decode() for raw in values])
+        if not text:
+            lists[place] = b"\n".join(lists[place]).decode().split("\n")
+            if len(lists[place]) != len(found):
+                raise ValueError("a number column holds something that is not a number")
     return lists
 
 
@@ -178,7 +187,7 @@ _every_member = json.JSONDecoder(
 )
 
 
-def _by_json(rowset: bytes, keys: Sequence[str], texts: Sequence[bool]) -> list[list[Any]]:
+def _by_json(rowset: bytes, keys: Sequence[str], texts: Sequence[bool]) -> list[Sequence[Any]]:
     """The same, member by member: slower, and the one that sees names given twice."""
     try:
         found = _every_member.decode(rowset.decode())
@@ -204,42 +213,49 @@ def _as_digits(value: Any) -> str:
     return str(value)
 
 
-def _series(column: Column, values: list[Any]) -> pl.Series:
-    """One column of texts or printed numbers in its own type."""
+def _typed(columns: Sequence[Column], lists: list[Sequence[Any]]) -> pl.DataFrame:
+    """Columns of texts and printed numbers, each in its own type."""
+    names = [c.name for c in columns]
+    raw = pl.DataFrame(
+        dict(zip(names, lists, strict=True)), schema=dict.fromkeys(names, pl.String)
+    ).with_columns(_trimmed(c) for c in columns if c.kind not in _PLAIN)
+    checked = [c for c in columns if c.kind in (*_PLAIN, "date")]
+    plain = raw.select(pl.col(c.name).str.contains(_PLAIN.get(c.kind, _GRID_DATE)) for c in checked)
+    for column, right in zip(checked, plain.select(pl.all().all()).row(0), strict=True):
+        if not right:
+            places = (~plain[column.name]).arg_true().to_list()
+            spelled = [_spelled(column, raw[column.name][p]) for p in places]
+            raw = raw.with_columns(raw[column.name].scatter(places, spelled))
+    return raw.select(_cast(c) for c in columns)
+
+
+def _trimmed(column: Column) -> pl.Expr:
+    text = pl.col(column.name)
+    if column.kind == "text":
+        return text.fill_null("").str.strip_chars_end(" ")
+    bare = text.str.strip_chars(" ")
+    if column.kind == "code":
+        return bare.fill_null("")
+    return pl.when(bare != "").then(bare).alias(column.name)  # a blank date is none
+
+
+def _cast(column: Column) -> pl.Expr:
+    if column.kind == "date":
+        return pl.col(column.name).str.to_date("%Y%m%d", strict=True)
+    return pl.col(column.name).cast(column.polars)
+
+
+def _spelled(column: Column, text: str) -> str:
+    """A number that is not in plain decimal form, in that form; ValueError if it is not exact."""
     try:
-        texts = pl.Series(column.name, values, dtype=pl.String)
-        if column.kind in ("text", "code"):
-            texts = texts.fill_null("")
-            only_end = column.kind == "text"
-            return texts.str.strip_chars_end(" ") if only_end else texts.str.strip_chars(" ")
-        if column.kind == "date":
-            return _dates(texts)
         if column.kind == "amount":
-            return _numbers(texts, _PLAIN_AMOUNT, _amount_text).cast(column.polars)
+            return _amount_text(text)
         if column.kind == "integer":
-            return _numbers(texts, _PLAIN_INTEGER, _integer_text).cast(column.polars)
-        return _numbers(texts, _PRINTED_NUMBER, _refuse_number)
-    except (pl.exceptions.PolarsError, UnicodeEncodeError, OverflowError) as error:
-        raise ValueError(f"column {column.alias}: {error}") from error
-
-
-def _dates(texts: pl.Series) -> pl.Series:
-    trimmed = texts.str.strip_chars(" ")
-    trimmed = trimmed.set(trimmed == "", None)
-    wrong = trimmed.filter(~trimmed.str.contains(_GRID_DATE))
-    if len(wrong):
-        raise ValueError(f"column {texts.name}: {wrong[0]!r} is not a date of the form yyyyMMdd")
-    return trimmed.str.to_date("%Y%m%d", strict=True)
-
-
-def _numbers(texts: pl.Series, plain: str, other: Callable[[str], str]) -> pl.Series:
-    """Numbers that match `plain` as they are; the others spelled out by `other`, or refused."""
-    odd = (~texts.str.contains(plain)).fill_null(True)
-    if not odd.any():
-        return texts
-    places = odd.arg_true().to_list()
-    spelled = [other(str(texts[p])) for p in places]
-    return texts.scatter(places, spelled)
+            return _integer_text(text)
+    except ValueError as error:
+        raise ValueError(f"column {column.name}: {error}") from error
+    kind = "date of the form yyyyMMdd" if column.kind == "date" else "number"
+    raise ValueError(f"column {column.name}: {text[:40]!r} is not a {kind}")
 
 
 def _digits(text: str) -> tuple[str, str, int]:
@@ -274,7 +290,3 @@ def _integer_text(text: str) -> str:
     if len(digits) + exponent > INTEGER_DIGITS_MAX:
         raise ValueError(f"{text[:40]} is too large")
     return sign + (digits or "0") + "0" * exponent
-
-
-def _refuse_number(text: str) -> str:
-    raise ValueError(f"{text[:40]!r} is not a number")

@@ -36,14 +36,16 @@ class ComplaintError(Exception):
         return EXPIRED in str(self)
 
 
-def decode_page(body: bytes, table: Table, columns: Sequence[str]) -> Page:
+def decode_page(
+    body: bytes, table: Table, columns: Sequence[str], decoder: decode.Decoder | None = None
+) -> Page:
     """A GRID_DATA page (jde-ais.md §3.4) with `columns` in their order.
 
     Raises ComplaintError for an error inside, ValueError when rows, columns or counts are not as
-    asked for, Refused when the answer is not JSON.
+    asked for, Refused when the answer is not JSON. `decoder` picks one; else the fastest there is.
     """
     physical = table.physical(columns)
-    frame, envelope = decode.rows(body, physical, table.name)
+    frame, envelope = decode.rows(body, physical, table.name, decoder)
     answer = read_json(envelope, PEER)
     words = complaints(answer)
     if words:
