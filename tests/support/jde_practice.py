@@ -69,7 +69,7 @@ class Ais:
     """A client without opinions: it sends what it is told and shows what came back."""
 
     def __init__(self, url: str, control_url: str, ledger: Ledger, clock: PracticeClock) -> None:
-        self.url, self._control_url, self.ledger, self.clock = url, control_url, ledger, clock
+        self.url, self.control_url, self.ledger, self.clock = url, control_url, ledger, clock
         self.http = httpx2.Client(timeout=30)
         self.token = ""
 
@@ -80,7 +80,7 @@ class Ais:
 
     def control(self, verb: str, **body: Any) -> dict[str, Any]:
         """One verb of the control port."""
-        answer = self.http.post(f"{self._control_url}/control/{verb}", json=body)
+        answer = self.http.post(f"{self.control_url}/control/{verb}", json=body)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

@@ -68,7 +68,7 @@ class Aggregator:
         """J062: how many rows the query finds."""
         where = Where(table, asker)
         clause = where.build(body.get("query"))
-        sql = f'SELECT COUNT(*) FROM "{table.name}" WHERE {clause}'  # noqa: S608 - names of ours
+        sql = f'SELECT COUNT(*) FROM "{table.name}" WHERE {clause}'  # noqa: S608 - ours
         return int(self._ledger.query(sql, where.parameters)[0][0])
 
     def run(self, table: Table, body: Mapping[str, Any], asker: Asker) -> str:
@@ -107,7 +107,7 @@ class Aggregator:
         clause = where.build(body.get("query"))
         asked = [g.sql for g in groups] + [f.sql for f in functions]
         asked += [f"MIN({money})", f"MAX({money})"]
-        sql = f'SELECT {", ".join(asked)} FROM "{table.name}" WHERE {clause}'  # noqa: S608 - names of ours
+        sql = f'SELECT {", ".join(asked)} FROM "{table.name}" WHERE {clause}'  # noqa: S608 - ours
         if groups:
             sql += f" GROUP BY {', '.join(g.sql for g in groups)}"
         return sql, where.parameters

@@ -112,7 +112,7 @@ class Browser:
         order = order_by(table, body.get("aggregation") or {}, stable)
         where = Where(table, asker)
         clause = where.build(body.get("query"))
-        sql = f'SELECT rowid FROM "{table.name}" WHERE {clause} '  # noqa: S608 - names of ours
+        sql = f'SELECT rowid FROM "{table.name}" WHERE {clause} '  # noqa: S608 - ours
         sql += f"ORDER BY {order or 'rowid'}"
         if not paged and (order or stable):
             sql += f" LIMIT {size + 1}"
@@ -133,7 +133,7 @@ class Browser:
     def _read(self, result: ResultSet, rows: numbers[int], asker: Asker) -> list[tuple[Any, ...]]:
         """The rows with these numbers in this order: columns, then the decimals of amounts."""
         names = [f'"{column.alias}"' for column in result.columns] + self._rules(result, asker)[0]
-        sql = f"SELECT {', '.join(names)} FROM json_each(?) "  # noqa: S608 - names of ours
+        sql = f"SELECT {', '.join(names)} FROM json_each(?) "  # noqa: S608 - ours
         sql += f'CROSS JOIN "{result.table.name}" AS t ON t.rowid = json_each.value'
         return self._ledger.query(sql, (json.dumps(list(rows)),))
 

@@ -122,6 +122,8 @@ class DataService:
             try:
                 members.append(self._member(index, item, version, asker))
             except AisError as error:
+                if self._switches["batch_error"] == "whole":  # J073
+                    raise
                 if error.report:
                     self._report.add("POST", "dataservice (batch)", error.status, error.message)
                 name = item.get("targetName", "") if isinstance(item, Mapping) else ""

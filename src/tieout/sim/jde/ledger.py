@@ -89,7 +89,7 @@ class Ledger:
             rows = list(zip(*fitted, strict=True))
         names = ", ".join(f'"{alias}"' for alias in aliases)
         marks = ", ".join("?" * len(aliases))
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of ours
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - ours
         self._db.executemany(statement, rows)
 
     def update(self, table: str, values: Row, where: Row) -> int:
@@ -97,7 +97,7 @@ class Ledger:
         spec = TABLES[table]
         sets = ", ".join(f'"{_column(spec, alias).alias}" = ?' for alias in values)
         condition, parameters = _equal(spec, where)
-        statement = f'UPDATE "{table}" SET {sets} WHERE {condition}'  # noqa: S608 - names of ours
+        statement = f'UPDATE "{table}" SET {sets} WHERE {condition}'  # noqa: S608 - ours
         new = [_fit(spec.columns[alias], value) for alias, value in values.items()]
         with self.transaction():
             return self._db.execute(statement, [*new, *parameters]).rowcount
@@ -106,7 +106,7 @@ class Ledger:
         """Delete the rows whose columns equal `where`; returns how many."""
         condition, parameters = _equal(TABLES[table], where)
         with self.transaction():
-            statement = f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - names of ours
+            statement = f'DELETE FROM "{table}" WHERE {condition}'  # noqa: S608 - ours
             return self._db.execute(statement, parameters).rowcount
 
     def rows(self, table: str, where: Row | None = None) -> list[dict[str, Any]]:
@@ -114,8 +114,8 @@ class Ledger:
         spec = TABLES[table]
         condition, parameters = _equal(spec, where or {})
         order = ", ".join(f'"{alias}"' for alias in spec.key)
-        statement = f'SELECT * FROM "{table}" WHERE {condition} ORDER BY {order}'  # noqa: S608 - names of ours
-        found = self.query(statement, parameters)
+        statement = f'SELECT * FROM "{table}" WHERE {condition}'  # noqa: S608 - ours
+        found = self.query(f"{statement} ORDER BY {order}", parameters)
         return [dict(zip(spec.columns, row, strict=True)) for row in found]
 
     def query(self, statement: str, parameters: Sequence[Value] = ()) -> list[tuple[Any, ...]]:

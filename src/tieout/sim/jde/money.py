@@ -75,7 +75,7 @@ class Currencies:
 
 
 def _pairs(ledger: Ledger, table: str, key: str, value: str) -> list[tuple[str, str]]:
-    found = ledger.query(f'SELECT "{key}", "{value}" FROM "{table}"')  # noqa: S608 - names of ours
+    found = ledger.query(f'SELECT "{key}", "{value}" FROM "{table}"')  # noqa: S608 - ours
     return [(str(k), str(v)) for k, v in found]
 
 

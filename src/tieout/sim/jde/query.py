@@ -75,6 +75,7 @@ class Where:
 
     def __init__(self, table: Table, asker: Asker) -> None:
         self.table, self.asker = table, asker
+        self._any_case = asker.switches["text_case"] == "ignored"  # J070
         self.parameters: Parameters = []
 
     def build(self, query: object) -> str:
@@ -149,19 +150,24 @@ class Where:
     def _string(self, column: Column, operator: str, value: object) -> str:
         if not column.is_text:
             raise undocumented(f"operator {operator} on {column.alias}, which is no text")
-        sql = _STRINGS[operator]
-        self.parameters += [str(self._value(column, value))] * sql.count("?")
-        return sql.format(f'"{column.alias}"')
+        sql, name, text = _STRINGS[operator], f'"{column.alias}"', str(self._value(column, value))
+        if self._any_case:
+            name, text = f"lower({name})", text.lower()
+        self.parameters += [text] * sql.count("?")
+        return sql.format(name)
 
     def _operands(self, column: Column, values: Sequence[object]) -> tuple[str, list[str]]:
         """The SQL of the column and one `?` per value, both on the same scale.
 
-        J071: amounts are compared by the value that is displayed, whatever their currency.
+        J071: amounts are compared by the value that is displayed, whatever their currency, or
+        by dictionary decimals.
         """
         literals = [self._value(column, value) for value in values]
         name = f'"{column.alias}"'
         if column.kind in ("number", "amount"):
             name, literals = self._scaled(column, [Decimal(text) for text in literals])
+        elif column.is_text and self._any_case:
+            name += " COLLATE NOCASE"
         self.parameters += literals
         return name, ["?"] * len(literals)
 
@@ -171,6 +177,8 @@ class Where:
             raw = [number.scaleb(column.decimals) for number in numbers]
             if all(number == int(number) for number in raw):  # keeps the index usable
                 return name, [int(number) for number in raw]
+            decimals = str(column.decimals)
+        elif self.asker.switches["amount_literal"] == "dictionary":
             decimals = str(column.decimals)
         else:
             decimals = self.asker.currencies.of_column(self.table.name, column.alias)
@@ -231,9 +239,9 @@ class Where:
         form = self.asker.switches["date_literal"]
         if not content.strip():
             return 0
-        if form == "julian" and content.isdigit():
+        if form == "julian" and re.fullmatch(r"\d{5,6}", content):
             return int(content)
-        patterns = {"iso": "%Y-%m-%d", "yyyyMMdd": "%Y%m%d"}
+        patterns = {"iso": "%Y-%m-%d", "yyyyMMdd": "%Y%m%d", "julian": "CYYDDD"}
         pattern = patterns.get(form, strftime_of(self.asker.date_format))
         try:
             day = datetime.strptime(content, pattern)  # noqa: DTZ007 - a date has no zone

@@ -11,7 +11,7 @@ REPORT_ENTRIES_MAX = 10_000
 class AisError(Exception):
     """One refused request: HTTP status and message; `report` when no document describes the call.
 
-    `what` groups it: "token" (the session is gone), "call" (the request itself), "cursor".
+    `what` groups it: "call", "data" (a data request), "cursor", "token" (session gone), "path".
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class AisError(Exception):
 
 def undocumented(message: str) -> AisError:
     """J061: a call the documents do not describe; answered with an error body and reported."""
-    return AisError(500, message, report=True)
+    return AisError(500, message, report=True, what="data")
 
 
 class Report:

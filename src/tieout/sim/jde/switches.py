@@ -10,6 +10,8 @@ DEFAULTS: dict[str, Any] = {
     "advertised_url": "http://ais.practice.invalid:9300",  # J047: the AIS's own idea of its address
     "allow_basic": True,  # J029
     "allowed_host": True,  # J013
+    "amount_literal": "displayed",  # J071: or "dictionary"
+    "batch_error": "inside",  # J073: or "whole"
     "bearer_tokens": {},  # J007: token → user name
     "complex_query_order": "left_to_right",  # J058: or "and_first"
     "cookie_mode": "stateless",  # J025: or "sticky"
@@ -37,11 +39,14 @@ DEFAULTS: dict[str, Any] = {
     "session_idle_minutes": 30,  # J018
     "session_total_minutes": 720,  # J018
     "simple_date_format": "MM/dd/yyyy",  # J008: or dd/MM/yyyy, yyyy/MM/dd with any separator
+    "text_case": "exact",  # J070: or "ignored"
     "timestamp_format": "new",  # J020: or "old"
     "unknown_path": "html",  # J027: or "json"
 }  # fmt: skip
 
 _CHOICES = {
+    "amount_literal": ("displayed", "dictionary"),
+    "batch_error": ("inside", "whole"),
     "complex_query_order": ("left_to_right", "and_first"),
     "cookie_mode": ("stateless", "sticky"),
     "count_shape": ("count", "top", "output"),
@@ -54,6 +59,7 @@ _CHOICES = {
     "mcu_literal": ("as_sent", "justified"),
     "order": ("unstable", "stable"),
     "repeated_link": ("skips", "repeats"),
+    "text_case": ("exact", "ignored"),
     "timestamp_format": ("new", "old"),
     "unknown_path": ("html", "json"),
 }

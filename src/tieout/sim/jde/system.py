@@ -13,7 +13,7 @@ from tieout.sim.jde.config import default_config, login_answer
 from tieout.sim.jde.dataservice import DataService
 from tieout.sim.jde.dates import stamp
 from tieout.sim.jde.ledger import Ledger
-from tieout.sim.jde.refusal import AisError, Report
+from tieout.sim.jde.refusal import AisError, Report, undocumented
 from tieout.sim.jde.session import Session, Sessions
 from tieout.sim.jde.switches import Switches
 
@@ -97,9 +97,7 @@ class System:
         if error.what == "path" and self.switches["unknown_path"] == "html":
             return _html(404, "Error 404--Not Found")
         form = self.switches["timestamp_format"]
-        status = error.status
-        if error.report and error.what == "call" and "/dataservice" in request.path:
-            status = self.switches["error_status"]
+        status = self.switches["error_status"] if error.what == "data" else error.status
         body = {
             "message": error.message,
             "exception": "java.lang.Exception" if form == "old" else "Exception",
@@ -143,7 +141,7 @@ class System:
 
     def _next(self, request: Request) -> Response:
         if request.body.strip() not in (b"", b"null", b"{}"):  # J048
-            raise AisError(500, "next with a body", report=True)
+            raise undocumented("next with a body")
         query = dict(request.query)
         body = {name: values[0] for name, values in query.items()}
         return self._data.next(self._session(request, body), query)
