@@ -1,0 +1,1 @@
+"""The flows: stories told in finance words, and the only place where both systems meet."""

@@ -1,0 +1,151 @@
+"""The composition root: an instance in its directory, and the world each of its runs is told in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tieout.anaplan.client import Anaplan, Connection
+from tieout.clock import Clock, PracticeSystemsClock, SystemClock
+from tieout.errors import Misconfigured
+from tieout.flows.load_actuals import load_actuals, tie_out
+from tieout.flows.load_members import load_members
+from tieout.flows.world import Evidence, World
+from tieout.http import Http
+from tieout.jde.client import Jde
+from tieout.jde.session import Credentials as JdeCredentials
+from tieout.settings import (
+    AnaplanConnection,
+    Environment,
+    JdeConnection,
+    LoadMembers,
+    Project,
+    read_project,
+    seconds,
+)
+from tieout.store.store import Store
+
+PROJECT_FILE = "tieout.toml"
+STORIES: Mapping[str, Callable[..., Any]] = {
+    "load_members": load_members,
+    "load_actuals": load_actuals,
+    "tie_out": tie_out,
+}
+LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
+
+
+class Instance:
+    """One instance: its directory, store, clock and applied configuration."""
+
+    def __init__(self, environment: Environment, clock: Clock | None = None) -> None:
+        self.environment = environment
+        self.home: Path = environment.home
+        chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
+        self.clock: Clock = clock or chosen or SystemClock()
+        url = environment.database if not environment.database.startswith("sqlite") else None
+        self.store = Store(self.home, self.clock, url)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def project(self) -> Project:
+        """The applied configuration; Misconfigured when `tieout.toml` says something else."""
+        applied = self.store.config()
+        path = self.home / PROJECT_FILE
+        if applied is None:
+            raise Misconfigured(
+                f"Nothing is configured in {self.home} yet.",
+                do="Run `tieout init`, or `tieout demo`.",
+            )
+        if path.exists() and path.read_text(encoding="utf-8") != applied.text:
+            raise Misconfigured(
+                f"{path} differs from the applied configuration (version {applied.version}).",
+                untouched="Nothing was run.",
+                do="Apply the file with `tieout init --apply`, or put the applied text back.",
+            )
+        return read_project(applied.text, str(path))
+
+    @contextmanager
+    def world_for(self, run_id: str) -> Iterator[World[Any]]:
+        """Both connections of a run's flow, closed (signed out) at the end whatever happens."""
+        run = self.store.run(run_id)
+        project = self.project()
+        flow = project.flows.get(run.flow)
+        if flow is None:
+            raise Misconfigured(f"The flow {run.flow} is not configured any more.")
+        evidence = Evidence()
+        with ExitStack() as open_things:
+            jde = self._jde(project, project.jde(flow), evidence, open_things)
+            planning = project.anaplan(flow)
+            anaplan = self._anaplan(project, planning, evidence, open_things)
+            yield World(
+                flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, jde=jde,
+                anaplan=anaplan, store=self.store, clock=self.clock,
+                dimensions=dimensions(project, flow.to), chunk_bytes=planning.chunk_bytes,
+                evidence=evidence,
+            )  # fmt: skip
+
+    def _http(
+        self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
+        evidence: Evidence, system: str,
+    ) -> Http:  # fmt: skip
+        return Http(
+            url, system=system, clock=self.clock, allow=project.outgoing.allow,
+            timeout_seconds=seconds(connection.request_timeout), told=evidence,
+            ca_file=connection.ca_file or None, allow_http=connection.allow_http,
+        )  # fmt: skip
+
+    def _jde(
+        self, project: Project, connection: JdeConnection, evidence: Evidence, close: ExitStack
+    ) -> Jde:
+        http = self._http(project, connection.url, connection, evidence, "JD Edwards")
+        close.callback(http.close)
+        secret = secret_name(connection.secret)
+        jde = Jde(http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock)
+        close.callback(jde.close)
+        return jde
+
+    def _anaplan(
+        self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
+    ) -> Anaplan:
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan")
+        auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
+        close.callback(api.close)
+        close.callback(auth.close)
+        chosen = Connection(
+            workspace=connection.workspace, model=connection.model, sign_in=connection.sign_in,
+            poll_seconds=seconds(connection.poll), task_seconds_max=seconds(connection.task_timeout),
+            quiet_seconds=seconds(connection.start_quiet),
+        )  # fmt: skip
+        secret = secret_name(connection.secret)
+        anaplan = Anaplan(api, auth, chosen, lambda: self.store.secret(secret), self.clock)
+        close.callback(anaplan.close)
+        return anaplan
+
+    def failpoint(self) -> Callable[[str, str], None]:
+        """Kills this process at the step and point of TIEOUT_KILL_AT, for crash tests."""
+        wanted = self.environment.kill_at
+
+        def fail(step: str, point: str) -> None:
+            if wanted and wanted == f"{step}:{point}":
+                os.kill(os.getpid(), 9)
+
+        return fail
+
+
+def secret_name(reference: str) -> str:
+    """`secret://erp` → erp."""
+    return reference.removeprefix("secret://")
+
+
+def dimensions(project: Project, connection: str) -> dict[str, str]:
+    """account, business_unit, company → the Anaplan list that holds it, by the members flows."""
+    return {
+        LISTS_OF[flow.members]: flow.read_back.list
+        for flow in project.flows.values()
+        if isinstance(flow, LoadMembers) and flow.to == connection
+    }

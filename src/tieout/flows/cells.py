@@ -1,0 +1,238 @@
+"""From buckets to what is sent: cells, which of them changed, and which members Anaplan lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from tieout.core import cells as core
+from tieout.core import proof
+from tieout.core.findings import Finding, Severity
+from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
+from tieout.core.scope import Scope
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+DIMENSIONS = ("account", "business_unit", "company")
+_KEY = list(CELL_KEY)
+# What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has.
+PROVED: Schema = {
+    **dict.fromkeys(CELL_KEY, pl.String),
+    "fiscal_year": pl.Int32,
+    "period": pl.Int16,
+    "shown": AMOUNT,
+}
+TOUCHED: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
+UNMATCHED, STOPPED = "no such member in Anaplan", "another cell of the company has no member"
+
+
+def fold_cells(step: Step, world: World[LoadActuals]) -> Result:
+    """Fold all buckets into cells, and find those whose value is not the one proved in Anaplan.
+
+    Keeps `cells` and `touched`; findings about buckets are written down here.
+    """
+    scope = scope_for(world)
+    buckets = world.frame("buckets", BUCKETS)
+    accounts = world.frame("accounts", {"account_id": pl.String})
+    cells = core.fold(
+        buckets,
+        accounts,
+        scope.member_frame(),
+        code=world.flow.account_code,
+        flip=world.flow.signs.flip,
+        tables={d: world.store.mapping(d).unique("source", keep="last") for d in DIMENSIONS},
+    )
+    cells = _columns_of(world, cells)
+    touched = core.touched(cells, _proved_in_scope(world, scope))
+    step.keep("cells", cells, replace=True)
+    step.keep("touched", touched)
+    findings = [
+        *scope.findings,
+        *proof.held_findings(buckets, scope),
+        *proof.completeness(buckets, scope),
+        *_unknown_accounts(cells, scope),
+    ]
+    step.reject(findings)
+    return {"buckets": buckets.height, "cells": cells.height, "touched": touched.height}
+
+
+def _columns_of(world: World[LoadActuals], cells: pl.DataFrame) -> pl.DataFrame:
+    """Ledger and currency are part of a cell only where the import has a column for them."""
+    wanted = set(world.flow.columns.values())
+    blanks = {name: pl.lit("") for name in ("ledger", "currency") if name not in wanted}
+    return cells.with_columns(**blanks) if blanks else cells
+
+
+def _proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
+    """What was proved before, within the companies and periods in scope now."""
+    proved = world.frame("proved", PROVED)
+    members = scope.member_frame().select("member").unique()
+    return proved.join(members, on="member", how="semi").select(*_KEY, "shown")
+
+
+def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
+    currencies = {c.company: c.currency for c in scope.companies}
+    unknown = cells.filter(pl.col("held") == core.UNKNOWN_ACCOUNT)
+    groups = unknown.group_by("company", "account").agg(
+        cells=pl.len(), amount=pl.col("f0911").sum().cast(AMOUNT)
+    )
+    return [
+        Finding(
+            "unknown-account", Severity.DIFFERENCE, f"account id {row['account'].lstrip('?')}",
+            f"F0901 does not show account id {row['account'].lstrip('?')}, but the ledger has amounts on it.",
+            "Ask the JD Edwards administrator whether row security hides the account.", row["company"],
+            "account", row["account"], row["amount"], currencies.get(row["company"], ""), row["cells"],
+        )
+        for row in groups.sort("company", "account").iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def align(step: Step, world: World[LoadActuals], run: str) -> Result:
+    """Split what is touched into what can be sent and what waits, and why.
+
+    Every member must exist in the Anaplan list that holds its dimension; a cell without one is a
+    finding with its amount. Keeps `to_send` (CELL_KEY, value) and `waiting` (CELL_KEY, value, held).
+    """
+    scope = scope_for(world)
+    touched = world.of_this_run(run, "touched", TOUCHED)
+    if world.flow.import_clears != "nothing":
+        touched = _whole_scope(world, touched)
+    waiting = [touched.filter(pl.col("held") != "")]
+    free = touched.filter(pl.col("held") == "")
+    if scope.rule.locked_through is not None and not world.asked.get("unlock"):
+        free, locked = _locked(world, scope, free)
+        waiting.append(locked)
+    free, unmatched, findings = _unmatched(world, scope, free)
+    waiting.append(unmatched)
+    stopped = sorted(unmatched["company"].unique().to_list())
+    if stopped and world.flow.unmatched == "stop company":
+        behind = free.filter(pl.col("company").is_in(stopped))
+        free = free.filter(~pl.col("company").is_in(stopped))
+        waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
+        findings.extend(_stopped(behind, scope))
+    step.reject(findings + _locked_findings(waiting, scope))
+    to_send = free.select(*_KEY, "value").sort(_KEY)
+    kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
+    step.keep("to_send", to_send)
+    step.keep("waiting", kept)
+    return {"to_send": to_send.height, "waiting": kept.height, "stopped": stopped}
+
+
+def _whole_scope(world: World[LoadActuals], touched: pl.DataFrame) -> pl.DataFrame:
+    """An import that clears must carry every cell of its scope; held ones with their old value."""
+    cells = world.frame("cells", CELLS).select(*_KEY, "value", "held")
+    shown = world.frame("proved", PROVED).select(*_KEY, "shown")
+    rest = cells.join(touched, on=_KEY, how="anti").join(shown, on=_KEY, how="left")
+    held = pl.col("held") != ""
+    again = rest.with_columns(
+        value=pl.when(held).then(pl.col("shown").fill_null(ZERO)).otherwise(pl.col("value")),
+        held=pl.lit(""),
+    )
+    return pl.concat([touched, again.select(touched.columns)])
+
+
+def _locked(
+    world: World[LoadActuals], scope: Scope, free: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    locked = scope.member_frame().filter("locked").select("company", "member").unique()
+    inside = free.join(locked, on=["company", "member"], how="semi")
+    outside = free.join(locked, on=["company", "member"], how="anti")
+    return outside, inside.with_columns(held=pl.lit(core.LOCKED))
+
+
+def _locked_findings(waiting: Sequence[pl.DataFrame], scope: Scope) -> list[Finding]:
+    currencies = {c.company: c.currency for c in scope.companies}
+    locked = pl.concat([w.select("company", "value", "held") for w in waiting]).filter(
+        pl.col("held") == core.LOCKED
+    )
+    groups = locked.group_by("company").agg(cells=pl.len(), amount=pl.col("value").abs().sum())
+    return [
+        Finding(
+            "locked-period", Severity.DIFFERENCE, f"company {row['company']}",
+            f"{row['cells']} cells of periods locked through {scope.rule.locked_through} changed in "
+            "the ledger and were not sent.",
+            "Run again with --unlock and a reason, or leave the plan as it was closed.",
+            row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
+            cells=row["cells"],
+        )
+        for row in groups.sort("company").iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _unmatched(
+    world: World[LoadActuals], scope: Scope, free: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    """Cells whose members the Anaplan lists have, those without, and a finding per missing member."""
+    currencies = {c.company: c.currency for c in scope.companies}
+    missing: list[pl.DataFrame] = []
+    findings: list[Finding] = []
+    for dimension in DIMENSIONS:
+        codes = list_codes(world, dimension)
+        without = free.join(codes, left_on=dimension, right_on="code", how="anti")
+        if without.is_empty():
+            continue
+        missing.append(without.select(_KEY))
+        groups = without.group_by("company", dimension).agg(
+            cells=pl.len(), amount=pl.col("value").sum().cast(AMOUNT)
+        )
+        findings.extend(
+            _missing_member(dimension, world.dimensions[dimension], row, currencies)
+            for row in groups.sort("company", dimension).iter_rows(named=True)
+        )
+    if not missing:
+        return free, free.clear(), []
+    keys = pl.concat(missing).unique()
+    unmatched = free.join(keys, on=_KEY, how="semi").with_columns(held=pl.lit(UNMATCHED))
+    return free.join(keys, on=_KEY, how="anti"), unmatched, findings
+
+
+def list_codes(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
+    """The codes of the lowest members of the list that holds a dimension."""
+    found = world.anaplan.find("lists", world.dimensions[dimension])
+    items = world.anaplan.list_items(found.id)
+    return items.filter(~pl.col("is_parent") & (pl.col("code") != "")).select("code")
+
+
+def _missing_member(
+    dimension: str, list_name: str, row: dict[str, Any], currencies: dict[str, str]
+) -> Finding:
+    word = dimension.replace("_", " ")
+    member = row[dimension]
+    return Finding(
+        "unmatched-member", Severity.REJECT, f"{word} {member}",
+        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} cells of "
+        f"company {row['company']} wait.",
+        f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in Anaplan, "
+        "then replay.", row["company"], dimension, member, row["amount"],
+        currencies.get(row["company"], ""), row["cells"],
+    )  # fmt: skip
+
+
+def _stopped(behind: pl.DataFrame, scope: Scope) -> list[Finding]:
+    currencies = {c.company: c.currency for c in scope.companies}
+    groups = behind.group_by("company").agg(cells=pl.len(), amount=pl.col("value").abs().sum())
+    return [
+        Finding(
+            "company-stopped", Severity.REJECT, f"company {row['company']}",
+            f"{row['cells']} cells of company {row['company']} wait for its unmatched members, so that no "
+            "part of a company is loaded.",
+            "Settle the unmatched members; or set `unmatched = \"load rest\"`.", row["company"],
+            amount=row["amount"], currency=currencies.get(row["company"], ""), cells=row["cells"],
+        )
+        for row in groups.sort("company").iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def rows_to_send(world: World[LoadActuals], run: str) -> pl.DataFrame:
+    """What the import's file says, one row per cell, under the names `columns` uses."""
+    to_send = world.of_this_run(run, "to_send", {**dict.fromkeys(_KEY, pl.String), "value": AMOUNT})
+    return to_send.rename({"member": "period", "value": "amount"})
+
+
+def nothing_to_send() -> pl.DataFrame:
+    """An empty `to_send`."""
+    return empty({**dict.fromkeys(_KEY, pl.String), "value": AMOUNT})

@@ -1,0 +1,215 @@
+"""What may have changed in the ledger since the last proved run, asked as cheaply as it can be."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from tieout.core import fingerprint
+from tieout.core.periods import PERIODS_MAX
+from tieout.core.scope import Scope
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.jde import tables
+from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+POSTED_BATCH = "D"
+SUMS = tuple(f"{part}_{n:02d}" for part in ("net", "debit") for n in range(1, PERIODS_MAX + 1))
+BATCH_COLUMNS = ("batch_type", "batch_number", "status", "batch_date", "updated", "updated_time")
+SIGNS = "signs"  # the position that keeps what the last proved run saw
+
+
+def flow_digest(flow: LoadActuals) -> str:
+    """A change of the flow's configuration folds everything anew."""
+    return hashlib.sha256(msgspec.json.encode(flow, order="sorted")).hexdigest()[:16]
+
+
+def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: bool) -> Result:
+    """Compare fingerprint, window, batches and account stamps with those of the last proved run.
+
+    Returns `quiet` and, for a run that has something to do, what it is. All it saw is kept with the
+    run and becomes the next run's "before" only when this run ends (design §2 (i)).
+    """
+    scope = scope_for(world)
+    before = world.store.position(world.flow_name, SIGNS) or {}
+    everything = not before or _sweep_due(world, before)
+    years = scope.years() if everything else scope.open_years()
+    groups = _moved_groups(step, world, scope, years)
+    window, next_window = _window(world, scope, before)
+    batches, next_batches = _batches(step, world, before, next_window["since"])
+    seen = {
+        "window": window,
+        "batches": batches,
+        "accounts": _accounts(world),
+        "mappings": world.store.mapping_version(),
+        "flow": flow_digest(world.flow),
+    }
+    reasons = []
+    if everything:
+        reasons.append("first load" if not before else "weekly sweep")
+    if groups:
+        reasons.append(f"{groups} balance groups moved")
+    for name, words in (
+        ("window", "lines were updated"), ("batches", "batches moved"),
+        ("accounts", "accounts changed"), ("mappings", "mappings changed"),
+        ("flow", "the flow's configuration changed"),
+    ):  # fmt: skip
+        if before and seen[name] != before.get(name):
+            reasons.append(words)
+    if moved_reference and before:
+        reasons.append("a company's period or constants moved")
+    open_cells = world.store.open_cells(world.flow_name)
+    if open_cells:
+        reasons.append(f"{len(open_cells)} cells were left open")
+    if world.asked:
+        reasons.append("asked for: " + ", ".join(sorted(world.asked)))
+    kept = seen | {"window": next_window, "batches": next_batches, "swept": before.get("swept")}
+    if everything:
+        kept["swept"] = world.clock.now().date().isoformat()
+    return {
+        "quiet": not reasons, "everything": everything, "reasons": reasons, "signs": kept,
+        "years": years, "lines_moved": bool(before) and window != before.get("window"),
+        "batches_moved": bool(before) and batches != before.get("batches"),
+        "accounts_moved": seen["accounts"] != before.get("accounts"),
+    }  # fmt: skip
+
+
+def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
+    if world.asked.get("full"):
+        return True
+    last = date.fromisoformat(before["swept"])
+    return world.clock.now().date() >= last + timedelta(days=world.flow.sweep_days)
+
+
+def _moved_groups(step: Step, world: World[LoadActuals], scope: Scope, years: list[int]) -> int:
+    """Keep both groupings of F0902 and what moved in them; returns how many groups moved."""
+    where = balances_where(scope, years)
+    moved = 0
+    for kind, key in (("by_object", fingerprint.BY_OBJECT), ("by_unit", fingerprint.BY_UNIT)):
+        now = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
+        before = world.frame(kind, now.schema)
+        if not before.is_empty():
+            before = before.filter(pl.col("fiscal_year").is_in(years))
+        changed = fingerprint.moved(before.select(now.columns), now, key)
+        if not changed.is_empty():
+            count = world.jde.count(tables.ACCOUNT_BALANCES, where)
+            if not fingerprint.adds_up(now, count):
+                now = _by_year(world, scope, years, key)
+                changed = fingerprint.moved(before.select(now.columns), now, key)
+        step.keep(f"seen_{kind}", now)
+        step.keep(f"moved_{kind}", changed)
+        moved = max(moved, changed.height)
+    return moved
+
+
+def _by_year(
+    world: World[LoadActuals], scope: Scope, years: list[int], key: tuple[str, ...]
+) -> pl.DataFrame:
+    """The grouping again, a company, ledger and year at a time, where the fetch limit cut it off.
+
+    What even then does not add up is left out, so that its groups count as moved and are read.
+    """
+    frames = []
+    for company in scope.company_codes():
+        for ledger in scope.rule.ledgers:
+            for year in years:
+                where = every(
+                    one_of("company", [company]), one_of("ledger", [ledger]),
+                    one_of("fiscal_year", [year]),
+                )  # fmt: skip
+                part = world.jde.totals(
+                    tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where
+                )
+                if fingerprint.adds_up(part, world.jde.count(tables.ACCOUNT_BALANCES, where)):
+                    frames.append(part)
+    return pl.concat(frames)
+
+
+def balances_where(scope: Scope, years: list[int]) -> Where | None:
+    """Balances of the scope's ledgers and companies in `years`."""
+    return every(
+        one_of("ledger", list(scope.rule.ledgers)),
+        one_of("fiscal_year", list(years)),
+        one_of("company", scope.company_codes()),
+    )
+
+
+def window_where(world: World[LoadActuals], scope: Scope, since: str | None) -> Where | None:
+    """Lines stamped (or dated) on or after `since` less the overlap, whatever their posted code."""
+    column = "updated" if world.flow.detect == "updated" else "gl_date"
+    overlap = timedelta(days=world.flow.overlap_days)
+    first = date.fromisoformat(since) - overlap if since else None
+    return every(
+        at_least(column, first) if first else None,
+        one_of("ledger", list(scope.rule.ledgers)),
+        one_of("company", scope.company_codes()),
+    )
+
+
+def _window(
+    world: World[LoadActuals], scope: Scope, before: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The date-filtered read in numbers, and the same for the date the next run starts from."""
+    since = (before.get("window") or {}).get("since")
+    now = _measured(world, scope, since)
+    latest = now["latest"] or world.clock.now().date().isoformat()
+    return now, now if latest == since else _measured(world, scope, latest)
+
+
+def _measured(world: World[LoadActuals], scope: Scope, since: str | None) -> dict[str, Any]:
+    """Count, sum and latest stamp of the lines stamped from `since` on, or of all lines."""
+    column = "updated" if world.flow.detect == "updated" else "gl_date"
+    found = world.jde.totals(
+        tables.ACCOUNT_LEDGER, group_by=(), sums=("amount",),
+        maxima=tuple(dict.fromkeys((column, "updated_time"))),
+        where=window_where(world, scope, since),
+    )  # fmt: skip
+    latest = found.item(0, f"max_{column}")
+    return {
+        "since": since,
+        "latest": latest.isoformat() if latest else None,
+        "count": found.item(0, "count"),
+        "sum": str(found.item(0, "amount")),
+        "time": found.item(0, "max_updated_time"),
+    }
+
+
+def _accounts(world: World[LoadActuals]) -> dict[str, Any]:
+    """How many accounts were stamped on which day, and how late: one group a day, hashed."""
+    days = world.jde.totals(
+        tables.ACCOUNTS, group_by=("updated",), maxima=("updated_time",),
+        where=one_of("company", list(world.flow.companies)),
+    )  # fmt: skip
+    return {"count": int(days["count"].sum()), "stamps": _hash(days.sort("updated"))}
+
+
+def _batches(
+    step: Step, world: World[LoadActuals], before: dict[str, Any], next_since: str | None
+) -> tuple[str, str]:
+    """Keep batches changed lately or not posted (the first time: all); hashes for now and next."""
+    since = (before.get("window") or {}).get("since")
+    overlap = timedelta(days=world.flow.overlap_days)
+    where = None
+    if since:
+        first = date.fromisoformat(since) - overlap
+        where = either(at_least("updated", first), not_equal("status", POSTED_BATCH))
+    pages = list(world.jde.read(tables.BATCHES, where, columns=BATCH_COLUMNS))
+    schema = {c: tables.BATCHES.schema[c] for c in BATCH_COLUMNS}
+    found = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    step.keep("seen_batches", found)
+    later = found
+    if next_since:
+        recent = pl.col("updated") >= date.fromisoformat(next_since) - overlap
+        later = found.filter(recent | (pl.col("status") != POSTED_BATCH))
+    key = ["batch_type", "batch_number"]
+    return _hash(found.sort(key)), _hash(later.sort(key))
+
+
+def _hash(frame: pl.DataFrame) -> str:
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""Accounts, business units or companies into an Anaplan list: one row per code, read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tieout.core import members as core
+from tieout.core.findings import Finding, Severity
+from tieout.flows.loading import load
+from tieout.flows.world import Result, Run, Steps, World
+from tieout.jde import tables
+from tieout.jde.query import Where, every, one_of
+from tieout.settings import LoadMembers
+from tieout.store.steps import Step
+
+MASTERS = {
+    "accounts": tables.ACCOUNTS,
+    "business_units": tables.BUSINESS_UNITS,
+    "companies": tables.COMPANIES,
+}
+OK, REJECTED = 0, 5
+
+
+def load_members(run: Run, world: World[LoadMembers]) -> Result:
+    """The story of one run; returns outcome, exit code and sentence."""
+    step = Steps(run, world)
+    read = step(f"read the {world.flow.members.replace('_', ' ')}", read_members)
+    compared = step("compare with the last load", compare_with_last, run.id)
+    if not compared["to_send"] and not world.asked:
+        return step("nothing new", nothing_new, read)
+    load(run, world, step, rows_to_send)
+    step("read back", read_back, run.id)
+    return step("close the run", close_the_run, run.id, read)
+
+
+def read_members(step: Step, world: World[LoadMembers]) -> Result:
+    """Master data → one row per code, parents first; keeps `members`, writes findings."""
+    table = MASTERS[world.flow.members]
+    conditions: list[Where | None] = [
+        one_of(alias, list(values)) for alias, values in world.flow.where.items()
+    ]
+    pages = list(world.jde.read(table, every(*conditions)))
+    rows = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
+    shaped = {
+        "accounts": lambda: core.from_accounts(rows, world.flow.account_code),
+        "business_units": lambda: core.from_business_units(rows),
+        "companies": lambda: core.from_companies(rows),
+    }[world.flow.members]()
+    attributes = [c for c in dict.fromkeys(world.flow.columns.values()) if c != "code"]
+    single, findings = core.one_per_code(shaped, attributes)
+    fit, bad = core.check_codes(single)
+    ordered = core.parents_first(fit, _parent(world.flow))
+    step.keep("members", ordered)
+    step.reject(findings + bad)
+    return {"rows": rows.height, "members": ordered.height}
+
+
+def _parent(flow: LoadMembers) -> str | None:
+    """The attribute sent as the parent of a member, by the usual name of its column."""
+    return next((a for header, a in flow.columns.items() if header.casefold() == "parent"), None)
+
+
+def compare_with_last(step: Step, world: World[LoadMembers], run: str) -> Result:
+    """Which members are not as Anaplan was last proved to hold them; keeps `to_send`."""
+    members = world.of_this_run(run, "members")
+    proved = world.frame("proved", members.schema)
+    same = set(proved.columns) == set(members.columns)
+    if same and not world.asked:
+        changed = members.join(proved, on=members.columns, how="anti", nulls_equal=True)
+    else:
+        changed = members
+    step.keep("to_send", changed)
+    return {"to_send": changed.height}
+
+
+def rows_to_send(world: World[LoadMembers], run: str) -> pl.DataFrame:
+    """What the import's file says, TRUE and FALSE for active."""
+    rows = world.of_this_run(run, "to_send")
+    if "active" not in rows.columns:
+        return rows
+    words = pl.when(pl.col("active")).then(pl.lit("TRUE")).otherwise(pl.lit("FALSE"))
+    return rows.with_columns(active=words)
+
+
+def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
+    """Every code that was sent must be in the list now; keeps `in_list`, writes findings."""
+    found = world.anaplan.find("lists", world.flow.read_back.list)
+    items = world.anaplan.list_items(found.id)
+    members = world.of_this_run(run, "members")
+    missing = members.join(items, on="code", how="anti")
+    step.keep("in_list", items.select("code", "name", "parent"))
+    step.reject(
+        [
+            Finding(
+                "member-missing", Severity.REJECT, f"member {code}",
+                f"The list {found.name} has no member with the code {code!r} after the import.",
+                "Read Anaplan's words for this row, correct the cause, and replay.",
+                dimension=world.flow.members, member=code, cells=1,
+            )
+            for code in missing["code"].to_list()
+        ],
+    )  # fmt: skip
+    return {"items": items.height, "missing": missing.height}
+
+
+def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
+    """Keep what is proved, and say what this run was."""
+    members = world.of_this_run(run, "members")
+    there = world.of_this_run(run, "in_list").select("code")
+    found = world.store.rejects(run=run)
+    rejected = [r for r in found if r.finding.severity == Severity.REJECT]
+    refused = [r.finding.member for r in rejected if r.finding.member]
+    proved = members.join(there, on="code", how="semi").filter(~pl.col("code").is_in(refused))
+    step.keep("proved", proved if not rejected else proved.clear(), replace=True)
+    sent = world.of_this_run(run, "to_send").height
+    if rejected:
+        return {
+            "outcome": "needs_attention", "exit_code": REJECTED,
+            "sentence": f"{world.flow_name} need attention: {len(rejected)} findings among "
+            f"{sent} members sent.",
+        }  # fmt: skip
+    return {
+        "outcome": "complete", "exit_code": OK,
+        "sentence": f"{world.flow_name} are in and proved: {members.height} members, {sent} sent.",
+    }  # fmt: skip
+
+
+def nothing_new(step: Step, world: World[LoadMembers], read: dict[str, Any]) -> Result:
+    """A quiet run touches nothing and says so."""
+    return {
+        "outcome": "complete", "exit_code": OK,
+        "sentence": f"Nothing new for {world.flow_name}: {read['members']} members, all as last "
+        "proved; Anaplan was not asked.",
+    }  # fmt: skip

@@ -1,0 +1,199 @@
+"""One load into Anaplan: check the import, write and upload its file, start it once, wait, keep the dump."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from tieout.anaplan import wire
+from tieout.anaplan.outcome import TaskResult
+from tieout.core.findings import Finding, Severity
+from tieout.flows.world import F, Result, Run, Steps, World
+from tieout.store.steps import Step
+from tieout.store.tasks import Chunk
+
+ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
+FIRST_DATA_LINE = 2  # Anaplan counts the header as line 1 of the file
+REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
+
+Rows = Callable[[World[Any], str], pl.DataFrame]
+
+
+def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
+    """Send `rows(world, run)` through the flow's import; returns counts and the task's result."""
+    action = step("check the import", check_import)
+    written = step("write the file", write_file, run.id, action, rows)
+    step("upload the file", upload_file, run.id, action)
+    known = step("note the tasks", note_tasks, action)
+    task = step("start the import", start_import, run.id, action, known["tasks"])
+    result = step("wait for the import", wait_for_import, run.id, action, task["task"])
+    kept = step("keep the dump", keep_dump, run.id, action, task["task"], result, written["rows"])
+    return {"rows": written["rows"], "task": task["task"], **kept}
+
+
+def check_import(step: Step, world: World[F]) -> Result:
+    """Resolve the import or process by name and compare its layout with what will be sent."""
+    action = world.anaplan.action(world.flow.import_)
+    layout = world.anaplan.layout(action, list(world.flow.columns))
+    return {
+        "kind": action.kind, "id": action.id, "name": action.name, "file": action.file_id,
+        "headers": list(layout.headers), "separator": layout.separator,
+    }  # fmt: skip
+
+
+def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], rows: Rows) -> Result:
+    """Keep the rows and the chunks of the file, exactly as they will be uploaded."""
+    frame = rows(world, run)
+    columns = {header: world.flow.columns[header] for header in action["headers"]}
+    key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
+    if frame.select(key).is_duplicated().any():
+        raise ValueError("the file would hold a cell twice, and Anaplan would add them up")
+    slices = frame.iter_slices(ROWS_PER_FRAME) if frame.height else iter([frame])
+    count = 0
+    for chunk in wire.chunks(
+        slices, columns, chunk_bytes=world.chunk_bytes, separator=action["separator"]
+    ):
+        step.keep_bytes("file", chunk, ".csv.gz", rows=0 if count else frame.height)
+        count += 1
+    step.keep("sent", frame.with_row_index("line", offset=FIRST_DATA_LINE))
+    return {"rows": frame.height, "chunks": count}
+
+
+def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
+    """Upload the kept chunks; a repeated step goes on behind the last receipt."""
+    file_id = action["file"]
+    manifests = world.store.kept(run, kind="file")
+    have = {number: chunk.sha256 for number, chunk in world.store.chunks(run, file_id).items()}
+
+    def receipt(number: int, digest: str) -> None:
+        chunk = Chunk(number, digest, manifests[number].bytes)
+        world.store.receive_chunk(run, file_id, chunk)
+
+    uploaded = world.anaplan.upload(
+        file_id, lambda: map(world.store.read_bytes, manifests), receipt=receipt, have=have
+    )
+    step.tell("uploaded", f"file {file_id}", chunks=len(manifests))
+    return {"chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded)}
+
+
+def note_tasks(step: Step, world: World[F], action: dict[str, Any]) -> Result:
+    """The tasks the import has before ours is started; an unknown one afterwards is ours."""
+    return {"tasks": sorted(world.anaplan.task_ids(action["kind"], action["id"]))}
+
+
+def start_import(
+    step: Step, world: World[F], run: str, action: dict[str, Any], known: list[str]
+) -> Result:
+    """Start the import, or adopt the task that a lost answer left behind; never both."""
+    task = world.anaplan.start(action["kind"], action["id"], known)
+    step.tell("started import", f"{action['name']} ({action['id']})", task=task)
+    return {"task": task}
+
+
+def wait_for_import(
+    step: Step, world: World[F], run: str, action: dict[str, Any], task: str
+) -> Result:
+    """Poll to a terminal state; the outcome is computed from the counts, not from `successful`."""
+    result = world.anaplan.wait(action["kind"], action["id"], task, name=action["name"])
+    told: Result = msgspec.to_builtins(result)
+    return told
+
+
+def keep_dump(
+    step: Step, world: World[F], run: str, action: dict[str, Any], task: str,
+    told: dict[str, Any], rows: int,
+) -> Result:  # fmt: skip
+    """Save the dump, which Anaplan keeps for 48 hours at most, and write findings of the result."""
+    result = msgspec.convert(told, TaskResult)
+    findings: list[Finding] = []
+    rejected = pl.DataFrame(schema={"line": pl.Int64, "status": pl.String, "errors": pl.String})
+    for part in result.objects:
+        if not part.dump_available:
+            continue
+        data = world.anaplan.dump(action["kind"], action["id"], task, part.object_id)
+        if data is None:
+            findings.append(_lost_dump(part.name or action["name"], result))
+            continue
+        step.keep_bytes("dump", data, ".csv")
+        rejected = pl.concat([rejected, wire.dump_rows(data).select(rejected.columns)])
+    findings.extend(_rejected(world, run, rejected))
+    findings.extend(_counted(action, result, rows, rejected.height))
+    step.reject(findings)
+    step.tell("import finished", action["name"], task=task, outcome=result.outcome,
+              words=list(result.words)[:5])  # fmt: skip
+    return {"outcome": result.outcome, "rejected": rejected.height}
+
+
+def _rejected(world: World[F], run: str, rejected: pl.DataFrame) -> list[Finding]:
+    """Dump rows tied to the rows that were sent: line 2 of the file is the first row."""
+    if rejected.is_empty():
+        return []
+    sent = world.of_this_run(run, "sent")
+    joined = rejected.join(sent, on="line", how="left")
+    findings = []
+    for row in joined.head(REJECTS_SHOWN_MAX).iter_rows(named=True):
+        warned = row["status"] == "W"
+        subject = " × ".join(str(row.get(c) or "") for c in ("account", "business_unit", "period", "code")
+                             if row.get(c))  # fmt: skip
+        amount = row.get("amount")
+        findings.append(
+            Finding(
+                "import-warned" if warned else "import-rejected", Severity.REJECT,
+                subject or f"line {row['line']}",
+                f"Anaplan {'loaded with a warning' if warned else 'rejected'} line {row['line']} of the file.",
+                "Correct the member or the model, then replay.", str(row.get("company") or ""),
+                amount=amount if isinstance(amount, Decimal) else None, cells=1,
+                vendor_words=row["errors"],
+            )
+        )  # fmt: skip
+    return findings
+
+
+def _lost_dump(name: str, result: TaskResult) -> Finding:
+    return Finding(
+        "import-rejected", Severity.REJECT, name,
+        f"Anaplan rejected {result.counts.failed if result.counts.failed is not None else 'some'} rows, "
+        "and its list of them is no longer there (another run of the import replaced it).",
+        "Run the flow again.", vendor_words="; ".join(result.words),
+    )  # fmt: skip
+
+
+def _counted(action: dict[str, Any], result: TaskResult, rows: int, dumped: int) -> list[Finding]:
+    """Findings about counts: ignored rows, a failed task, rows Anaplan did not see."""
+    words = "; ".join(result.words)
+    findings = []
+    counts = result.counts
+    if result.outcome in ("failed", "cancelled"):
+        findings.append(
+            Finding(
+                "import-rejected", Severity.REJECT, action["name"],
+                f"Anaplan {'cancelled' if result.outcome == 'cancelled' else 'refused'} the import.",
+                "Read Anaplan's words, correct the cause, and run the flow again.", cells=rows,
+                vendor_words=words,
+            )
+        )  # fmt: skip
+    elif counts.failed and not dumped:
+        findings.append(_lost_dump(action["name"], result))
+    if counts.ignored:
+        findings.append(
+            Finding(
+                "import-ignored", Severity.REJECT, action["name"],
+                f"Anaplan ignored {counts.ignored} rows: their cells are calculated or sums of others.",
+                "Point the import at cells that can be written.", cells=counts.ignored,
+                vendor_words=words,
+            )
+        )  # fmt: skip
+    if counts.total is not None and counts.total != rows and result.outcome == "ok":
+        findings.append(
+            Finding(
+                "import-count", Severity.REJECT, action["name"],
+                f"Anaplan counted {counts.total} rows, {rows} were sent.",
+                "Check that nobody else uploads this file; run the flow again.",
+                cells=abs(counts.total - rows), vendor_words=words,
+            )
+        )  # fmt: skip
+    return findings

@@ -1,0 +1,209 @@
+"""Reading the whole scope back from Anaplan, and the tie-out that decides what the run may be called."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from tieout.core import tie_out
+from tieout.core.findings import Severity
+from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
+from tieout.errors import Misconfigured
+from tieout.flows.cells import DIMENSIONS, PROVED
+from tieout.flows.changes import SIGNS
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.settings import LoadActuals
+from tieout.store.positions import OpenCell
+from tieout.store.rejects import Reject
+from tieout.store.steps import Step
+
+_KEY = list(CELL_KEY)
+SHOWN: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "shown": AMOUNT}
+WAITING: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
+LINE_ITEMS = "Line items"  # how Anaplan names the dimension of a module's measures
+OK, REJECTED, DIFFERS = 0, 5, 6
+
+
+def read_back(step: Step, world: World[LoadActuals]) -> Result:
+    """Every non-zero cell of the read-back view, by code, as `anaplan` (CELL_KEY, shown)."""
+    time, frames = None, []
+    names = {d: _code_of_name(world, d) for d in DIMENSIONS}
+    view = world.anaplan.find("views", world.flow.read_back.view)
+    for page in world.anaplan.read_view(view.id):
+        time = time or _time_dimension(world, page)
+        cells = _one_line_item(world, page).rename({world.dimensions[d]: d for d in DIMENSIONS} | {time: "member"})
+        for dimension in DIMENSIONS:
+            cells = cells.join(names[dimension], left_on=dimension, right_on="name", how="inner")
+            cells = cells.drop(dimension).rename({"code": dimension})
+        extra = {
+            n: pl.lit("") if n not in cells.columns else pl.col(n) for n in ("ledger", "currency")
+        }
+        frames.append(cells.with_columns(**extra).rename({"value": "shown"}).select(*SHOWN))
+    found = pl.concat(frames) if frames else empty(SHOWN)
+    step.keep("anaplan", found)
+    return {"cells": found.height}
+
+
+def _code_of_name(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
+    """name → code of the lowest members; a member without a code goes by its name."""
+    found = world.anaplan.find("lists", world.dimensions[dimension])
+    items = world.anaplan.list_items(found.id).filter(~pl.col("is_parent"))
+    code = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("name"))
+    return items.select("name", code=code)
+
+
+def _one_line_item(world: World[LoadActuals], page: pl.DataFrame) -> pl.DataFrame:
+    """Where a view shows several line items, the one that the amount is loaded into."""
+    if LINE_ITEMS not in page.columns:
+        return page
+    name = next(h for h, meaning in world.flow.columns.items() if meaning == "amount")
+    others = page.filter(pl.col(LINE_ITEMS) != name)
+    single = page[LINE_ITEMS].n_unique() <= 1
+    return (page if single else page.filter(pl.col(LINE_ITEMS) == name) if others.height else page).drop(
+        LINE_ITEMS
+    )
+
+
+def _time_dimension(world: World[LoadActuals], page: pl.DataFrame) -> str:
+    """The dimension of the view that is no list of ours: Time."""
+    lists = {world.dimensions[d] for d in DIMENSIONS}
+    missing = sorted(lists - set(page.columns))
+    left = [c for c in page.columns if c not in lists and c not in ("value", LINE_ITEMS)]
+    if missing or len(left) != 1:
+        raise Misconfigured(
+            f"The view {world.flow.read_back.view} has the dimensions {', '.join(page.columns)}; "
+            f"{', '.join(sorted(lists))} and Time were expected.",
+            do="Name a view with exactly these dimensions, or set `read_back.dimensions`.",
+        )
+    return left[0]
+
+
+def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
+    """The three-sided comparison cell by cell; keeps `compared` and `tie_out`, writes findings."""
+    scope = scope_for(world)
+    cells = world.frame("cells", CELLS)
+    anaplan = world.of_this_run(run, "anaplan", SHOWN)
+    members = (
+        scope.member_frame()
+        .filter(pl.col("fiscal_year") == pl.col("shown_year"))
+        .filter(pl.col("period") == pl.col("shown_period"))
+    )
+    compared = tie_out.compare(cells, anaplan, members)
+    currencies = {c.company: c.currency for c in scope.companies}
+    step.keep("compared", compared, replace=True)
+    table = tie_out.table(compared, currencies)
+    step.keep("tie_out", table, replace=True)
+    waiting = world.of_this_run(run, "waiting", WAITING)
+    loaded = compared.join(waiting.select(_KEY), on=_KEY, how="anti")
+    step.reject(tie_out.difference_findings(loaded, currencies))
+    differing = compared.filter(tie_out.differs() | (pl.col("value") != pl.col("shown")))
+    return {"cells": compared.height, "differing": differing.height}
+
+
+def close_the_run(
+    step: Step,
+    world: World[LoadActuals],
+    run: str,
+    changes: dict[str, Any],
+    figures: dict[str, Any],
+) -> Result:
+    """Move the positions, leave open cells for the next run, and say what this run was."""
+    _keep_what_was_seen(step, world, run)
+    before = world.store.position(world.flow_name, SIGNS)
+    step.move_position(SIGNS, before, changes["signs"])
+    return _close(step, world, run, figures)
+
+
+def close_the_tie_out(step: Step, world: World[LoadActuals], run: str) -> Result:
+    """Say whether both sides agree now; no position moves."""
+    return _close(step, world, run, {})
+
+
+def _close(step: Step, world: World[LoadActuals], run: str, figures: dict[str, Any]) -> Result:
+    compared = world.frame("compared", {})
+    proved = compared.filter((pl.col("shown") != 0) | pl.col("in_ledger"))
+    step.keep("proved", proved.select(PROVED.keys()), replace=True)
+    open_cells = _open_cells(world, run, compared)
+    step.replace_open_cells(open_cells)
+    findings = [r.finding for r in world.store.rejects(run=run)]
+    _settle_earlier(step, world, run)
+    exit_code = OK
+    if any(f.severity is Severity.REJECT for f in findings):
+        exit_code = REJECTED
+    elif open_cells or any(f.severity is Severity.DIFFERENCE for f in findings):
+        exit_code = DIFFERS
+    rejects = sum(f.cells for f in findings if f.severity is Severity.REJECT)
+    figures = figures | {
+        "open_cells": len(open_cells),
+        "rejects": rejects,
+        "findings": len(findings),
+    }
+    return {
+        "outcome": "complete" if exit_code == OK else "needs_attention", "exit_code": exit_code,
+        "sentence": _sentence(world, exit_code, compared, len(open_cells), rejects), "figures": figures,
+    }  # fmt: skip
+
+
+def _settle_earlier(step: Step, world: World[LoadActuals], run: str) -> None:
+    """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
+    earlier = [r for r in world.store.rejects(flow=world.flow_name, state="open") if r.run != run]
+    now = {_same(r) for r in world.store.rejects(run=run)}
+    for state, there in (("fixed", False), ("sent again", True)):
+        step.settle([r.id for r in earlier if (_same(r) in now) is there], state)
+
+
+def _same(reject: Reject) -> tuple[str, str, str]:
+    return (reject.finding.rule, reject.finding.subject, reject.finding.company)
+
+
+def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None:
+    """What this run saw of balances and batches is the next run's "before"."""
+    for kind in ("by_object", "by_unit"):
+        seen = world.of_this_run(run, f"seen_{kind}")
+        kept = world.frame(kind, seen.schema)
+        years = seen["fiscal_year"].unique().to_list()
+        older = kept.filter(~pl.col("fiscal_year").is_in(years)) if kept.height else seen.clear()
+        step.keep(kind, pl.concat([older.select(seen.columns), seen]), replace=True)
+    batches = world.of_this_run(run, "seen_batches")
+    known = world.frame("batches", batches.schema)
+    key = ["batch_type", "batch_number"]
+    step.keep(
+        "batches", pl.concat([known.join(batches, on=key, how="anti"), batches]), replace=True
+    )
+
+
+def _open_cells(world: World[LoadActuals], run: str, compared: pl.DataFrame) -> list[OpenCell]:
+    """Cells that are not proved: held, waiting, or shown differently by Anaplan."""
+    waiting = world.of_this_run(run, "waiting", WAITING)
+    reasons = waiting.select(*_KEY, waits="held")
+    odd = compared.join(reasons, on=_KEY, how="left").filter(
+        tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != "")
+    )
+    reason = (
+        pl.when(pl.col("waits").is_not_null()).then(pl.col("waits"))
+        .when(pl.col("held") != "").then(pl.col("held"))
+        .otherwise(pl.lit("Anaplan shows another amount"))
+    )  # fmt: skip
+    rows = odd.select(*_KEY, "fiscal_year", "period", reason=reason, amount="value")
+    return [OpenCell(**row) for row in rows.iter_rows(named=True)]
+
+
+def _sentence(
+    world: World[LoadActuals], exit_code: int, compared: pl.DataFrame, open_cells: int, rejects: int
+) -> str:
+    last = max((c.current for c in scope_for(world).companies), default=None)
+    through = f" through {last}" if last else ""
+    name = world.flow_name.replace("_", " ").capitalize()
+    if exit_code == OK:
+        return (
+            f"{name} are in{through} and proved: {compared.height} cells, F0911 = F0902 = Anaplan."
+        )
+    gap: Decimal = compared.select((pl.col("f0911") - pl.col("anaplan")).abs().sum()).item()
+    rejected = f"{rejects} rejected, " if rejects else ""
+    return (
+        f"{name}{through} need attention: {rejected}{open_cells} cells are open; summed without sign, "
+        f"Anaplan is {gap.normalize():f} away from the ledger."
+    )

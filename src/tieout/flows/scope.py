@@ -1,0 +1,91 @@
+"""The scope of an actuals flow: small tables of JD Edwards, read when they may have changed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+
+from tieout.core.periods import Period
+from tieout.core.scope import Reference, Scope, ScopeRule, scope_of
+from tieout.errors import Misconfigured
+from tieout.flows.world import Result, World
+from tieout.jde import tables
+from tieout.jde.query import one_of
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+COMPANY_COLUMNS = (
+    "company", "name", "fiscal_year_start", "current_period", "normal_periods", "date_pattern",
+    "currency",
+)  # fmt: skip
+REFERENCE_KINDS = ("companies", "patterns", "currencies", "ledgers")
+PERIODS_FROM_CALENDAR = "F0008"
+
+
+def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
+    """F0010 every time; F0008, F0013 and F0025 when F0010 moved or everything is read anew."""
+    where = one_of("company", list(world.flow.companies))
+    companies = pl.concat(world.jde.read(tables.COMPANIES, where, columns=COMPANY_COLUMNS))
+    kept = world.frame("companies", tables.COMPANIES.schema)
+    if not full and kept.height and companies.equals(kept.select(COMPANY_COLUMNS)):
+        return {"moved": False}
+    patterns = sorted(set(companies["date_pattern"].to_list())) or ["R"]
+    step.keep("companies", companies, replace=True)
+    reads = (
+        ("patterns", tables.DATE_PATTERNS, one_of("date_pattern", patterns)),
+        ("currencies", tables.CURRENCIES, None),
+        ("ledgers", tables.LEDGERS, None),
+    )
+    for kind, table, rows in reads:
+        pages = list(world.jde.read(table, rows))
+        frame = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
+        step.keep(kind, frame, replace=True)
+    return {"moved": True, "companies": companies.height}
+
+
+def scope_for(world: World[LoadActuals]) -> Scope:
+    """The scope by the small tables this flow has kept."""
+    flow = world.flow
+    rule = ScopeRule(
+        companies=flow.companies,
+        ledgers=flow.ledgers,
+        from_period=Period.parse(flow.from_period),
+        to_period=None if flow.to_period == "current" else Period.parse(flow.to_period),
+        prior_years=flow.prior_years,
+        locked_through=Period.parse(flow.locked_through) if flow.locked_through else None,
+        detail_from=Period.parse(flow.detail_from) if flow.detail_from else None,
+        period_13=dict(flow.period_13),
+        member_table=_member_table(world),
+    )
+    frames = {
+        "companies": world.frame("companies", tables.COMPANIES.schema),
+        "patterns": world.frame("patterns", tables.DATE_PATTERNS.schema),
+        "currencies": world.frame("currencies", tables.CURRENCIES.schema),
+        "ledgers": world.frame("ledgers", tables.LEDGERS.schema),
+    }
+    return scope_of(rule, Reference(**frames))
+
+
+def _member_table(world: World[LoadActuals]) -> dict[tuple[str, int, int], str] | None:
+    """`periods` as a CSV of pattern, year, period, member; None when F0008 decides."""
+    if world.flow.periods == PERIODS_FROM_CALENDAR:
+        return None
+    path = Path(world.store.home) / world.flow.periods
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {
+                (row["pattern"], int(row["year"]), int(row["period"])): row["member"]
+                for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise Misconfigured(
+            f"The table of periods {path} cannot be read: {error}.",
+            do="Give it the columns pattern, year, period and member.",
+        ) from error
+
+
+def list_years(step: Step, world: World[LoadActuals]) -> Result:
+    """The fiscal years in scope."""
+    return {"years": scope_for(world).years()}

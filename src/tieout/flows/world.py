@@ -1,0 +1,98 @@
+"""What a story is given: its flow, both systems, the store and the clock; evidence of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import polars as pl
+
+from tieout.anaplan.client import Anaplan
+from tieout.clock import Clock
+from tieout.core.frames import Schema, empty
+from tieout.http import Call
+from tieout.jde.client import Jde
+from tieout.settings import LoadActuals, LoadMembers
+from tieout.store.steps import Step
+from tieout.store.store import Store
+
+Result = dict[str, Any]
+
+
+class Run(Protocol):
+    """A durable run as the engine gives it to a story."""
+
+    id: str
+    flow: str
+
+    def step(self, name: str, function: Callable[..., Result], *args: object) -> Result:
+        """Carry out one step once in the life of the run."""
+        ...
+
+
+class Evidence:
+    """Notes every exchange with a peer in the step under way; both HTTP doors tell it."""
+
+    def __init__(self) -> None:
+        self.step: Step | None = None
+
+    def __call__(self, call: Call) -> None:
+        if self.step is not None:
+            self.step.call(call)
+
+
+F = TypeVar("F", LoadActuals, LoadMembers)
+
+
+@dataclass
+class World(Generic[F]):
+    """Everything a story may touch. `asked`: what the run was asked for (full, unlock, replay)."""
+
+    flow_name: str
+    flow: F
+    number: int  # of this run among the runs of its flow
+    asked: Mapping[str, Any]
+    jde: Jde
+    anaplan: Anaplan
+    store: Store
+    clock: Clock
+    dimensions: Mapping[
+        str, str
+    ]  # account, business_unit, company → the Anaplan list that holds it
+    chunk_bytes: int
+    evidence: Evidence = field(default_factory=Evidence)
+
+    def frame(self, kind: str, schema: Schema, **key: Any) -> pl.DataFrame:
+        """The rows of the current records of this flow and kind; empty when there are none."""
+        manifests = self.store.current(self.flow_name, kind, **key)
+        if not manifests:
+            return empty(schema)
+        return self.store.scan(manifests).collect()
+
+    def known(self, kind: str) -> bool:
+        """Whether this flow has current records of a kind."""
+        return bool(self.store.current(self.flow_name, kind))
+
+    def of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.DataFrame:
+        """What this run kept of a kind, in the order it was kept."""
+        manifests = self.store.kept(run, kind=kind)
+        if not manifests:
+            return empty(schema or {})
+        return self.store.scan(manifests).collect()
+
+
+class Steps(Generic[F]):
+    """Calls steps of a run by name, each with the world and with its evidence noted."""
+
+    def __init__(self, run: Run, world: World[F]) -> None:
+        self._run = run
+        self._world: World[F] = world
+
+    def __call__(self, name: str, function: Callable[..., Result], *args: object) -> Result:
+        """`function(step, world, *args)` as one durable step."""
+        return self._run.step(name, self._listened, function, *args)
+
+    def _listened(self, step: Step, function: Callable[..., Result], *args: object) -> Result:
+        self._world.evidence.step = step
+        return function(step, self._world, *args)

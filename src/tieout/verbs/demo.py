@@ -1,0 +1,153 @@
+"""The demo: practice systems beside an instance of their own, loaded, mended and tied out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from tieout.app import Instance
+from tieout.store.runs import Run
+from tieout.verbs import practice, running, seeing, setting_up
+
+FLOWS = ("companies", "accounts", "cost_centers", "actuals")
+FINISH_SECONDS = 30.0
+
+PROJECT = """\
+# The demo's project: both systems are practice systems on this machine.
+[outgoing]
+allow = ["{jde}", "{anaplan}"]
+
+[connections.erp]
+system = "jde"
+url = "{jde}/jderest"
+environment = "JPD920"
+role = "*ALL"
+secret = "secret://erp"
+allow_http = true
+
+[connections.planning]
+system = "anaplan"
+api_url = "{anaplan}/2/0"
+auth_url = "{anaplan}"
+tenant = "practice"
+workspace = "Finance"
+model = "FP&A 2026"
+secret = "secret://planning"
+poll = "100ms"
+start_quiet = "4s"
+allow_http = true
+
+[flows.companies]
+kind = "load_members"
+members = "companies"
+from = "erp"
+to = "planning"
+import = "Load Companies"
+read_back = {{ list = "Companies" }}
+columns = {{ "Code" = "code", "Name" = "description" }}
+
+[flows.accounts]
+kind = "load_members"
+members = "accounts"
+from = "erp"
+to = "planning"
+import = "Load GL Accounts"
+account_code = "object.subsidiary"
+read_back = {{ list = "GL Accounts" }}
+columns = {{ "Code" = "code", "Name" = "description", "Parent" = "category_01" }}
+
+[flows.cost_centers]
+kind = "load_members"
+members = "business_units"
+where = {{ STYL = ["CC", "IS", "BS"] }}
+from = "erp"
+to = "planning"
+import = "Load Cost Centers"
+read_back = {{ list = "Cost Centers" }}
+columns = {{ "Code" = "code", "Name" = "description", "Company" = "company", "Active" = "active" }}
+
+[flows.actuals]
+kind = "load_actuals"
+from = "erp"
+to = "planning"
+ledgers = ["AA"]
+companies = [{companies}]
+from_period = "2024-01"
+to_period = "current"
+prior_years = 1
+detail_from = "2024-01"
+signs = {{ flip = ["4000-4999"] }}
+import = "Load GL Actuals"
+account_code = "object.subsidiary"
+read_back = {{ view = "GL Actuals" }}
+period_13 = {{ default = "fold" }}
+columns = {{ "Company" = "company", "Account" = "account", "Cost Center" = "business_unit", \
+"Time" = "period", "Amount" = "amount" }}
+"""
+COMPANIES = ("00001", "00060", "00070", "00090", "00200")
+TROUBLED_COMPANY = "00900"
+
+Say = Callable[[str], None]
+
+
+def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> dict[str, str]:
+    """Practice systems and a configured instance in one home; the systems' addresses."""
+    arguments = ["--lines", str(lines), "--seed", str(seed), *(["--trouble"] if trouble else [])]
+    found = practice.start_practice(instance.home, *arguments)
+    setting_up.make_instance(instance)
+    if instance.store.config() is None:
+        companies = [*COMPANIES, *([TROUBLED_COMPANY] if trouble else [])]
+        listed = ", ".join(f'"{c}"' for c in companies)
+        text = PROJECT.format(jde=found["jde"], anaplan=found["anaplan"], companies=listed)
+        setting_up.apply_project(instance, text)
+        users = practice.credentials(instance.home)
+        setting_up.connect(instance, "erp", users["jde"])
+        setting_up.connect(instance, "planning", users["anaplan"])
+    return found
+
+
+def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
+    """Run the four flows; with `mend`, play the people's part until both sides tie."""
+    engine = running.engine_for(instance)
+    engine.launch()
+    runs: list[Run] = []
+    try:
+        for flow in FLOWS:
+            run, _ = running.run_flow(instance, flow, engine=engine)
+            say(run.sentence)
+            runs.append(run)
+        if mend and runs[-1].outcome != "complete":
+            for sentence in map_unmatched(instance, runs[-1]):
+                say(sentence)
+            run, _ = running.run_flow(
+                instance, "actuals", asked={"replay": runs[-1].id}, engine=engine
+            )
+            say(run.sentence)
+            runs.append(run)
+    finally:
+        engine.close(FINISH_SECONDS)
+    last = {run.flow: run for run in runs}
+    return {
+        "ok": all(run.outcome == "complete" for run in last.values()),
+        "flows": [seeing.run_as_json(run) for run in runs],
+        "tie_out": seeing.tie_out_table(instance, "actuals"),
+        "journals": [],
+    }
+
+
+def map_unmatched(instance: Instance, run: Run) -> list[str]:
+    """What a person would do: map each unmatched unit to a unit of its company that is planned."""
+    said = []
+    members = instance.store.scan(instance.store.current("cost_centers", "proved")).collect()
+    for found in seeing.rejects(instance, run=run.id):
+        if found["rule"] != "unmatched-member" or found["dimension"] != "business_unit":
+            continue
+        planned = members.filter((pl.col("company") == found["company"]) & pl.col("active"))
+        target = planned.sort("code")["code"][0]
+        why = "the demo's person: this unit is planned together with the other"
+        setting_up.set_mapping(instance, "business_unit", found["member"], target, why)
+        amount = f"{found['amount']} {found['currency']}"
+        said.append(f"Mapped business unit {found['member']} ({amount}) to {target}.")
+    return said

@@ -1,0 +1,84 @@
+"""Start the practice systems of a demo home when they do not answer, and stop them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tieout.errors import Unavailable
+
+PRACTICE_DIRECTORY = "sim"
+ANSWER_SECONDS_MAX = 1.0
+
+
+def practice_home(home: Path) -> bool:
+    """Whether a home has practice systems beside it."""
+    return (home / PRACTICE_DIRECTORY / "addresses.json").exists()
+
+
+def addresses(home: Path) -> dict[str, str] | None:
+    """Where the practice systems of a home answer right now; None when they do not."""
+    file = home / PRACTICE_DIRECTORY / "addresses.json"
+    if not file.exists():
+        return None
+    found: dict[str, str] = json.loads(file.read_text())
+    parts = urlsplit(found["jde_control"])
+    try:
+        with socket.create_connection(
+            (parts.hostname or "", parts.port or 0), timeout=ANSWER_SECONDS_MAX
+        ):
+            return found
+    except OSError:
+        return None
+
+
+def start_practice(home: Path, *arguments: str) -> dict[str, str]:
+    """Start `tieout sim` for a home in a process of its own, unless it answers; its addresses."""
+    known = addresses(home)
+    if known:
+        return known
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tieout", "--home", str(home), "sim", *arguments]
+    with (home / "sim.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own program, arguments are ours
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line.strip():
+        raise Unavailable(
+            "The practice systems did not start.",
+            do=f"Read {home / 'sim.log'}, then run the command again.",
+        )
+    (home / PRACTICE_DIRECTORY / "pid").write_text(str(process.pid))
+    found: dict[str, str] = json.loads(line)
+    return found
+
+
+def stop_practice(home: Path) -> None:
+    """Stop the practice systems of a home, if we started them and they still run."""
+    file = home / PRACTICE_DIRECTORY / "pid"
+    if not file.exists() or addresses(home) is None:
+        return
+    try:
+        os.kill(int(file.read_text()), signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    finally:
+        file.unlink()
+
+
+def credentials(home: Path) -> dict[str, dict[str, str]]:
+    """The service users of the practice systems."""
+    found: dict[str, dict[str, str]] = json.loads(
+        (home / PRACTICE_DIRECTORY / "credentials.json").read_text()
+    )
+    return found

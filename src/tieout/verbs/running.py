@@ -1,0 +1,109 @@
+"""Run a flow, preview it, replay what was rejected, tie both sides out now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tieout.app import STORIES, Instance
+from tieout.engine.durable import Engine
+from tieout.engine.lock import executor_of
+from tieout.engine.watch import follow
+from tieout.errors import Misconfigured
+from tieout.settings import LoadActuals, LoadMembers
+from tieout.store.runs import NewRun, Run
+
+OWNER = "owner"  # who acts on an instance without users
+RUN_SECONDS_MAX = 24 * 3600.0
+FINISH_SECONDS = 30.0
+
+
+def kind_of(flow: LoadActuals | LoadMembers) -> str:
+    """The kind of a flow as the project file writes it."""
+    return "load_actuals" if isinstance(flow, LoadActuals) else "load_members"
+
+
+def engine_for(instance: Instance) -> Engine:
+    """The executor of an instance; runs into one Anaplan model go one after the other."""
+
+    def lane(run: Run) -> str:
+        flow = instance.project().flows.get(run.flow)
+        if flow is None:
+            return run.flow
+        connection = instance.project().anaplan(flow)
+        return f"{connection.tenant}/{connection.workspace}/{connection.model}"
+
+    return Engine(
+        instance.store, STORIES, instance.world_for, lane_for=lane, failpoint=instance.failpoint()
+    )
+
+
+def run_flow(
+    instance: Instance, flow: str, *, asked: Mapping[str, Any] | None = None,
+    kind: str | None = None, wait: bool = True, engine: Engine | None = None,
+) -> tuple[Run, bool]:  # fmt: skip
+    """Start a run of `flow`, or carry on the one that is unfinished; (the run, whether carried on).
+
+    With an executor elsewhere (`tieout serve`) the run is left to it and followed.
+    """
+    project = instance.project()
+    configured = project.flows.get(flow)
+    if configured is None:
+        raise Misconfigured(
+            f"There is no flow {flow!r}.",
+            do=f"Name one of: {', '.join(sorted(project.flows)) or 'none is configured'}.",
+        )
+    unfinished = instance.store.unfinished_run(flow)
+    config = instance.store.config()
+    run = unfinished or instance.store.new_run(
+        NewRun(
+            flow, kind or kind_of(configured), OWNER, outcome="waiting", asked=dict(asked or {}),
+            config_version=config.version if config else None,
+        )
+    )  # fmt: skip
+    if not wait and (engine or executor_of(instance.home)):
+        return run, unfinished is not None
+    return _carried_out(instance, run, engine), unfinished is not None
+
+
+def _carried_out(instance: Instance, run: Run, engine: Engine | None) -> Run:
+    if engine is not None:
+        engine.start()
+        return engine.wait(run.id, RUN_SECONDS_MAX)
+    if executor_of(instance.home) is not None:
+        followed = follow(instance.store, run.id, RUN_SECONDS_MAX)
+        if followed.finished:
+            return followed
+    own = engine_for(instance)
+    own.launch()
+    try:
+        own.start()
+        return own.wait(run.id, RUN_SECONDS_MAX)
+    finally:
+        own.close(FINISH_SECONDS)
+
+
+def preview(instance: Instance, flow: str) -> Run:
+    """Read and prove, and say what would be sent; nothing is sent."""
+    return run_flow(instance, flow, asked={"preview": True})[0]
+
+
+def replay(instance: Instance, run_id: str) -> Run:
+    """Send again what run `run_id` could not load, with today's mapping and members."""
+    earlier = instance.store.run(run_id)
+    return run_flow(instance, earlier.flow, asked={"replay": run_id})[0]
+
+
+def tie_out_now(instance: Instance, flow: str | None = None, engine: Engine | None = None) -> Run:
+    """Read both sides now and compare them cell by cell; nothing is sent."""
+    return run_flow(instance, flow or only_actuals(instance), kind="tie_out", engine=engine)[0]
+
+
+def only_actuals(instance: Instance) -> str:
+    """The name of the one actuals flow; Misconfigured when there are none or several."""
+    names = [n for n, f in instance.project().flows.items() if isinstance(f, LoadActuals)]
+    if len(names) == 1:
+        return names[0]
+    raise Misconfigured(
+        f"{len(names)} flows load actuals ({', '.join(names) or 'none'}).", do="Name one with --flow."
+    )
