@@ -51,7 +51,8 @@ def make_engine(store: Store, tmp_path: Path) -> Iterator[MakeEngine]:
     def make(**stories: Story) -> Engine:
         stories = stories or {"four_steps": engine_program.four_steps}
         world_for = engine_program.world_in(tmp_path)
-        engine = Engine(store, stories, world_for, pace=Pace(poll_seconds=0.02))
+        pace = Pace(poll_seconds=0.02, patience_seconds=0.5)
+        engine = Engine(store, stories, world_for, pace=pace)
         made.append(engine)
         return engine
 

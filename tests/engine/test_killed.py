@@ -25,7 +25,7 @@ PROCESS_SECONDS_MAX = 120
 def executed(home: Path, url: str, run: str, kills: list[str]) -> list[dict[str, object]]:
     """Execute `run` in one process per kill point and a last one; what they printed."""
     command = [sys.executable, engine_program.__file__, str(home), url, run, *kills]
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         command, capture_output=True, text=True, timeout=PROCESS_SECONDS_MAX, check=True
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

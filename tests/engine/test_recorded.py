@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tieout.engine.recorded import RecordedError, from_text, to_text
-from tieout.errors import Busy, Misconfigured, Refused, Trouble, Uncertain, Unavailable
+from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable, Uncertain
 
 WORDS = st.text()
 VALUES = st.recursive(

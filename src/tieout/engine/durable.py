@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dbos import DBOS
+from sqlalchemy import Connection
 from sqlalchemy import Engine as SqlEngine
 
 from tieout.engine import library
@@ -32,8 +33,8 @@ from tieout.engine.story import (
     nothing_fails,
     tell,
 )
-from tieout.engine.watch import follow
-from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
+from tieout.engine.watch import LOOK_SECONDS, follow
+from tieout.errors import Busy, Misconfigured, Unavailable
 from tieout.store import runs
 from tieout.store.runs import Ending
 from tieout.store.schema import UNFINISHED
@@ -42,7 +43,6 @@ from tieout.store.store import Store
 WORKFLOW = "run"
 RECOVERIES_MAX = 10
 WAITING_RUNS_MAX = 1000
-TELL_AGAIN_SECONDS = 30.0  # a run whose outcome could not be written: the disk may have room then
 LAST_STEP_SECONDS = 2.0  # how long closing waits for a step to reach its end before it gives up
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How busy an executor may be."""
+    """How busy an executor may be, and how long it lets a run lie that does not move."""
 
     runs_at_once: int = 4
     poll_seconds: float = 0.5
+    patience_seconds: float = 30.0
 
 
 class Engine:
@@ -82,12 +83,13 @@ class Engine:
         self._pace, self._lane_for, self._failpoint = pace, lane_for, failpoint
         self._lock = InstanceLock(store.home)
         self._system: SqlEngine | None = None
+        self._held: Connection | None = None
         self._picker: threading.Thread | None = None
         self._wake, self._closing, self._stopping = (threading.Event() for _ in range(3))
         self._changed = threading.Condition()
-        self._known: set[str] = set()  # runs that the library has from us
         self._active: set[str] = set()  # runs being told in this process
-        self._unwritten: dict[str, tuple[Ending, float]] = {}  # endings the store did not take
+        self._unwritten: dict[str, Ending] = {}  # endings the store did not take
+        self._lying: dict[str, float] = {}  # since when a begun run is not told here
 
     def launch(self) -> None:
         """Become the executor: carry on what a killed process left, then take up waiting runs.
@@ -100,14 +102,15 @@ class Engine:
         self._lock.take()
         try:
             self._system = library.system_engine(self._store.database.url)
+            self._held = library.hold_database(self._system)
             library.refuse_stranded_runs(self._system)
-            library.prepare(self._system, **dataclasses.asdict(self._pace))
+            library.prepare(self._system, self._pace.runs_at_once, self._pace.poll_seconds)
             _executors.append(self)
             DBOS(config=library.config(self._system))
             DBOS.launch()
             self.resume_unfinished()
         except BaseException:
-            self.close(0)
+            self._let_go()
             raise
         self._picker = threading.Thread(target=self._pick_up, name="pick-up", daemon=True)
         self._picker.start()
@@ -135,7 +138,7 @@ class Engine:
         When the other process ends or dies before the run did, this one takes over.
         """
         deadline = time.monotonic() + timeout_seconds
-        while self._system is None:
+        while self._picker is None:
             try:
                 self.launch()
             except Busy:
@@ -145,14 +148,24 @@ class Engine:
                     return run
                 if rest <= 0:
                     raise _under_way(run_id) from None
+                time.sleep(LOOK_SECONDS)
         self.start()
         return self.wait(run_id, deadline - time.monotonic())
 
     def resume_unfinished(self) -> list[str]:
-        """Hand every unfinished run that the library does not have yet to it; their ids."""
+        """Enqueue every unfinished run that the library does not have yet; their ids.
+
+        Runs that the library gave up end here, with a sentence that says so.
+        """
         unfinished = self._store.runs(outcomes=UNFINISHED, limit=WAITING_RUNS_MAX)
-        new = [run for run in reversed(unfinished) if run.id not in self._known]
-        return [run.id for run in new if self._hand_over(run)]
+        idle = [run for run in reversed(unfinished) if run.id not in self._active]
+        self._lying = {run.id: self._lying[run.id] for run in idle if run.id in self._lying}
+        if not idle:
+            return []
+        ids = [_workflow_id(run) for run in idle]
+        found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
+        states = {workflow.workflow_id: workflow.status for workflow in found}
+        return [run.id for run in idle if self._look_after(run, states.get(_workflow_id(run)))]
 
     def close(self, finish_seconds: float) -> bool:
         """Let the runs under way finish, then stop; unfinished ones are carried on by the next.
@@ -162,19 +175,24 @@ class Engine:
         """
         self._closing.set()
         self._wake.set()
+        if self._picker is not None:
+            self._picker.join()
         self._until_idle(finish_seconds)
         self._stopping.set()
         idle = self._until_idle(LAST_STEP_SECONDS)
+        if idle:
+            self._let_go()
+        return idle
+
+    def _let_go(self) -> None:
         if self in _executors:
             DBOS.destroy(workflow_completion_timeout_sec=0)
             _executors.remove(self)
-        if self._picker is not None:
-            self._picker.join()
-        if idle:
-            if self._system is not None:
-                self._system.dispose()
-            self._lock.release()
-        return idle
+        if self._held is not None:
+            self._held.close()
+        if self._system is not None:
+            self._system.dispose()
+        self._lock.release()
 
     def tell(self, run_id: str) -> runs.Run:
         """Tell one run; called by the library, in a thread of its own."""
@@ -182,24 +200,17 @@ class Engine:
             try:
                 found = self._store.run(run_id)
                 run = Run(found, self._store, self._keep, self._failpoint)
-                story = self._stories.get(found.kind, _no_story)
+                story = self._stories.get(found.kind) or _no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
             except Exception as error:
                 # Not even its outcome could be written down; it is told again when that may work.
-                self._unwritten[run_id] = (ending_of_error(run_id, error), time.monotonic())
+                self._unwritten[run_id] = ending_of_error(run_id, error)
                 raise Interrupted(run_id) from error
 
     def _keep(self, name: str, body: Callable[[], Result]) -> Result:
         if self._stopping.is_set():
             raise Interrupted(name)
-        try:
-            return DBOS.run_step({"name": name}, body)
-        except Trouble:
-            raise
-        except Exception as error:
-            if self._stopping.is_set():  # the library is gone and could not keep the result
-                raise Interrupted(name) from error
-            raise
+        return DBOS.run_step({"name": name}, body)
 
     @contextmanager
     def _under_way(self, run_id: str) -> Iterator[None]:
@@ -222,46 +233,54 @@ class Engine:
         while not self._closing.is_set():
             try:
                 self.resume_unfinished()
-                self._tell_again()
             except Exception:  # the database may be away for a while; the runs are still in it
                 log.warning("waiting runs could not be looked up", exc_info=True)
             self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
 
-    def _hand_over(self, run: runs.Run) -> bool:
-        """Enqueue a run, or end one that the library gave up; False for the latter."""
-        workflow = _workflow_id(run)
-        found = DBOS.get_workflow_status(workflow)
-        if found is None:
-            DBOS.enqueue_workflow_with_options(
-                {
-                    "workflow_name": WORKFLOW,
-                    "queue_name": library.QUEUE,
-                    "workflow_id": workflow,
-                    "app_version": library.ABI,
-                    "queue_partition_key": self._lane_for(run),
-                },
-                run.id,
-            )
-        elif found.status not in ("ENQUEUED", "DELAYED", "PENDING"):
-            self._store.finish_run(run.id, _given_up(found.status))
-            return False
-        self._known.add(run.id)
-        return True
+    def _look_after(self, run: runs.Run, state: str | None) -> bool:
+        """Do what an unfinished run needs that is not being told here; whether it was enqueued."""
+        if state != "PENDING":
+            self._lying.pop(run.id, None)
+        if state is None:
+            self._enqueue(run)
+        elif state == "PENDING":
+            lies_seconds = time.monotonic() - self._lying.setdefault(run.id, time.monotonic())
+            if lies_seconds > self._pace.patience_seconds:
+                self._move(run)
+        elif state not in ("ENQUEUED", "DELAYED"):
+            self._store.finish_run(run.id, _given_up(state))
+        return state is None
 
-    def _tell_again(self) -> None:
-        for run_id, (_, since) in list(self._unwritten.items()):
-            if time.monotonic() - since > TELL_AGAIN_SECONDS:
-                del self._unwritten[run_id]
-                DBOS.resume_workflow(
-                    _workflow_id(self._store.run(run_id)), queue_name=library.QUEUE
-                )
+    def _move(self, run: runs.Run) -> None:
+        """The library counts this run as begun, but nobody tells it."""
+        del self._lying[run.id]
+        if self._unwritten.pop(run.id, None) is not None:
+            # Its outcome could not be written down; there may be room now.
+            DBOS.resume_workflow(_workflow_id(run), queue_name=library.QUEUE)
+            return
+        # The library could not read what it had written, and would keep the lane for it for ever.
+        DBOS.cancel_workflow(_workflow_id(run))
+        words = "The engine's record of this run is damaged; the log has the details."
+        self._store.finish_run(run.id, Ending("failed", words, UNEXPECTED_EXIT_CODE, {}))
+
+    def _enqueue(self, run: runs.Run) -> None:
+        DBOS.enqueue_workflow_with_options(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": library.QUEUE,
+                "workflow_id": _workflow_id(run),
+                "app_version": library.ABI,
+                "queue_partition_key": self._lane_for(run),
+            },
+            run.id,
+        )
 
     def _as_it_stands(self, run_id: str) -> runs.Run:
         run = self._store.run(run_id)
         if run.finished or run_id not in self._unwritten:
             return run
-        ending, _ = self._unwritten[run_id]
+        ending = self._unwritten[run_id]
         return dataclasses.replace(
             run, outcome=ending.outcome, sentence=ending.sentence, exit_code=ending.exit_code
         )
@@ -284,11 +303,14 @@ def _workflow(run_id: str) -> Result:
     return {"outcome": run.outcome, "exit_code": run.exit_code}
 
 
-def _no_story(run: Run, world: object) -> Result:
-    raise Misconfigured(
-        f"This version of Tieout has no flow of the kind “{run.flow}”.",
-        untouched="Nothing was read or sent.",
-    )
+def _no_story(kind: str) -> Story:
+    def story(run: Run, world: object) -> Result:
+        raise Misconfigured(
+            f"This version of Tieout has no flow of the kind “{kind}”.",
+            untouched="Nothing was read or sent.",
+        )
+
+    return story
 
 
 def _under_way(run_id: str) -> Unavailable:

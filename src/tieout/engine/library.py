@@ -8,10 +8,10 @@ from typing import Any
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 from dbos._serialization import DefaultSerializer
 from dbos._utils import GlobalParams
-from sqlalchemy import URL, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 
 from tieout.engine.recorded import from_text, to_text
-from tieout.errors import Misconfigured
+from tieout.errors import Busy, Misconfigured
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
@@ -19,6 +19,7 @@ ABI = "1"
 ABIS_CARRIED_ON = frozenset({ABI})
 EXECUTOR = "embedded"
 QUEUE = "runs"
+LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 BUSY_TIMEOUT_SECONDS = 30
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
@@ -77,7 +78,26 @@ def system_engine(url: URL) -> Engine:
     return engine
 
 
-def prepare(engine: Engine, *, runs_at_once: int, poll_seconds: float) -> None:
+def hold_database(engine: Engine) -> Connection | None:
+    """Keep other machines from executing the runs of a PostgreSQL database, until closed.
+
+    Two executors of one name would begin each other's runs again. On SQLite the lock on the
+    instance says it all. Raises Busy.
+    """
+    if engine.dialect.name != "postgresql":
+        return None
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}).scalar():
+        return connection
+    connection.close()
+    raise Busy(
+        "Another process executes the runs of this database.",
+        untouched="Nothing was started here.",
+        do="Follow the run from here, or start it again once that process ended.",
+    )
+
+
+def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
     """Bring the library's tables up to date and describe the queue of runs.
 
     Before the launch, since the library looks for new queues only once a second after it.

@@ -1,0 +1,358 @@
+"""The executor of an instance: one at a time, from any process's wish to an outcome."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import engine_program
+import pytest
+from dbos import DBOS
+from engine_program import Peer, four_steps
+
+from tieout.clock import SystemClock
+from tieout.engine import library
+from tieout.engine.durable import Engine
+from tieout.engine.lock import InstanceLock, executor_of
+from tieout.engine.story import Run
+from tieout.engine.watch import follow
+from tieout.errors import Busy, Misconfigured, Unavailable
+from tieout.store.steps import Step
+from tieout.store.store import DATABASE_FILE, Store
+
+RUN_SECONDS_MAX = 30
+HOLDER = """
+import pathlib, sys
+from tieout.engine.lock import InstanceLock
+lock = InstanceLock(pathlib.Path(sys.argv[1]))
+lock.take()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+class Gate:
+    """A step that says it has begun and goes on when it is let."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def story(self, run: Run, peer: Peer) -> Mapping[str, Any]:
+        run.step("read ledger", self._read, peer, run.id)
+        run.step("send cells", self._send, peer, run.id)
+        return {}
+
+    def _read(self, step: Step, peer: Peer, word: str) -> Mapping[str, Any]:
+        peer.call(f"read {word}")
+        self.begun.set()
+        assert self.open.wait(RUN_SECONDS_MAX)
+        return {}
+
+    def _send(self, step: Step, peer: Peer, word: str) -> Mapping[str, Any]:
+        peer.call(f"send {word}")
+        return {}
+
+
+@pytest.fixture
+def held_elsewhere(tmp_path: Path) -> Any:
+    """Another process that executes this instance."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "taken\n"
+        yield process
+        process.kill()
+
+
+def test_a_waiting_run_is_taken_up_whichever_process_asked_for_it(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    engine = make_engine()
+    engine.launch()
+
+    run = ask()
+
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert [step.name for step in store.steps(run)][-1] == "move position"
+
+
+def test_runs_of_one_lane_go_one_after_the_other_in_the_order_they_were_asked_for(
+    ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    gate = Gate()
+    gate.open.set()
+    asked = [ask(flow, "gate") for flow in ("cost_centers", "accounts", "actuals")]
+
+    engine = make_engine(gate=gate.story)
+    engine.launch()
+    for run in asked:
+        engine.wait(run, RUN_SECONDS_MAX)
+
+    assert peer.calls() == [f"{act} {run}" for run in asked for act in ("read", "send")]
+
+
+def test_a_run_interrupted_by_closing_is_carried_on_by_the_next_executor(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    gate = Gate()
+    run = ask("actuals", "gate")
+    first = make_engine(gate=gate.story)
+    first.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    threading.Timer(0.2, gate.open.set).start()
+
+    assert first.close(0)
+    assert store.run(run).outcome == "running"
+    with pytest.raises(Unavailable, match="still under way"):
+        first.wait(run, RUN_SECONDS_MAX)
+    second = make_engine(gate=gate.story)
+    second.launch()
+
+    assert second.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert peer.calls() == [f"read {run}", f"send {run}"]
+
+
+def test_waiting_for_a_run_ends_with_the_time_and_the_run_goes_on(
+    ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    gate = Gate()
+    run = ask("actuals", "gate")
+    engine = make_engine(gate=gate.story)
+    engine.launch()
+
+    with pytest.raises(Unavailable, match="still under way"):
+        engine.wait(run, 0)
+    gate.open.set()
+
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+
+
+def test_a_second_executor_is_told_which_process_executes(
+    tmp_path: Path, held_elsewhere: subprocess.Popen[str], make_engine: Callable[..., Engine]
+) -> None:
+    assert executor_of(tmp_path) == held_elsewhere.pid
+
+    with pytest.raises(Busy, match=str(held_elsewhere.pid)):
+        make_engine().launch()
+
+
+def test_a_run_is_followed_and_taken_over_when_its_executor_dies(
+    ask: Callable[..., str],
+    held_elsewhere: subprocess.Popen[str],
+    make_engine: Callable[..., Engine],
+) -> None:
+    run = ask()
+    threading.Timer(0.3, held_elsewhere.kill).start()
+
+    ended = make_engine().carry_out(run, RUN_SECONDS_MAX)
+
+    assert ended.outcome == "complete"
+
+
+def test_a_command_has_its_run_executed_by_the_process_that_serves(
+    ask: Callable[..., str], make_engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    """The command does not know this flow, so it cannot have executed it itself."""
+    gate = Gate()
+    gate.open.set()
+    serving = make_engine(gate=gate.story)
+    serving.launch()
+    run = ask("actuals", "gate")
+
+    command = [sys.executable, engine_program.__file__, str(tmp_path), "-", run]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert json.loads(told.stdout.splitlines()[0])["outcome"] == "complete"
+
+
+@pytest.mark.needs("postgres")
+def test_two_instances_on_one_postgresql_database_do_not_execute_the_same_runs(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    stores = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        stores.append(Store(tmp_path / name, SystemClock(), postgres_url))
+    stores[0].migrate()
+    lock = library.system_engine(stores[0].database.url)
+
+    held = library.hold_database(lock)
+    with pytest.raises(Busy, match="Another process"):
+        Engine(stores[1], {}, engine_program.world_in(tmp_path)).launch()
+    assert held is not None
+    held.close()
+
+
+def test_following_a_run_that_nobody_executes_comes_back_at_once(
+    store: Store, ask: Callable[..., str]
+) -> None:
+    assert not follow(store, ask(), RUN_SECONDS_MAX).finished
+
+
+def test_looking_for_the_executor_does_not_keep_one_from_starting(tmp_path: Path) -> None:
+    lock = InstanceLock(tmp_path)
+    lock.take()
+    lock.release()
+
+    assert executor_of(tmp_path) is None
+    lock.take()
+    assert executor_of(tmp_path) == os.getpid()
+    lock.release()
+
+
+def test_a_run_of_an_unknown_kind_fails_with_a_sentence(
+    ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    run = ask("plan", "submit_plan")
+
+    ended = make_engine().carry_out(run, RUN_SECONDS_MAX)
+
+    assert (ended.outcome, ended.exit_code) == ("failed", 3)
+    assert "submit_plan" in ended.sentence
+
+
+def test_runs_of_an_unknown_engine_version_are_named_instead_of_stranded(
+    store: Store,
+    ask: Callable[..., str],
+    make_engine: Callable[..., Engine],
+    in_library: Callable[..., None],
+) -> None:
+    gate = Gate()
+    run = ask("actuals", "gate")
+    engine = make_engine(gate=gate.story)
+    engine.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    threading.Timer(0.1, gate.open.set).start()
+    engine.close(0)
+    in_library("UPDATE workflow_status SET application_version = '99'")
+
+    with pytest.raises(Misconfigured, match="1 of engine version 99"):
+        make_engine().launch()
+
+    assert store.run(run).outcome == "running"
+    assert executor_of(store.home) is None
+
+
+def test_a_planted_pickle_is_never_executed_and_raises(
+    store: Store,
+    ask: Callable[..., str],
+    make_engine: Callable[..., Engine],
+    in_library: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    make_engine().carry_out(ask(), RUN_SECONDS_MAX)
+    planted = base64.b64encode(pickle.dumps(Planted(tmp_path / "executed"))).decode()
+    in_library("UPDATE workflow_input SET inputs = ?", planted)
+    in_library("UPDATE workflow_output SET output = ?", planted)
+    in_library("UPDATE workflow_status SET serialization = 'py_pickle'")
+
+    (shown,) = DBOS.list_workflows()
+    with pytest.raises(ValueError, match="pickle is disabled"):
+        DBOS.get_result(shown.workflow_id)
+
+    assert shown.input == planted
+    assert not (tmp_path / "executed").exists()
+
+
+class Planted:
+    """What somebody who may write to the database would plant."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self._path,))
+
+
+def test_a_run_whose_record_was_damaged_fails_and_the_next_one_goes_on(
+    ask: Callable[..., str],
+    make_engine: Callable[..., Engine],
+    in_library: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    gate = Gate()
+    run = ask("actuals", "gate")
+    first = make_engine(gate=gate.story)
+    first.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    threading.Timer(0.1, gate.open.set).start()
+    first.close(0)
+    planted = base64.b64encode(pickle.dumps(Planted(tmp_path / "executed"))).decode()
+    in_library("UPDATE workflow_input SET inputs = ?", planted)
+    in_library("UPDATE workflow_status SET serialization = 'py_pickle'")
+
+    second = make_engine(gate=gate.story)
+    second.launch()
+    ended = second.wait(run, RUN_SECONDS_MAX)
+
+    assert (ended.outcome, ended.exit_code) == ("failed", 1)
+    assert "record of this run is damaged" in ended.sentence
+    assert not (tmp_path / "executed").exists()
+    assert second.wait(ask("actuals", "gate"), RUN_SECONDS_MAX).outcome == "complete"
+
+
+@pytest.fixture
+def in_library(tmp_path: Path) -> Callable[..., None]:
+    """Writes to the library's tables behind its back."""
+
+    def write(statement: str, *values: object) -> None:
+        connection = sqlite3.connect(tmp_path / DATABASE_FILE, timeout=RUN_SECONDS_MAX)
+        with connection:
+            connection.execute(statement, values)
+        connection.close()
+
+    return write
+
+
+def test_a_run_whose_outcome_cannot_be_written_is_told_again_when_it_can(
+    store: Store,
+    ask: Callable[..., str],
+    make_engine: Callable[..., Engine],
+    in_library: Callable[..., None],
+    peer: Peer,
+) -> None:
+    """As on a full disk, which takes the story's small steps and then nothing more."""
+    gate = Gate()
+    run = ask("actuals", "gate")
+    engine = make_engine(gate=gate.story)
+    engine.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    in_library(
+        "CREATE TRIGGER no_room BEFORE UPDATE OF outcome ON app_run "
+        "WHEN NEW.outcome <> 'running' BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    )
+    gate.open.set()
+
+    told = engine.wait(run, RUN_SECONDS_MAX)
+    assert (told.outcome, store.run(run).outcome) == ("failed", "running")
+    in_library("DROP TRIGGER no_room")
+    for _ in range(RUN_SECONDS_MAX * 20):
+        if store.run(run).finished:
+            break
+        threading.Event().wait(0.05)
+
+    assert store.run(run).outcome == "complete"
+    assert peer.calls() == [f"read {run}", f"send {run}"]
+
+
+def test_the_four_steps_are_shown_in_their_order(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    run = ask()
+
+    make_engine(four_steps=four_steps).carry_out(run, RUN_SECONDS_MAX)
+
+    (workflow,) = DBOS.list_workflows(load_input=False, load_output=False)
+    recorded = [step["function_name"] for step in DBOS.list_workflow_steps(workflow.workflow_id)]
+    assert recorded == [step.name for step in store.steps(run)]
