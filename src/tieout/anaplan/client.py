@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tieout.anaplan.files import ChangedError, Files, Receipt, Uploaded, check_columns
-from tieout.anaplan.names import Directory, Model, Named
+from tieout.anaplan.names import Directory, Model, Named, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
 from tieout.anaplan.session import Session, part
 from tieout.anaplan.tasks import Progress, Tasks
@@ -96,11 +96,13 @@ class Anaplan:
     def action(self, text: str) -> Action:
         """An import, else a process with one import that reads a file, by name or id."""
         imports = self._names.all("imports")
-        names = {text} & {label for n in imports for label in (n.id, n.name)}
-        processes = [] if names else self._names.all("processes")
-        if names or text not in {label for n in processes for label in (n.id, n.name)}:
+        if any(text in (n.id, n.name) for n in imports):
             found = self._names.find("imports", text)
             return self._with_file("imports", found, found)
+        processes = self._names.all("processes")
+        if not any(text in (n.id, n.name) for n in processes):
+            where = f"the model {self._names.model().name}"
+            raise missing([*imports, *processes], "import or process", text, where)
         process = self._names.find("processes", text)
         path = f"{self._names.model().path}/processes/{part(process.id)}"
         metadata = self._session.get(path, showImportDataSource="true").get("processMetadata") or {}
@@ -117,11 +119,7 @@ class Anaplan:
     @staticmethod
     def _with_file(kind: str, action: Named, reader: Named) -> Action:
         if not _reads_file(reader):
-            raise Refused(
-                f"The import {reader.name!r} does not read a file.",
-                untouched="Nothing was changed in Anaplan.",
-                do="Name an import whose source is a file.", who=WHO,
-            )  # fmt: skip
+            raise _no_file(reader.name)
         file_id = str(reader.more["importDataSourceId"])
         return Action(kind, action.id, action.name, reader.id, reader.name, file_id)
 
@@ -133,9 +131,15 @@ class Anaplan:
         Refused if they differ in any name, or if the file is not UTF-8 with one header row. Write
         the columns in the order of `headers`.
         """
-        layout = self._files.layout(action.import_id)
+        layout = self.file_layout(action)
         check_columns(layout, action.import_name, columns)
-        assert layout is not None
+        return layout
+
+    def file_layout(self, action: Action) -> FileLayout:
+        """How the action's import reads its file, as it is; nothing is compared."""
+        layout = self._files.layout(action.import_id)
+        if layout is None:
+            raise _no_file(action.import_name)
         return layout
 
     def upload(
@@ -226,3 +230,11 @@ class Anaplan:
 
 def _reads_file(entry: Named) -> bool:
     return str(entry.more.get("importDataSourceId") or "").startswith("113")
+
+
+def _no_file(import_name: str) -> Refused:
+    return Refused(
+        f"The import {import_name!r} does not read a file.",
+        untouched="Nothing was changed in Anaplan.",
+        do="Name an import whose source is a file.", who=WHO,
+    )  # fmt: skip

@@ -31,17 +31,12 @@ class Uploaded:
     bytes: int
 
 
-def check_columns(layout: FileLayout | None, import_name: str, columns: Sequence[str]) -> None:
+def check_columns(layout: FileLayout, import_name: str, columns: Sequence[str]) -> None:
     """Refuse a file that the import would read differently from how we write it.
 
     Anaplan does not look at an uploaded header: a renamed column loads "successfully" without its
     values (facts §4), so the stored layout is compared before anything is touched.
     """
-    if layout is None:
-        raise Refused(
-            f"The import {import_name!r} does not read a file.", untouched=UNTOUCHED,
-            do="Name an import whose source is a file.", who=WHO,
-        )  # fmt: skip
     missing = [c for c in layout.headers if c not in columns]
     extra = [c for c in columns if c not in layout.headers]
     problems = []

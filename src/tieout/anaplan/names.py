@@ -72,11 +72,15 @@ class Directory:
             return self._kept[kind]
 
     def find(self, kind: str, text: str) -> Named:
-        """The one thing of a kind whose id or name is `text`; Refused with the names that exist."""
+        """The one thing of a kind whose id or name is `text`; Refused with the names that exist.
+
+        A saved view may be named with or without its module ("Module.View") and comes before the
+        default view of a module of the same name.
+        """
         every = self.all(kind)
         matches = [n for n in every if n.id == text] or [n for n in every if n.name == text]
-        if kind == "views" and len(matches) > 1:  # a module's default view has the module's name
-            matches = [n for n in matches if not n.id.startswith("102")] or matches
+        if kind == "views":
+            matches = _saved_views(every, text) or matches
         return _only(matches, every, KINDS[kind], text, f"the model {self.model().name}")
 
     def _find_model(self) -> Model:
@@ -88,7 +92,7 @@ class Directory:
         if not inside:
             names = {str(e.get("currentWorkspaceName") or "") for e in entries}
             workspaces = [Named("", name) for name in sorted(names)]
-            _only([], workspaces, "workspace", self._workspace, "Anaplan for this user")
+            raise missing(workspaces, "workspace", self._workspace, "Anaplan for this user")
         every = [_named(e) for e in inside]
         text = self._model_text
         matches = [n for n in every if n.id == text] or [n for n in every if n.name == text]
@@ -100,6 +104,13 @@ class Directory:
         workspace_id = str(found.more.get("currentWorkspaceId") or self._workspace)
         workspace = str(found.more.get("currentWorkspaceName") or workspace_id)
         return Model(workspace_id, workspace, found.id, found.name)
+
+
+def _saved_views(every: list[Named], text: str) -> list[Named]:
+    """The saved views of that name; a module's default view has the id and name of the module."""
+    modules = [n.name for n in every if n.id.startswith("102")]
+    names = {text, *(f"{module}.{text}" for module in modules)}
+    return [n for n in every if n.name in names and not n.id.startswith("102")]
 
 
 def _named(entry: Mapping[str, Any]) -> Named:
@@ -116,10 +127,15 @@ def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, wh
             untouched="Nothing was changed in Anaplan.",
             do=f"Write the id instead of the name: {ids}.",
         )
+    raise missing(every, word, text, where)
+
+
+def missing(every: Iterable[Named], word: str, text: str, where: str) -> Refused:
+    """The sentence that nothing has that name, with the names that exist."""
     names = sorted({n.name for n in every if n.name})
     shown = ", ".join(repr(n) for n in names[:NAMES_SHOWN_MAX]) or "none"
     more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
-    raise Refused(
+    return Refused(
         f"There is no {word} named {text!r} in {where}. There are: {shown}{more}.",
         untouched="Nothing was changed in Anaplan.",
         do="Correct the name in tieout.toml, or give the user access.",

@@ -11,14 +11,15 @@ from typing import Any
 import polars as pl
 from isal import isal_zlib
 
+from tieout.core.frames import AMOUNT
 from tieout.errors import Refused
 
-AMOUNT = pl.Decimal(38, 4)
 GZIP_LEVEL = 1
 CHUNK_BYTES_MAX = 50_000_000  # before gzip
 CHUNKS_MAX = 1_000  # of one file
 NOISE = Decimal("0.0000001")  # what a double may add behind the fourth place; more is an error
 SEPARATORS = (",", ";", "\t", "|")
+_QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 ERROR_COLUMN = re.compile(r"_+Error_+\d+_*")
 
 
@@ -144,7 +145,10 @@ def _gzip(data: bytes) -> bytes:
 
 
 def rows_of(data: bytes, what: str) -> pl.DataFrame:
-    """A CSV of Anaplan with its header, every column as text (empty for blank)."""
+    """A CSV of Anaplan with its header, every column as text (empty for blank).
+
+    Fields are counted, because the reader fills a short row up without a word.
+    """
     try:
         frame = pl.read_csv(data, infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.NoDataError:
@@ -153,6 +157,9 @@ def rows_of(data: bytes, what: str) -> pl.DataFrame:
         raise Refused(
             f"Anaplan's {what} is not a table: {error}.", do="Keep it and ask Anaplan's support."
         ) from error
+    bare = _QUOTED.sub(b"", data)
+    if bare.count(b",") != (frame.width - 1) * (frame.height + 1):
+        raise Refused(f"Anaplan's {what} has rows with fewer fields than its header.")
     return frame.with_columns(pl.all().fill_null(""))
 
 

@@ -1,0 +1,130 @@
+"""Claims about names: found at run time, paged to the end, and told when they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from planning import Planning
+
+from tieout.errors import Refused
+from tieout.sim.box import Request, Response, System, json_response
+
+MODEL = {"id": "M", "name": "FP&A 2026", "currentWorkspaceId": "w",
+         "currentWorkspaceName": "Finance"}  # fmt: skip
+
+
+class Listing:
+    """A small Anaplan that pages lists in its own way."""
+
+    name = "listing"
+
+    def __init__(self, page: Callable[[int], dict[str, Any]], models: list[Any]) -> None:
+        self.page, self.models = page, models
+
+    def handle(self, request: Request) -> Response:
+        if request.path.startswith("/token"):
+            return json_response(201, {"tokenInfo": {"tokenValue": "t", "expiresAt": 1}})
+        if request.path.endswith("/models"):
+            return json_response(200, {"models": self.models})
+        offset = int(request.query.get("offset", ["0"])[0])
+        return json_response(200, self.page(offset))
+
+    def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError(verb)
+
+
+Serve = Callable[[System], Planning]
+
+
+def entries(start: int, count: int) -> list[dict[str, str]]:
+    return [{"id": f"1010000000{n:02d}", "name": f"List {n}"} for n in range(start, start + count)]
+
+
+def paging(size: int, total: int) -> dict[str, Any]:
+    return {"paging": {"currentPageSize": size, "totalSize": total}}
+
+
+def test_model_and_workspace_are_found_by_name_and_by_id(planning: Planning) -> None:
+    by_name = planning.client.resolve()
+    by_id = planning.connect(workspace=by_name.workspace_id, model=by_name.id).resolve()
+    assert by_id == by_name
+    assert by_name.workspace == "Finance"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"workspace": "Fin"}, "no workspace named 'Fin'.*'Finance'"),
+        ({"model": "FP&A 2025"}, "no model named 'FP&A 2025'.*'FP&A 2026'"),
+    ],
+)
+def test_a_missing_model_or_workspace_is_told_with_those_that_exist(
+    planning: Planning, options: dict[str, str], words: str
+) -> None:
+    with pytest.raises(Refused, match=words):
+        planning.connect(**options).resolve()
+
+
+def test_a_missing_import_is_told_with_the_names_of_imports_and_processes(
+    planning: Planning,
+) -> None:
+    with pytest.raises(Refused, match=r"'Load Actuals Process'.*'Load GL Actuals'") as caught:
+        planning.client.action("Load Actuals")
+    assert "Nothing was changed" in caught.value.sentence()
+
+
+def test_a_saved_view_comes_before_the_default_view_of_its_module(planning: Planning) -> None:
+    saved = planning.client.find("views", "GL Actuals")
+    default = planning.client.find("modules", "GL Actuals")
+    assert saved.id != default.id
+    assert planning.client.find("views", default.id).id == default.id
+    assert planning.client.find("views", saved.name).id == saved.id
+
+
+def test_pages_shorter_than_asked_for_are_followed_to_the_end(served: Serve) -> None:
+    def page(offset: int) -> dict[str, Any]:
+        got = entries(offset, min(3, 8 - offset))
+        return {"meta": paging(len(got), 8), "lists": got}
+
+    planning = served(Listing(page, [MODEL]))
+    assert [n.name for n in planning.client.all("lists")] == [f"List {n}" for n in range(8)]
+
+
+def test_a_promise_of_more_than_is_delivered_is_refused(served: Serve) -> None:
+    def page(offset: int) -> dict[str, Any]:
+        got = entries(offset, 3) if not offset else []
+        return {"meta": paging(len(got), 8), "lists": got}
+
+    with pytest.raises(Refused, match="promised 8 lists and delivered 3"):
+        served(Listing(page, [MODEL])).client.all("lists")
+
+
+def test_a_missing_key_means_none_only_where_none_are_promised(served: Serve) -> None:
+    none = served(Listing(lambda _: {"meta": paging(0, 0)}, [MODEL]))
+    assert none.client.all("lists") == []
+    assert none.client.task_ids("imports", "112000000001") == []
+    lost = served(Listing(lambda _: {"meta": paging(2, 2)}, [MODEL]))
+    with pytest.raises(Refused, match="promised 2"):
+        lost.client.all("lists")
+
+
+def test_two_things_of_one_name_must_be_told_apart_by_id(served: Serve) -> None:
+    twins = [{"id": "101000000001", "name": "Same"}, {"id": "101000000002", "name": "Same"}]
+    planning = served(Listing(lambda _: {"lists": twins}, [MODEL]))
+    with pytest.raises(Refused, match="not unique") as caught:
+        planning.client.find("lists", "Same")
+    assert "101000000001, 101000000002" in caught.value.sentence()
+    assert planning.client.find("lists", "101000000002").id == "101000000002"
+
+
+def test_an_archived_model_is_told_before_anything_is_read(served: Serve) -> None:
+    archived = MODEL | {"activeState": "ARCHIVED"}
+    with pytest.raises(Refused, match="archived"):
+        served(Listing(lambda _: {}, [archived])).client.resolve()
+
+
+def test_an_unknown_state_of_a_model_does_not_stop_anything(served: Serve) -> None:
+    odd = MODEL | {"activeState": "SOMETHING_NEW", "newField": [1]}
+    assert served(Listing(lambda _: {}, [odd])).client.resolve().name == "FP&A 2026"
