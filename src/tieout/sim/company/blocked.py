@@ -6,6 +6,7 @@ from datetime import date
 
 from tieout.sim.company.closing import Balances
 from tieout.sim.company.journals import Row
+from tieout.sim.company.post import Balance
 from tieout.sim.company.trouble import Cases, usd
 
 COMPANY = "00900"
@@ -41,7 +42,9 @@ def disturb(cases: Cases, rows: list[Row], balances: Balances) -> None:
     for key in [key for key in balances if key[0] == account]:
         del balances[key]
     converted = cases.account("901.6010").id
+    texts = {a.id: (a.company, a.unit, a.object, a.subsidiary) for a in cases.chart.accounts}
     for aid, sign in ((converted, 1), (cases.chart.balance(COMPANY, "2150").id, -1)):
         key = (aid, 20, 25, "AA", "", "", "")
-        balances[key].net[2] += sign * CONVERTED
-        balances[key].debit[2] += max(sign * CONVERTED, 0)
+        balance = balances.setdefault(key, Balance(texts[aid], "USD"))
+        balance.net[2] += sign * CONVERTED
+        balance.debit[2] += max(sign * CONVERTED, 0)

@@ -77,7 +77,8 @@ class Living:
 
     def next_number(self, table: str, column: str) -> int:
         """The number after the highest one."""
-        return int(self.ledger.query(f'SELECT max("{column}") FROM "{table}"')[0][0]) + 1  # noqa: S608 - names of this module
+        statement = f'SELECT max("{column}") FROM "{table}"'  # noqa: S608 - names of this module
+        return int(self.ledger.query(statement)[0][0]) + 1
 
     def key(self, lines: Sequence[Line], day: date, text: str, *, status: str = "A",
             user: str = "MHOLT") -> list[Found]:  # fmt: skip
@@ -130,12 +131,12 @@ class Living:
         return self.ledger.rows("F0911", {"ICUT": "G", "ICU": rows[0]["ICU"]})
 
     def touched(self, rows: Iterable[Mapping[str, Any]], **more: object) -> dict[str, object]:
-        """What an event answers: every changed bucket, and the first of them on top."""
+        """What an event answers: every changed bucket by today's code, the first of them on top."""
         companies = self.companies()
         cells = [
             {
                 "company": row["CO"], "account": row["AID"],
-                "code": ".".join(p for p in (row["MCU"].strip(), row["OBJ"], row["SUB"]) if p),
+                "code": self.account(AID=row["AID"]).code,
                 "ledger": row["LT"], "period": f"{row['CTRY'] * 100 + row['FY']}-{row['PN']:02}",
                 "amount": plain(row["AA"], companies[row["CO"]].decimals),
                 "document": f"{row['DCT']} {row['DOC']} {row['KCO']}",

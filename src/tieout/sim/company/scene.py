@@ -63,11 +63,11 @@ class Scene:
         found = self.ledger.query(
             "SELECT DCT, DOC, KCO FROM F0911 WHERE CO = ? AND LT = 'AA' AND POST = 'P' "
             "AND RE = '' AND SUMM = '' AND SBL = '' AND DCT IN ('RI', 'IM', 'PV') "
-            "AND CTRY * 100 + FY = ? GROUP BY DCT, DOC, KCO HAVING count(*) = 2 AND "
-            "min(CO) = max(CO) AND min(CRRM) = 'D' AND min(PN) > 1 ORDER BY DOC LIMIT 1 OFFSET ?",
-            (company, self.living.current(company)[0] - int(company == "00090"),
-             int(body.get("nth", 0))),
-        )  # fmt: skip
+            "GROUP BY DCT, DOC, KCO HAVING count(*) = 2 AND min(CO) = max(CO) "
+            "AND min(CRRM) = 'D' AND min(PN) > 1 ORDER BY max(CTRY * 100 + FY) DESC, DOC "
+            "LIMIT 1 OFFSET ?",
+            (company, int(body.get("nth", 0))),
+        )
         if not found:
             raise LookupError(f"company {company} has no plain posted journal left")
         return self.ledger.rows("F0911", dict(zip(("DCT", "DOC", "KCO"), found[0], strict=True)))

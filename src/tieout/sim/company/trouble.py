@@ -130,8 +130,8 @@ class Cases:
         """Two details marked SUMM = Y and the BF row that stands for them (R09811)."""
         day = days_of("R", 2024, 2)[1]
         for amount in (usd(1_111, 11), usd(2_222, 22)):
-            self.entry("35.6450", amount, date(2024, 2, 13), "Gauge check", summarized="Y")
-            self.book.batches[-1].journals[-1].lines[1].account = self.account("35.6530")
+            self.entry("35.6490.LAB", amount, date(2024, 2, 13), "Gauge check", summarized="Y")
+            self.book.batches[-1].journals[-1].lines[1].account = self.account("35.6510.LAB")
         first, second = (b.journals[-1] for b in self.book.batches[-2:])
         batch = self.book.open("G", day)
         for line, other in zip(first.lines, second.lines, strict=True):

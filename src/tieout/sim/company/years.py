@@ -28,7 +28,7 @@ FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2025, 12, 31)
 LINES_PER_JOURNAL_MIN = 2
 FOREIGN_ONE_IN = 9
 PAYROLL_LINES_MAX = 12
-FULL_LIFE_LINES_MIN = 60  # a period with fewer lines has only everyday journals
+FULL_LIFE_LINES_MIN = 24  # a period with fewer lines has only everyday journals
 
 
 @dataclass(frozen=True, slots=True)
