@@ -207,7 +207,9 @@ def shown_commands() -> list[tuple[str, str]]:
         for line in lines + re.findall(r"`(tieout [^`\n]+)`", prose):
             match = re.match(r"(?:\S*/)?tieout ([^|<>#;&]+)", line)
             if match and "[" not in line and "…" not in line:
-                found.append((path, match[1].strip()))
+                # A sentence may name a command without its arguments.
+                named_only = line not in lines and " " not in match[1].strip()
+                found.append((path, match[1].strip() + (" --help" if named_only else "")))
     return found
 
 

@@ -11,27 +11,29 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
 PROGRAM = "tieout.cli.main"
+COMMANDS = "tieout.cli.commands"  # importing it adds the commands to the program
 
 
 def root() -> click.Group | None:
     """The program's group of commands; None while the product has no command line."""
-    if importlib.util.find_spec(PROGRAM) is None:
+    if importlib.util.find_spec(COMMANDS) is None:
         return None
-    names = vars(importlib.import_module(PROGRAM)).values()
-    groups = [value for value in names if isinstance(value, click.Group)]
-    assert groups, f"{PROGRAM} has no group of commands"
-    return max(groups, key=lambda group: len(group.list_commands(click.Context(group))))
+    importlib.import_module(COMMANDS)
+    group = importlib.import_module(PROGRAM).cli
+    assert isinstance(group, click.Group)
+    return group
 
 
 def parses(group: click.Group, words: list[str]) -> None:
     """Raise click.UsageError when the program would not accept these words; nothing is run."""
-    context = click.Context(group, info_name="tieout")
+    context = click.Context(group, info_name="tieout", obj=SimpleNamespace())
     _, rest, _ = group.make_parser(context).parse_args(list(words))
     name, command, arguments = group.resolve_command(context, rest)
     if isinstance(command, click.Group) and arguments:
@@ -61,6 +63,11 @@ def _signature(option: click.Option) -> str:
     )
 
 
+def _meaning(option: click.Option) -> str:
+    default = f" Default: `{option.default}`." if option.show_default else ""
+    return ((option.help or "") + default).strip().replace("|", "/")
+
+
 def section(name: str, command: click.Command) -> str:
     """The part of the page about one command: help, usage, options."""
     context = click.Context(command, info_name=name)
@@ -70,7 +77,7 @@ def section(name: str, command: click.Command) -> str:
     options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     if options:
         text += ["", "| option | meaning |", "| --- | --- |"]
-        text += [f"| `{_signature(o)}` | {(o.help or '').replace('|', '/')} |" for o in options]
+        text += [f"| `{_signature(o)}` | {_meaning(o)} |" for o in options]
     return "\n".join(text)
 
 

@@ -1,4 +1,4 @@
-"""The register of vendor facts (docs/vendor-facts.md) read as a table, and what must hold of it."""
+"""The register of vendor facts (docs/vendor-facts*.md) read as a table, and what must hold of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def broken_facts(
     cited = {number: path for path, text in practice.items() for number in FACT_ID.findall(text)}
     for number, path in sorted(cited.items()):
         if number not in known:
-            yield f"{path} cites {number}, which docs/vendor-facts.md does not have"
+            yield f"{path} cites {number}, which the register does not have"
         if number not in tested:
             yield f"{path} cites {number}, which no test under tests/contract names"
     source = "\n".join(practice.values())
@@ -59,4 +59,4 @@ def broken_facts(
                 yield f"{fact.number} names the switch {name!r}, which sim/ does not have"
     numbers = [fact.number for fact in facts]
     for number in sorted({n for n in numbers if numbers.count(n) > 1}):
-        yield f"{number} stands twice in docs/vendor-facts.md"
+        yield f"{number} stands twice in the register"
