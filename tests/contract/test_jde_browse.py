@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from jde_practice import Ais, exact, grid, practice, where
+from jde_practice import DEVICE, Ais, exact, grid, practice, where
 
+from tieout.sim.jde.dates import to_julian
 from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.render import hash_order
 from tieout.sim.jde.tables import TABLES
@@ -230,3 +231,25 @@ def test_row_security_hides_a_business_unit_in_every_table_that_has_one(ais: Ais
     either = {"matchType": "MATCH_ANY", "condition": [where("MCU", "EQUAL", "         M30"),
                                                       where("DOC", "EQUAL", "1")]}  # fmt: skip
     assert [int(r["F0911_DOC"]) for r in ais.rows(query=either)] == [1]
+
+
+def test_a_table_can_be_browsed_by_get(ais: Ais) -> None:
+    """J074"""
+    ais.sign_in()
+    query = [("$token", ais.token), ("$device", DEVICE), ("$field", "F0911.DOC"), ("$field", "LT"),
+             ("$filter", "F0911.CO EQ 00001"), ("$filter", "F0911.DOC LE 3"),
+             ("$sort", "-F0911.DOC"), ("$sort", "LT"), ("$limit", "3")]  # fmt: skip
+    answer = ais.send("GET", "/v2/dataservice/table/F0911", params=query)
+    shown = [(int(r["F0911_DOC"]), r["F0911_LT"]) for r in grid(answer)["rowset"]]
+    assert shown == [(3, "AA"), (3, "CA"), (2, "AA")]
+    assert grid(answer)["summary"] == {"records": 3, "moreRecords": True}
+    assert answer.json()["links"] == []
+    ais.ledger.insert("F0911", [{"DOC": 50, "UPMJ": to_julian(ais.clock.today())}])
+    query = [*query[:2], ("$filter", "F0911.UPMJ GE 1 TODAY_MINUS_DAY")]
+    answer = ais.send("GET", "/v2/dataservice/table/F0911", params=query)
+    assert [r["F0911_DOC"] for r in grid(answer)["rowset"]] == [50]
+    assert ais.refused() == []
+    for wrong in (("$filter", "F0911.DOC LIKE 1"), ("$skip", "10")):
+        answer = ais.send("GET", "/v2/dataservice/table/F0911", params=[*query[:2], wrong])
+        assert answer.status_code == 500
+    assert len(ais.refused()) == 2

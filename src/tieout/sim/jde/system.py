@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,9 +16,11 @@ from tieout.sim.jde.dates import stamp
 from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.refusal import AisError, Report, undocumented
 from tieout.sim.jde.session import Session, Sessions
+from tieout.sim.jde.simple import data_request
 from tieout.sim.jde.switches import Switches
 
 Verb = Callable[[dict[str, Any]], dict[str, Any]]
+_SIMPLE_PATH = "/v2/dataservice/table/"
 BODY_BYTES_MAX = 4_000_000
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 _SIGN_IN_WORDS = (
@@ -25,6 +28,7 @@ _SIGN_IN_WORDS = (
     "requiredCapabilities"
 )
 _SIGN_IN_ATTRIBUTES = frozenset(_SIGN_IN_WORDS.split())
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, sqlite3.Error)
 _VALIDATE_ATTRIBUTES = frozenset(("token", "deviceName", "touch"))
 _LOGOUT_ATTRIBUTES = frozenset(("token", "deviceName"))
 
@@ -73,12 +77,14 @@ class System:
         try:
             return self._route(request)(request)
         except AisError as error:
-            if error.report:
-                self.report.add(request.method, request.path, error.status, error.message)
-            return self._error(request, error)
+            return self._refuse(request, error)
+        except _UNREADABLE as error:  # a request so odd that nobody foresaw it is refused too
+            return self._refuse(request, undocumented(f"{type(error).__name__}: {error}"))
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
         path = request.path.removeprefix("/jderest")
+        if request.method == "GET" and path.startswith(_SIMPLE_PATH):
+            return self._simple
         if path != request.path:
             inner = path.removeprefix("/v2")
             routes = self._routes if inner == path else self._routes | self._only_v2
@@ -88,6 +94,11 @@ class System:
             if any(inner == known for _, known in routes):
                 raise AisError(405, f"Method {request.method} not allowed", report=True)
         raise AisError(404, f"no such service: {request.path}", report=True, what="path")
+
+    def _refuse(self, request: Request, error: AisError) -> Response:
+        if error.report:
+            self.report.add(request.method, request.path, error.status, error.message)
+        return self._error(request, error)
 
     def _error(self, request: Request, error: AisError) -> Response:
         """J019 J020 J027 J050 J061: the error body of each kind of refusal."""
@@ -138,6 +149,12 @@ class System:
     def _dataservice(self, request: Request) -> Response:
         body = _object(request, None)
         return self._data.run(self._session(request, body), body, _version(request))
+
+    def _simple(self, request: Request) -> Response:
+        """J074: the GET form of a BROWSE."""
+        table = request.path.removeprefix("/jderest" + _SIMPLE_PATH)
+        body = data_request(table, request.query)
+        return self._data.run(self._session(request, body), body, 2)
 
     def _next(self, request: Request) -> Response:
         if request.body.strip() not in (b"", b"null", b"{}"):  # J048
@@ -216,7 +233,7 @@ def _object(request: Request, attributes: frozenset[str] | None) -> dict[str, An
         raise AisError(415, f"Unsupported Media Type {kind}")
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise AisError(400, "the request is not readable JSON") from None
     if not isinstance(body, dict):
         raise AisError(400, "the request is not a JSON object")
