@@ -55,7 +55,10 @@ def test_another_error_comes_back_as_its_class_and_words() -> None:
     assert str(again) == "KeyError: 'F0911'"
 
 
-@pytest.mark.parametrize("value", [1.5, datetime(2026, 1, 1), {1: "a"}, object(), {"a": [0.1]}])  # noqa: DTZ001 - the naive time is the case
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - a time without a zone is the case
+
+
+@pytest.mark.parametrize("value", [1.5, NAIVE, {1: "a"}, object(), {"a": [0.1]}])
 def test_a_float_a_naive_time_or_an_object_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         to_text(value)

@@ -2,7 +2,7 @@
 
 The engine library (DBOS) orders the runs, remembers which are unfinished and begins them again
 after a crash; the store decides, step by step, what was already done
-(docs/decisions/0003-steps-committed-by-us-and-dbos.md).
+(docs/decisions/0006-steps-committed-by-us-and-dbos.md).
 """
 
 from __future__ import annotations
