@@ -82,7 +82,7 @@ class ModuleImport:
 
     def run(self) -> list[LineItemTally]:
         """Load all rows; per line item how many loaded, failed, were ignored."""
-        for line_item in {li for _, li in self.columns}:
+        for _, line_item in self.columns:
             self._tally(line_item)
         for line, row in enumerate(self.source.rows, self.source.first_line):
             if any(row):
@@ -156,17 +156,19 @@ class ModuleImport:
     def _clear(self) -> None:
         """Clear target prior to import (A059)."""
         mode, touched = self.rule["clear"], list(self.tallies)
+        boxes = [sorted(d.seen) for d in self.dimensions]
+        kept = self.rule.get("mapped_items") or [[] for _ in boxes]
+        known = [sorted(set(old) | set(new)) for old, new in zip(kept, boxes, strict=True)]
+        if known != kept:
+            self.rule["mapped_items"] = known
+            self.state.save(self.model, self.definition)
         if mode == "none":
             return
         if mode == "all":
             self.state.many("delete from cells where line_item = ?", ((li,) for li in touched))
             return
-        boxes = [sorted(d.seen) for d in self.dimensions]
-        if mode == "mapped" and self.state.switch("all_mapped_items") == "remembered":  # A086
-            kept = self.rule.setdefault("mapped_items", [[] for _ in boxes])
-            boxes = [sorted(set(old) | set(new)) for old, new in zip(kept, boxes, strict=True)]
-            self.rule["mapped_items"] = boxes
-            self.state.save(self.model, self.definition)
+        if mode == "mapped" and self.state.switch("all_mapped_items") == "remembered":
+            boxes = known  # A086
         sets = [set(box) for box in boxes]
         for line_item in touched:
             rows = self.state.rows("select key from cells where line_item = ?", line_item)

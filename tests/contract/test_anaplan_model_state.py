@@ -1,0 +1,128 @@
+"""Practice Anaplan: busy, closed, locked, archived and offline models; what people do in them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from anaplan_practice import EMAIL, LEDGER_HEAD, Practice
+
+GOOD = "00001,5005,Jan 24,1,,,,\n"
+
+
+def test_the_status_has_no_envelope_and_says_who_is_working(anaplan: Practice) -> None:
+    """A068"""
+    anaplan.switch("task_step_seconds", 100)
+    for method in ("GET", "POST"):
+        answer = anaplan.on_model(method, "/status").json()
+        assert set(answer) == {"requestStatus"}
+        assert answer["requestStatus"]["progress"] == -1.0
+        assert answer["requestStatus"]["currentStep"] == "Open"
+    anaplan.start("imports", "Load Ledger")
+    anaplan.clock.advance(150)
+    busy = anaplan.get("/status")["requestStatus"]
+    assert busy["progress"] > 0
+    assert EMAIL in busy["tooltip"]
+    assert anaplan.get("?modelDetails=true")["model"]["modelTransactionRunning"] is True
+
+
+def test_reading_cells_waits_while_the_model_works(anaplan: Practice) -> None:
+    """A069"""
+    anaplan.switch("task_step_seconds", 100)
+    anaplan.upload("Load Ledger", LEDGER_HEAD + GOOD)
+    anaplan.start("imports", "Load Ledger")
+    anaplan.clock.advance(150)
+    path = f"/views/{anaplan.id('view', 'Flat')}/data"
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.append(anaplan.on_model("GET", path).text))
+    reader.start()
+    time.sleep(0.2)
+    assert seen == []
+    assert anaplan.get("/imports")["imports"]  # metadata does not wait
+    anaplan.clock.advance(500)
+    reader.join(10)
+    assert "Main,Rent,1," in seen[0]
+
+
+@pytest.mark.parametrize("code", [409, 504])
+def test_a_busy_model_may_refuse_to_be_read(anaplan: Practice, code: int) -> None:
+    """A069"""
+    anaplan.switch("task_step_seconds", 100)
+    anaplan.start("imports", "Load Ledger")
+    anaplan.clock.advance(150)
+    if code == 504:
+        anaplan.switch("busy_wait_seconds", 0)
+    else:
+        anaplan.switch("busy_reads", code)
+    path = f"/views/{anaplan.id('view', 'Flat')}/data"
+    assert anaplan.on_model("GET", path).status_code == code
+
+
+def test_a_model_can_be_closed_and_opened(anaplan: Practice) -> None:
+    """A070"""
+    text = {"Content-Type": "application/text"}
+    assert anaplan.on_model("POST", "/open", headers=text).status_code == 200
+    answer = anaplan.on_model("POST", "/close", headers=text)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert anaplan.get("/status")["requestStatus"]["currentStep"] == "Closed"
+    answer = anaplan.on_model("POST", "/open", headers=text)
+    assert (answer.status_code, answer.content) == (202, b"")
+
+
+@pytest.mark.parametrize(
+    ("act", "name", "code", "other", "phase"),
+    [
+        ("lock_model", "locked_status", 423, 503, "LOCKED"),
+        ("archive_model", "archived_status", 422, 404, "ARCHIVED"),
+        ("take_offline", "offline_status", 424, 409, "MAINTENANCE"),
+    ],
+)
+def test_a_model_that_may_not_be_changed_says_so(
+    anaplan: Practice, act: str, name: str, code: int, other: int, phase: str
+) -> None:
+    """A070"""
+    path = f"/imports/{anaplan.id('import', 'Load Ledger')}/tasks"
+    anaplan.person(act)
+    assert anaplan.on_model("POST", path, json={"localeName": "en_US"}).status_code == code
+    anaplan.switch(name, other)
+    assert anaplan.on_model("POST", path, json={"localeName": "en_US"}).status_code == other
+    assert anaplan.get("")["model"]["activeState"] == phase
+    assert (anaplan.on_model("GET", "/files").status_code == 200) is (act == "lock_model")
+    anaplan.person("unlock_model")
+    assert anaplan.on_model("POST", path, json={"localeName": "en_US"}).status_code == 200
+
+
+def test_a_person_can_type_over_a_cell_and_add_members(anaplan: Practice) -> None:
+    anaplan.person("add_item", list="Accounts", code="6000", name="Travel", parent="PL")
+    where = {"members": ["00001", "6000", "Jan 24"]}
+    anaplan.person("set_cell", module="Ledger", line_item="Amount", value="5.5", **where)
+    assert anaplan.cells() == {("Amount", "00001", "6000", "Jan 24"): "5.5"}
+    anaplan.person("change_item", list="Accounts", item="6000", code="6001", parent="")
+    assert anaplan.cells() == {("Amount", "00001", "6001", "Jan 24"): "5.5"}
+    anaplan.person("set_cell", module="Ledger", line_item="Amount", value="0",
+                   members=["00001", "6001", "Jan 24"])  # fmt: skip
+    assert anaplan.cells() == {}
+
+
+def test_a_person_can_rename_an_import(anaplan: Practice) -> None:
+    before = anaplan.id("import", "Load Ledger")
+    anaplan.person("rename_import", **{"import": "Load Ledger", "to": "Load Ledger 2"})
+    assert anaplan.id("import", "Load Ledger 2") == before
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("people", {"do": "dance"}),
+        ("people", {"do": "rename_import", "import": "none", "to": "x"}),
+        ("switch", {"name": "none", "value": 1}),
+        ("switch", {"name": "retry_after", "value": "never"}),
+        ("dance", {}),
+    ],
+)
+def test_a_control_verb_that_makes_no_sense_is_refused(
+    anaplan: Practice, verb: str, body: dict[str, object]
+) -> None:
+    with pytest.raises((ValueError, LookupError)):
+        anaplan.system.control(verb, body)
