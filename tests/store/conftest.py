@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,3 +50,21 @@ def flow() -> str:
 def run(store: Store, flow: str) -> str:
     """A run that has just begun."""
     return store.new_run(NewRun(flow=flow, kind="load_actuals", started_by="Anna")).id
+
+
+@pytest.fixture
+def child() -> Callable[[Store, str, str], list[str]]:
+    """The command of a process that carries out a plan of child.py on a store and a run."""
+
+    def command(store: Store, plan: str, run: str) -> list[str]:
+        url = "" if store.database.is_sqlite else store.database.url.render_as_string(False)
+        program = str(Path(__file__).with_name("child.py"))
+        return [sys.executable, program, str(store.home), url, plan, run]
+
+    return command
+
+
+@pytest.fixture
+def files(store: Store) -> Callable[[], list[Path]]:
+    """What lies in the records directory now."""
+    return lambda: sorted(path for path in store.records.root.rglob("*") if path.is_file())

@@ -163,15 +163,13 @@ def test_a_result_too_large_to_list_is_refused_before_anything_is_written(
 
 def test_an_open_cell_remembers_the_run_it_was_first_held_in(store: Store, run: str) -> None:
     flow = store.run(run).flow
-    held = OpenCell("00001", "AA", 2025, "00012345", 10, "died post", Decimal("-12.340"))
-    other = OpenCell("00001", "CA", 2025, "00012345", 10, "moved", Decimal("1"), currency="EUR")
+    amount = Decimal("-12.340")
+    held = OpenCell("00001", "5005", "30", "Oct 25", "", "", 2025, 10, "died post", amount)
+    other = OpenCell("00001", "5005", "30", "Nov 25", "", "", 2025, 11, "moved", Decimal(1))
     store.run_step(run, "hold", lambda s: s.replace_open_cells([held]) or {})
     store.run_step(run, "hold more", lambda s: s.replace_open_cells([held, other]) or {})
     cells = store.open_cells(flow)
-    assert [(c.ledger, c.currency, str(c.amount)) for c in cells] == [
-        ("AA", "", "-12.340"),
-        ("CA", "EUR", "1"),
-    ]
+    assert [(c.member, str(c.amount)) for c in cells] == [("Nov 25", "1"), ("Oct 25", "-12.340")]
     assert {cell.since_run for cell in cells} == {run}
     store.run_step(run, "free", lambda s: s.replace_open_cells([]) or {})
     assert store.open_cells(flow) == []

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import (
     Connection,
@@ -45,8 +46,8 @@ _OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
 T = TypeVar("T")
 
 
-class TryAgain(Exception):
-    """The database asks for the whole transaction to be repeated (deadlock, serialisation)."""
+class TryAgain(Unavailable):
+    """The database undid a transaction in favour of another (deadlock, serialisation)."""
 
 
 class Database:
@@ -58,7 +59,12 @@ class Database:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
             self.engine = _sqlite_engine(url)
         else:
-            self.engine = create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True)
+            self.engine = create_engine(
+                url,
+                isolation_level="READ COMMITTED",
+                pool_pre_ping=True,
+                hide_parameters=True,  # an error must not carry ledger data into a log
+            )
         self._writing = self.engine.execution_options(**{_OPENING: "BEGIN IMMEDIATE"})
         self._reading = self.engine.execution_options(**{_OPENING: "BEGIN"})
 
@@ -97,7 +103,7 @@ class Database:
             try:
                 with self.begin() as connection:
                     return write(connection)
-            except (TryAgain, Unavailable) as trouble:
+            except Unavailable as trouble:
                 if tries == TRANSACTION_TRIES_MAX:
                     raise Unavailable(
                         "The database could not finish a transaction.",
@@ -183,7 +189,11 @@ def journal_mode(library: tuple[int, ...]) -> str:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    # mode=rw: a database that was taken away is missed, not silently begun anew.
+    there = f"sqlite:///file:{quote(make_url(url).database or '')}?mode=rw&uri=true"
+    engine = create_engine(
+        there, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
+    )
     mode = journal_mode(sqlite3.sqlite_version_info)
 
     @event.listens_for(engine, "connect")
@@ -251,16 +261,30 @@ def _disk_failed(evidence: str) -> Refused:
     )
 
 
+def _database_gone(evidence: str) -> Refused:
+    return Refused(
+        "The database file of this instance is not there, or was replaced while it was open.",
+        untouched="Nothing was changed.",
+        do="Stop every Tieout process, put the right file in its place, then start again.",
+        who="who runs this machine",
+        evidence=evidence,
+    )
+
+
 def _from_sqlite(error: DBAPIError) -> Exception | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is None:
         return None
     words = str(error.orig)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return _database_gone(words)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return _disk_full(words)
-        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN:
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY:
             return _disk_failed(words)
+        case sqlite3.SQLITE_CANTOPEN:
+            return _database_gone(words)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return Busy(
                 f"The database was held by another program for {BUSY_TIMEOUT_SECONDS} seconds.",
@@ -282,7 +306,12 @@ def _from_sqlite(error: DBAPIError) -> Exception | None:
 def _from_postgres(error: DBAPIError) -> Exception | None:
     state: Any = getattr(error.orig, "sqlstate", None)
     if state in ("40001", "40P01"):
-        return TryAgain(str(error.orig))
+        return TryAgain(
+            "The database undid this in favour of something else that ran at the same time.",
+            untouched="Nothing was changed.",
+            do="Try again.",
+            evidence=str(error.orig),
+        )
     if state == "53100":
         return _disk_full(str(error.orig))
     if error.connection_invalidated or (isinstance(error, OperationalError) and state is None):

@@ -30,27 +30,29 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class OpenCell:
-    """A bucket that does not tie and keeps its old value; the next run starts with it.
+    """A cell of Anaplan that is not proved and keeps its old value; the next run starts with it.
 
-    `currency` is empty but for a ledger kept by currency; `since_run` is filled in by the store.
+    `ledger` and `currency` are empty where a cell holds but one; `amount` is what the cell should
+    show; `since_run` is filled in by the store.
     """
 
     company: str
+    account: str
+    business_unit: str
+    member: str
     ledger: str
+    currency: str
     fiscal_year: int
-    account_id: str
     period: int
     reason: str
     amount: Decimal
-    currency: str = ""
     since_run: str = ""
 
     @property
-    def key(self) -> tuple[str, str, int, str, int, str]:
+    def key(self) -> tuple[str, ...]:
         """What makes it this cell."""
         return (
-            self.company, self.ledger, self.fiscal_year, self.account_id, self.period,
-            self.currency,
+            self.company, self.account, self.business_unit, self.member, self.ledger, self.currency,
         )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def _run() -> Column[str]:
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Words, nullable=False, server_default="")
+    return Column(name, Words, nullable=False)
 
 
 app_config = Table(
@@ -137,11 +137,13 @@ app_open_cell = Table(
     metadata,
     Column("flow", Text, primary_key=True),
     Column("company", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("business_unit", Text, primary_key=True),
+    Column("member", Text, primary_key=True),
     Column("ledger", Text, primary_key=True),
-    Column("fiscal_year", Integer, primary_key=True, autoincrement=False),
-    Column("account_id", Text, primary_key=True),
-    Column("period", Integer, primary_key=True, autoincrement=False),
-    Column("currency", Text, primary_key=True),  # empty but for a ledger kept by currency (CA)
+    Column("currency", Text, primary_key=True),
+    Column("fiscal_year", Integer, nullable=False),
+    Column("period", Integer, nullable=False),
     Column("reason", Words, nullable=False),
     Column("amount", Money, nullable=False),
     Column("since_run", Text, ForeignKey("app_run.id"), nullable=False),

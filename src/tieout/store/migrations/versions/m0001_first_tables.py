@@ -25,7 +25,7 @@ TABLES = (
         target TEXT,
         set_at TEXT NOT NULL,
         set_by TEXT NOT NULL,
-        why TEXT DEFAULT '' NOT NULL,
+        why TEXT NOT NULL,
         PRIMARY KEY (dimension, source, effective_from, version)
     )
     """,
@@ -68,7 +68,7 @@ TABLES = (
         started_at TEXT NOT NULL,
         finished_at TEXT,
         outcome TEXT NOT NULL,
-        sentence TEXT DEFAULT '' NOT NULL,
+        sentence TEXT NOT NULL,
         exit_code INTEGER,
         config_version INTEGER,
         asked TEXT NOT NULL,
@@ -143,15 +143,17 @@ TABLES = (
     CREATE TABLE app_open_cell (
         flow TEXT NOT NULL,
         company TEXT NOT NULL,
+        account TEXT NOT NULL,
+        business_unit TEXT NOT NULL,
+        member TEXT NOT NULL,
         ledger TEXT NOT NULL,
-        fiscal_year INTEGER NOT NULL,
-        account_id TEXT NOT NULL,
-        period INTEGER NOT NULL,
         currency TEXT NOT NULL,
+        fiscal_year INTEGER NOT NULL,
+        period INTEGER NOT NULL,
         reason TEXT NOT NULL,
         amount TEXT NOT NULL,
         since_run TEXT NOT NULL,
-        PRIMARY KEY (flow, company, ledger, fiscal_year, account_id, period, currency),
+        PRIMARY KEY (flow, company, account, business_unit, member, ledger, currency),
         FOREIGN KEY (since_run) REFERENCES app_run (id)
     )
     """,
@@ -173,16 +175,16 @@ TABLES = (
         flow TEXT NOT NULL,
         rule TEXT NOT NULL,
         severity TEXT NOT NULL,
-        subject TEXT DEFAULT '' NOT NULL,
-        dimension TEXT DEFAULT '' NOT NULL,
-        member TEXT DEFAULT '' NOT NULL,
-        company TEXT DEFAULT '' NOT NULL,
+        subject TEXT NOT NULL,
+        dimension TEXT NOT NULL,
+        member TEXT NOT NULL,
+        company TEXT NOT NULL,
         amount TEXT,
-        currency TEXT DEFAULT '' NOT NULL,
+        currency TEXT NOT NULL,
         cells INTEGER NOT NULL,
-        what TEXT DEFAULT '' NOT NULL,
-        remedy TEXT DEFAULT '' NOT NULL,
-        vendor_words TEXT DEFAULT '' NOT NULL,
+        what TEXT NOT NULL,
+        remedy TEXT NOT NULL,
+        vendor_words TEXT NOT NULL,
         state TEXT NOT NULL,
         settled_run TEXT,
         CONSTRAINT app_reject_state CHECK (
@@ -280,7 +282,7 @@ def upgrade() -> None:
     """Make every table and the triggers that keep the audit trail append-only."""
     sqlite = op.get_bind().dialect.name == "sqlite"
     words = {
-        "{serial}": "INTEGER PRIMARY KEY" if sqlite else "BIGSERIAL PRIMARY KEY",
+        "{serial}": "INTEGER NOT NULL PRIMARY KEY" if sqlite else "BIGSERIAL PRIMARY KEY",
         "{big}": "INTEGER" if sqlite else "BIGINT",
         "{start}": CHAIN_START,
     }

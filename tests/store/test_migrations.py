@@ -1,0 +1,89 @@
+"""A database comes up from empty to the schema of this program, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from tieout.errors import Misconfigured
+from tieout.store.database import Database
+from tieout.store.migrate import MIGRATIONS, migrate
+from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
+from tieout.store.store import Store
+
+
+def test_the_migrations_make_exactly_the_tables_the_program_knows(store: Store) -> None:
+    with store.database.read() as connection:
+        options = {"version_table": VERSION_TABLE, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+        found = inspect(connection)
+        for table in metadata.sorted_tables:
+            rules = {check["name"] for check in found.get_check_constraints(table.name)}
+            known = {c.name for c in table.constraints if type(c).__name__ == "CheckConstraint"}
+            assert rules == known
+    store.check()
+
+
+def test_every_table_but_the_trail_stays_apart_from_those_of_the_durable_engine() -> None:
+    names = {table.name for table in metadata.sorted_tables} | {VERSION_TABLE}
+    assert {name for name in names if not name.startswith("app_")} == {"audit"}
+
+
+def test_the_program_needs_the_newest_migration() -> None:
+    versions = sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("m*.py"))
+    assert versions[-1] == SCHEMA_VERSION
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    store.apply_config("[flows]\n", "Anna")
+    store.migrate()
+    config = store.config()
+    assert config is not None
+    assert (config.version, config.text) == (1, "[flows]\n")
+
+
+def test_an_old_program_refuses_a_newer_database_and_leaves_it(store: Store) -> None:
+    with store.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    for refusing in (store.check, store.migrate):
+        with pytest.raises(Misconfigured, match="written by a newer Tieout"):
+            refusing()
+    assert store.database.version() == "9999"
+
+
+def test_a_database_without_tables_is_not_used_by_mistake(tmp_path: Path) -> None:
+    database = Database.at(tmp_path / "tieout.sqlite")
+    with pytest.raises(Misconfigured, match="has schema none"):
+        database.check()
+    database.close()
+
+
+def bring_up(url: str, times: int) -> None:
+    together = threading.Barrier(times)
+
+    def one(_who: int) -> None:
+        database = Database(url)
+        together.wait()
+        migrate(database)
+        database.check()
+        database.close()
+
+    with ThreadPoolExecutor(times) as threads:
+        list(threads.map(one, range(times)))
+
+
+def test_several_processes_may_start_on_an_empty_file_at_once(tmp_path: Path) -> None:
+    Database.at(tmp_path / "tieout.sqlite").close()
+    bring_up(f"sqlite:///{tmp_path}/tieout.sqlite", 4)
+
+
+@pytest.mark.needs("postgres")
+def test_several_workers_may_start_on_an_empty_server_at_once(postgres_url: str) -> None:
+    bring_up(postgres_url, 4)

@@ -1,0 +1,147 @@
+"""Sealed credentials open with their key, under their name, unchanged; or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tieout.errors import KeyTrouble, Misconfigured
+from tieout.store.store import Store
+from tieout.store.vault import Key, make_key, read_key, seal, unseal
+
+FIELDS = {"username": "TIEOUT", "password": "päss wörd \U0001f511"}
+CANARY = "canary-7f3a-not-for-any-table"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    return make_key(tmp_path / "key")
+
+
+def test_a_sealed_credential_opens_with_its_key(key: Key) -> None:
+    sealed = seal(key, "erp", FIELDS)
+    assert unseal(key, "erp", sealed) == FIELDS
+    assert FIELDS["password"] not in sealed
+    assert seal(key, "erp", FIELDS) != sealed, "the same password never looks the same twice"
+
+
+def test_no_byte_of_a_sealed_credential_can_be_changed(key: Key) -> None:
+    sealed = seal(key, "erp", FIELDS)
+    for place, character in enumerate(sealed):
+        for bit in range(7):
+            changed = sealed[:place] + chr(ord(character) ^ 1 << bit) + sealed[place + 1 :]
+            with pytest.raises(KeyTrouble):
+                unseal(key, "erp", changed)
+
+
+def test_a_sealed_credential_cannot_be_cut_short(key: Key) -> None:
+    sealed = seal(key, "erp", FIELDS)
+    for length in range(len(sealed)):
+        with pytest.raises(KeyTrouble):
+            unseal(key, "erp", sealed[:length])
+
+
+def test_credentials_cannot_be_swapped_between_names_or_fields(key: Key) -> None:
+    erp, planning = seal(key, "erp", FIELDS), seal(key, "planning", FIELDS)
+    with pytest.raises(KeyTrouble, match="belongs to another name"):
+        unseal(key, "planning", erp)
+    parts, others = json.loads(erp), json.loads(planning)
+
+    def spelled(**changes: object) -> str:
+        return json.dumps(
+            {**parts, **changes}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+
+    assert unseal(key, "erp", spelled()) == FIELDS
+    fields = parts["fields"]
+    for changed in (
+        {"username": fields["password"], "password": fields["username"]},
+        {"username": fields["username"]},
+        {**fields, "password": others["fields"]["password"]},
+        {},
+    ):
+        with pytest.raises(KeyTrouble):
+            unseal(key, "erp", spelled(fields=changed))
+    with pytest.raises(KeyTrouble):
+        unseal(key, "erp", spelled(data_key=others["data_key"]))
+
+
+def test_another_key_is_named_beside_the_one_that_is_needed(key: Key, tmp_path: Path) -> None:
+    sealed = seal(key, "erp", FIELDS)
+    other = make_key(tmp_path / "other")
+    with pytest.raises(KeyTrouble) as refused:
+        unseal(other, "erp", sealed)
+    sentence = refused.value.sentence()
+    assert key.fingerprint in sentence
+    assert other.fingerprint in sentence
+    assert refused.value.exit_code == 9
+
+
+def test_a_key_is_never_overwritten_and_never_shown(key: Key, tmp_path: Path) -> None:
+    before = (tmp_path / "key").read_bytes()
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(KeyTrouble, match="already"):
+        make_key(tmp_path / "key")
+    assert (tmp_path / "key").read_bytes() == before
+    assert repr(key) == "Key()"
+
+
+@pytest.mark.parametrize("content", [b"", b"not base64!", b"c2hvcnQ=\n"])
+def test_a_file_that_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(KeyTrouble, match="it is not a key"):
+        read_key(path)
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o644, 0o660])
+def test_a_key_others_can_read_is_refused(key: Key, tmp_path: Path, mode: int) -> None:
+    os.chmod(tmp_path / "key", mode)
+    with pytest.raises(KeyTrouble, match="Other users of this machine can read the key"):
+        read_key(tmp_path / "key")
+
+
+def test_a_stored_credential_is_in_no_table_and_no_file_in_clear(store: Store) -> None:
+    make_key(store.home / "key")
+    store.set_secret("erp", {"username": "TIEOUT", "password": CANARY}, "Anna")
+    assert store.secret("erp") == {"username": "TIEOUT", "password": CANARY}
+    [note] = store.secrets()
+    assert (note.name, note.set_by) == ("erp", "Anna")
+    with store.database.read() as connection:
+        sealed = connection.execute(text("SELECT sealed FROM app_secret")).scalar_one()
+    told = [entry.detail for entry in store.audit()]
+    assert CANARY not in sealed + str(note) + str(told)
+    for path in store.home.rglob("*"):
+        if path.is_file():
+            assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_credential_can_be_set_again_and_a_missing_one_is_named(store: Store) -> None:
+    make_key(store.home / "key")
+    store.set_secret("erp", {"password": "old"}, "Anna")
+    store.set_secret("erp", {"password": "new"}, "Ben")
+    assert store.secret("erp") == {"password": "new"}
+    with pytest.raises(Misconfigured, match="No credentials are stored for planning"):
+        store.secret("planning")
+
+
+def test_under_another_key_nothing_stored_is_overwritten(store: Store) -> None:
+    first = make_key(store.home / "key")
+    store.set_secret("erp", {"password": "old"}, "Anna")
+    (store.home / "key").rename(store.home / "key.old")
+    with pytest.raises(KeyTrouble, match=first.fingerprint):
+        store.secret("erp")
+    second = make_key(store.home / "key")
+    for name in ("erp", "planning"):
+        with pytest.raises(KeyTrouble) as refused:
+            store.set_secret(name, {"password": "new"}, "Anna")
+        assert first.fingerprint in refused.value.what
+        assert second.fingerprint in refused.value.what
+    (store.home / "key").unlink()
+    (store.home / "key.old").rename(store.home / "key")
+    assert store.secret("erp") == {"password": "old"}
