@@ -131,9 +131,9 @@ class SmallAis:
         return self._next(rid)
 
     def _next(self, rid: str) -> Response:
-        name, rows, start, size, token, linked, since = self.cursors[rid]
-        if start:
+        if self.cursors[rid][2]:
             self.between_pages()
+        name, rows, start, size, token, linked, since = self.cursors[rid]
         if self.clock.seconds - since > 60:
             return json_response(500, EXPIRED)
         more = start + size < len(rows)

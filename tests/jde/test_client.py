@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tieout.errors import Refused
+from tieout.errors import Refused, Unavailable
 from tieout.jde import query
 from tieout.jde.client import Jde
 from tieout.jde.tables import ACCOUNT_LEDGER
@@ -78,3 +78,176 @@ def test_an_expired_result_set_goes_on_after_the_last_line(ledger: Desk) -> None
     for frame in pages:
         found += frame["document"].to_list()
     assert found == TEN
+
+
+def test_a_session_lost_between_pages_goes_on_after_the_last_line(ledger: Desk) -> None:
+    pages = ledger.client().read(ACCOUNT_LEDGER, None)
+    found = next(pages)["document"].to_list()
+    ledger.ais.tokens.clear()
+    found += [d for frame in pages for d in frame["document"]]
+    assert found == TEN
+
+
+LOST_PAGES = [
+    {"kind": "cut_after"}, {"kind": "cut_before"}, {"kind": "truncate"},
+    {"kind": "status_after", "status": 502, "body": "<html>"},
+    {"kind": "status", "status": 500, "body": '{"sysErrors":[{"TITLE":"JAS_MSG347: expired"}]}'},
+    {"kind": "replace", "find": "^.*$", "body": '{"sysErrors":[{"TITLE":"JAS_MSG347: expired"}]}'},
+    {"kind": "status", "status": 444, "body": '{"message":"Invalid Token"}'},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LOST_PAGES, ids=lambda f: f"{f['kind']}-{f.get('status', '')}")
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_a_lost_page_is_neither_skipped_nor_read_twice(
+    ledger: Desk, fault: dict[str, Any], page: int
+) -> None:
+    ledger.fault(path="/next", nth=page, **fault)
+    assert documents(ledger.client()) == TEN
+
+
+def test_a_result_set_that_always_expires_ends_with_advice(ledger: Desk) -> None:
+    body = '{"sysErrors":[{"TITLE":"JAS_MSG347: The query results expired."}]}'
+    ledger.fault("status", path="/dataservice", status=200, body=body, times=99)
+    with pytest.raises(Refused, match="broke off the reading of F0911 4 times") as refused:
+        documents(ledger.client())
+    assert "page_rows" in refused.value.do
+
+
+def test_next_pages_are_asked_from_our_own_address(ledger: Desk) -> None:
+    documents(ledger.client())
+    queries = [e["query"] for e in ledger.box.control("log", {})["log"] if "/next" in e["path"]]
+    assert len(queries) == 3
+    assert all("|" not in query and "%7C" in query for query in queries)
+
+
+def test_more_rows_without_a_link_is_refused(ledger: Desk) -> None:
+    ledger.fault("replace", path="dataservice$", find='"links":.*', body='"links":[]}')
+    with pytest.raises(Refused, match="offers no link"):
+        documents(ledger.client())
+
+
+def test_links_that_lead_in_a_circle_are_refused(ledger: Desk) -> None:
+    def back_to_the_start() -> None:
+        for cursor in ledger.ais.cursors.values():
+            cursor[2] = 0
+
+    ledger.ais.between_pages = back_to_the_start
+    with pytest.raises(Refused, match="circle"):
+        documents(ledger.client())
+
+
+def test_pages_without_end_are_refused_by_a_proved_read(ledger: Desk) -> None:
+    new = iter(range(1000))
+
+    def grow() -> None:
+        for cursor in ledger.ais.cursors.values():
+            for _ in range(3):
+                last = dict(cursor[1][-1], F0911_DOC=cursor[1][-1]["F0911_DOC"] + 1 + next(new))
+                cursor[1].append(last)
+
+    ledger.ais.between_pages = grow
+    with pytest.raises(Refused, match="circle"):
+        ledger.client().read_proved(ACCOUNT_LEDGER, None)
+
+
+def test_a_line_that_stands_on_two_pages_is_read_once(ledger: Desk) -> None:
+    def one_back() -> None:
+        for cursor in ledger.ais.cursors.values():
+            cursor[2] -= 1
+
+    ledger.ais.between_pages = one_back
+    assert documents(ledger.client()) == TEN
+
+
+def test_an_error_inside_a_successful_answer_is_refused_in_its_words(ledger: Desk) -> None:
+    body = '{"sysErrors":[{"TITLE":"No such column F0911.XX","DESC":"d"}]}'
+    ledger.fault("status", path="dataservice$", status=200, body=body, times=9)
+    with pytest.raises(Refused, match=r"No such column F0911\.XX"):
+        documents(ledger.client())
+    with pytest.raises(Refused, match=r"No such column F0911\.XX"):
+        ledger.client().count(ACCOUNT_LEDGER, None)
+
+
+def test_a_renamed_column_is_refused(ledger: Desk) -> None:
+    ledger.fault("replace", path="dataservice$", find="F0911_AA", body="F0911_AMOUNT")
+    with pytest.raises(Refused, match="form that is not understood"):
+        documents(ledger.client())
+
+
+def test_a_failed_query_is_asked_once_more_in_a_new_session(ledger: Desk) -> None:
+    client = ledger.client()
+    client.sign_in()
+    ledger.fault("status", path="dataservice$", status=500, body='{"message":"HTML server gone"}')
+    assert client.count(ACCOUNT_LEDGER, None) == 10
+    assert len(ledger.asked("tokenrequest")) == 2
+    ledger.fault("status", path="dataservice$", status=500, body='{"message":"gone"}', times=9)
+    with pytest.raises(Unavailable, match="gone"):
+        client.count(ACCOUNT_LEDGER, None)
+
+
+def test_reading_by_keys_needs_no_links(ledger: Desk) -> None:
+    frames = list(ledger.client().read_by_keys(ACCOUNT_LEDGER, query.equal("company", "00001")))
+    assert [f.height for f in frames] == [3, 3, 3, 1]
+    assert pl.concat(frames)["document"].to_list() == TEN
+    assert ledger.asked("dataservice/next") == []
+
+
+def test_chosen_columns_come_in_their_order_and_without_the_key(ledger: Desk) -> None:
+    frames = list(ledger.client().read(ACCOUNT_LEDGER, None, columns=["fiscal_year", "amount"]))
+    assert frames[0].columns == ["fiscal_year", "amount"]
+    assert sum(f.height for f in frames) == 10
+
+
+# --- proof ----------------------------------------------------------------------------------------
+
+
+def test_rows_cut_off_by_a_fetch_limit_are_read_by_keys(ledger: Desk) -> None:
+    ledger.ais.hidden_after = 5  # rows of one result set; nothing announces it
+    rows, proof = ledger.client(page_rows=4).read_proved(ACCOUNT_LEDGER, None)
+    assert rows["document"].to_list() == TEN
+    assert proof.holds
+
+
+def test_rows_that_no_way_of_reading_shows_are_refused_with_the_limit_named(ledger: Desk) -> None:
+    ledger.ais.hidden_after = 3
+    with pytest.raises(Refused, match="counts 10 rows of F0911 but shows 3: a DB fetch limit"):
+        ledger.client(page_rows=4).read_proved(ACCOUNT_LEDGER, None)
+
+
+def test_a_line_posted_while_we_read_makes_us_read_again(ledger: Desk) -> None:
+    def post_one() -> None:
+        ledger.ais.between_pages = lambda: None
+        row = dict(ledger.ais.tables["F0911"][0], DOC=50)
+        ledger.ais.tables["F0911"].append(row)
+
+    ledger.ais.between_pages = post_one
+    rows, proof = ledger.client().read_proved(ACCOUNT_LEDGER, None, sums=["amount"])
+    assert rows["document"].to_list() == [50, *TEN]
+    assert proof.holds
+
+
+def test_an_amount_edited_while_we_read_makes_us_read_again(ledger: Desk) -> None:
+    def edit() -> None:
+        ledger.ais.between_pages = lambda: None
+        ledger.ais.tables["F0911"][0]["AA"] = Decimal("99.00")
+
+    ledger.ais.between_pages = edit
+    rows, _ = ledger.client().read_proved(ACCOUNT_LEDGER, None, sums=["amount"])
+    assert rows["amount"][0] == Decimal("99.0000")
+
+
+def test_a_ledger_that_never_rests_is_refused_after_three_reads(ledger: Desk) -> None:
+    def post_one() -> None:
+        row = dict(ledger.ais.tables["F0911"][-1])
+        ledger.ais.tables["F0911"].append(row | {"DOC": row["DOC"] + 1})
+
+    ledger.ais.between_pages = post_one
+    with pytest.raises(Refused, match="changed while it was read, 3 times"):
+        ledger.client().read_proved(ACCOUNT_LEDGER, None)
+
+
+def test_nothing_is_proved_as_nothing(desk: Desk) -> None:
+    rows, proof = desk.client().read_proved(ACCOUNT_LEDGER, None, sums=["amount"])
+    assert rows.schema == pl.Schema(ACCOUNT_LEDGER.schema)
+    assert (rows.height, proof.before.count, proof.before.sums) == (0, 0, (("amount", Decimal(0)),))

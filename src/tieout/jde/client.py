@@ -329,9 +329,14 @@ def _unseen(table: Table, previous: pl.DataFrame | None, new: pl.DataFrame) -> p
     """
     if previous is None or new.is_empty():
         return new
-    first = new.select(table.key).row(0, named=True)
-    same = pl.all_horizontal(pl.col(n).eq_missing(pl.lit(v)) for n, v in first.items())
-    places = previous.select(same.arg_true()).to_series()
+    key = list(table.key)
+    first = new.select(key).row(0, named=True)
+    narrow = next((k for k in key if previous.schema[k] == pl.Int64), key[0])  # few share it
+    places = previous.get_column(narrow).eq_missing(first[narrow]).arg_true()
+    if places.is_empty():
+        return new
+    same = pl.all_horizontal(pl.col(k).eq_missing(pl.lit(v)) for k, v in first.items())
+    places = places.filter(previous.select(key)[places].select(same).to_series())
     if places.is_empty():
         return new
     return new.join(
