@@ -82,9 +82,11 @@ def test_a_request_nested_beyond_reason_is_refused(tmp_path: Path) -> None:
     """J061"""
     with practice(tmp_path) as ais:
         query: dict[str, Any] = {"condition": [where("DOC", "EQUAL", "1")]}
-        for _ in range(200):
+        for depth in range(200):
             query = {"complexQuery": [{"andOr": "AND", "query": query}]}
-        assert ais.ask(query=query).status_code == 200
+            if depth == 15:
+                assert ais.documents(query=query) == [1]
+        assert ais.ask(query=query).status_code == 500
         text = '{"a":' * 50_000 + "1" + "}" * 50_000
         headers = {"Content-Type": "application/json", "jde-AIS-Auth": ais.token}
         answer = ais.send("POST", "/v2/dataservice", content=text.encode(), headers=headers)
