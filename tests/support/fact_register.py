@@ -1,4 +1,4 @@
-"""The register of vendor facts (docs/vendor-facts*.md) read as a table, and what must hold of it."""
+"""The register of vendor facts (docs/vendor-facts*.md) as a table, and what must hold of it."""
 
 from __future__ import annotations
 
