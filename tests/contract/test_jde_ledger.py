@@ -103,6 +103,8 @@ def test_text_is_kept_as_jde_keeps_it(tmp_path: Path) -> None:
     assert len(ledger.rows("F0006")) == 3
     assert ledger.update("F0006", {"CO": "00001"}, {"MCU": "M30"}) == 1
     assert ledger.delete("F0006", {"CO": "00001"}) == 1
+    ledger.insert("F0005", [{"SY": "09", "RT": "LT", "KY": "AA"}])
+    assert ledger.rows("F0005")[0]["KY"] == "        AA"  # user defined codes too
     row = ledger.rows("F0006", {"MCU": "30"})[0]
     assert (row["RP50"], row["AN8"], row["D1J"]) == ("", 0, 0)
 

@@ -222,6 +222,14 @@ OBJ C6 Object Account; SUB C8 Subsidiary; DL01..DL05 C30 Description; SY C4 Syst
     + _AUDIT
 )
 
+_F0005 = (
+    """
+SY C4 Product Code; RT C2 User Defined Codes; KY R10 Codes; DL01 C30 Description;
+DL02 C30 Description 2; SPHD C10 Special Handling; UDCO C1 User Defined Code Ownership;
+HRDC C1 Hard Coded"""
+    + _AUDIT
+)
+
 _F0013 = "CRCD C3 Currency Code; DL01 C30 Description; CDEC C1 Decimals; CKR C1 Check Routine"
 
 _F0025 = (
@@ -262,6 +270,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
                 "CTRY FY LT CO MCU OBJ SUB SBLT SBL AID", "CO LT CTRY FY",
             ),
             _table("F0901", "Account Master", _F0901, "AID", "MCU OBJ SUB", "CO OBJ SUB MCU"),
+            _table("F0005", "User Defined Code Values", _F0005, "SY RT KY"),
             _table("F0006", "Business Unit Master", _F0006, "MCU", "CO", "STYL CO"),
             _table("F0010", "Company Constants", _F0010, "CO"),
             _table("F0008", "Date Fiscal Patterns", _F0008, "DTPN DFYJ FQ"),
