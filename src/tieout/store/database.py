@@ -221,7 +221,8 @@ def saying_what_failed() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        trouble = _from_sqlite(error) or _from_postgres(error)
+        embedded = isinstance(error.orig, sqlite3.Error)
+        trouble = _from_sqlite(error) if embedded else _from_postgres(error)
         if trouble is None:
             raise
         raise trouble from error
@@ -271,10 +272,8 @@ def _database_gone(evidence: str) -> Refused:
     )
 
 
-def _from_sqlite(error: DBAPIError) -> Exception | None:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is None:
-        return None
+def _from_sqlite(error: DBAPIError) -> Trouble | None:
+    code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     words = str(error.orig)
     if code == sqlite3.SQLITE_READONLY_DBMOVED:
         return _database_gone(words)
@@ -303,7 +302,7 @@ def _from_sqlite(error: DBAPIError) -> Exception | None:
     return None
 
 
-def _from_postgres(error: DBAPIError) -> Exception | None:
+def _from_postgres(error: DBAPIError) -> Trouble | None:
     state: Any = getattr(error.orig, "sqlstate", None)
     if state in ("40001", "40P01"):
         return TryAgain(
