@@ -225,4 +225,9 @@ def test_an_unknown_event_company_or_account_is_named(made: Practice) -> None:
         made.events({"name": "backdated", "company": "00007"})
     with pytest.raises(LookupError, match="no account"):
         made.events({"name": "backdated", "account": "1.2"})
-    assert len(EVENTS) == 20
+    assert len(EVENTS) == 21
+
+
+def test_the_notes_name_where_the_odd_cases_are(made: Practice) -> None:
+    notes = made.events({"name": "notes"})["notes"]
+    assert {"late", "recoded", "summary", "unmapped unit", "unposted 00070"} <= set(notes)

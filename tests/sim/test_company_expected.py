@@ -104,6 +104,13 @@ def test_a_unit_outside_the_cost_center_filter_holds_1204_dollars(company: Compa
     assert total == Decimal("1204.00")
 
 
+def test_a_job_account_has_another_level_of_detail_and_a_code_of_its_own(company: Company) -> None:
+    row = company.ledger.rows("F0901", {"AID": company.notes["project account"]})[0]
+    assert (row["LDA"], row["OBJ"], row["SUB"]) == ("9", "7100", "REBUILD")
+    total = sum(a for k, a in company.expected.lines().items() if k.account == "7100.REBUILD")
+    assert total == Decimal("806.50")
+
+
 def test_a_summary_counts_once_and_its_details_are_still_there(company: Company) -> None:
     account, _ = company.notes["summary"]
     rows = company.ledger.rows("F0911", {"AID": account})

@@ -24,6 +24,7 @@ class FiscalYear:
     ends: tuple[date, ...]
 
 
+@cache
 def julian(day: date) -> int:
     """CYYDDD as JDE stores dates (jde-gl §2.1)."""
     return (day.year - 1900) * 1000 + day.timetuple().tm_yday

@@ -85,6 +85,7 @@ class Account:
     edit: str = ""
     currency: str = ""
     recoded: tuple[str, str, str] | None = None
+    level: str = "6"
 
     @property
     def code(self) -> str:
@@ -199,7 +200,7 @@ def _add_special(chart: Chart) -> None:
     for company in chart.companies.values():
         for object_account, (category, _) in NATURAL.items():
             if category == "HDR":
-                chart.add(company.unit, object_account, edit="N")
+                chart.add(company.unit, object_account, edit="N").level = "3"
         for object_account in TREASURY_ACCOUNTS:
             unit = TREASURY[company.code]
             if f"{unit}.{object_account}" not in chart.texts:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from tieout.sim.company import changes, entries, mishaps
+from tieout.sim.company.make import NOTES
 from tieout.sim.company.scene import Body, Scene
 
 EVENTS: dict[str, Callable[[Scene, Body], dict[str, Any]]] = {
@@ -30,6 +32,14 @@ EVENTS: dict[str, Callable[[Scene, Body], dict[str, Any]]] = {
     "hide_unit": mishaps.hide_unit,
     "show_unit": mishaps.show_unit,
 }
+
+
+def notes(scene: Scene, body: Body) -> dict[str, Any]:
+    """Where the odd cases of the demo company are, as it was made; nothing happens."""
+    return {"notes": json.loads(scene.ledger.recall(NOTES) or "{}"), "touched": []}
+
+
+EVENTS["notes"] = notes
 
 
 class Events:

@@ -74,11 +74,10 @@ def account_rows(chart: Chart) -> Iterator[Row]:
         unit, object_account, subsidiary = account.recoded or (
             account.unit, account.object, account.subsidiary,
         )  # fmt: skip
-        heading = account.category == "HDR"
         name = f"{account.name}, recoded" if account.recoded else account.name
         row: Row = {
             "CO": account.company, "AID": account.id, "MCU": unit, "OBJ": object_account,
-            "SUB": subsidiary, "DL01": name, "LDA": "3" if heading else "6",
+            "SUB": subsidiary, "DL01": name, "LDA": account.level,
             "PEC": account.edit, "BILL": "N", "CRCD": account.currency,
             "R001": account.category,
         }  # fmt: skip

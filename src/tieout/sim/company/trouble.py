@@ -19,6 +19,10 @@ REMARKS = (
     "'leading quote", "100% <b>bold</b> & more", "00012592", "1.204,00", "NULL", "🔩 hex bolts",
 )  # fmt: skip
 UNMAPPED_UNIT_TOTAL = 120_400  # 1,204.00 USD, all in one odd unit
+PROJECT_ACCOUNT, PROJECT_LEVEL = (
+    "36.7100.REBUILD",
+    "9",
+)  # F0901.LDA 8 and 9 are job cost (jde-gl §1.2)
 RECODED = ("32.6480", ("34", "6490", "RECODED"))
 TWO_NAMES = ("15.7010", "Rent, marketing hall")
 
@@ -111,13 +115,17 @@ class Cases:
         self.notes["zero cell"] = netted
 
     def members(self) -> None:
-        """A unit outside the filter of the cost center list, a recoded account, a second name."""
+        """A unit and an account that list filters leave out, a recoded account, a second name."""
         parts = (usd(700), usd(354, 10), usd(149, 90))
         for code, amount, month in zip(
             ("J77.6450", "J77.6550.REBUILD", "J77.6450"), parts, (3, 7, 11), strict=True
         ):
             self.entry(code, amount, date(2025, month, 19), "Line 7 rebuild")
         self.notes["unmapped unit"] = "J77"
+        for month, amount in ((4, usd(500, 25)), (9, usd(306, 25))):
+            self.entry(PROJECT_ACCOUNT, amount, date(2025, month, 23), "Line 7 rebuild, advice")
+        self.account(PROJECT_ACCOUNT).level = PROJECT_LEVEL
+        self.notes["project account"] = self.account(PROJECT_ACCOUNT).id
         code, new = RECODED
         for year in (2024, 2025):
             for month in (2, 5, 8, 11):
