@@ -191,19 +191,6 @@ def test_a_changed_import_is_refused_before_anything_is_touched(
     assert "Nothing was changed in Anaplan" in caught.value.sentence()
 
 
-def test_a_file_comes_back_as_it_was_written_by_an_export(planning: Planning) -> None:
-    planning.fill_lists()
-    action = planning.client.action("Load GL Actuals")
-    planning.load(action, FRAME, ACTUALS)
-    export = planning.client.find("exports", "GL Actuals Export")
-    task = planning.client.start(
-        "exports", export.id, planning.client.task_ids("exports", export.id)
-    )
-    assert planning.client.wait("exports", export.id, task, name=export.name).outcome == "ok"
-    text = b"".join(planning.client.download(export.id)).decode()
-    assert "Name of 8740.TRAVEL" in text
-
-
 def test_a_html_page_instead_of_json_is_told_as_such(planning: Planning) -> None:
     planning.client.resolve()
     planning.fault(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from planning import Planning
 
-from tieout.errors import Refused
+from tieout.errors import Busy, Refused, Trouble, Unavailable
 from tieout.sim.box import Request, Response, System, json_response
 
 MODEL = {"id": "M", "name": "FP&A 2026", "currentWorkspaceId": "w",
@@ -128,3 +130,43 @@ def test_an_archived_model_is_told_before_anything_is_read(served: Serve) -> Non
 def test_an_unknown_state_of_a_model_does_not_stop_anything(served: Serve) -> None:
     odd = MODEL | {"activeState": "SOMETHING_NEW", "newField": [1]}
     assert served(Listing(lambda _: {}, [odd])).client.resolve().name == "FP&A 2026"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (400, Refused, "did not understand"),
+        (403, Refused, "may not do this"),
+        (404, Refused, "does not know this"),
+        (409, Busy, "stayed so for 10 minutes"),
+        (422, Refused, "archived"),
+        (424, Refused, "offline"),
+        (425, Refused, "deployed"),
+        (418, Refused, "answered 418"),
+        (500, Unavailable, "answered 500"),
+        (504, Unavailable, "answered 504"),
+    ],
+)
+def test_every_status_is_told_in_words_with_a_remedy(
+    planning: Planning, status: int, kind: type[Trouble], words: str
+) -> None:
+    planning.client.resolve()
+    planning.fault("status", path="/lists$", status=status, body='{"m":"vendor said"}', times=999)
+    with pytest.raises(kind, match=words) as caught:
+        planning.client.all("lists")
+    assert type(caught.value) is kind
+    assert "vendor said" in caught.value.evidence
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "absent", "text"])
+def test_429_is_waited_for_in_each_form_of_retry_after(planning: Planning, form: str) -> None:
+    planning.client.resolve()
+    at = format_datetime(planning.clock.now() + timedelta(seconds=20), usegmt=True)
+    header = {"seconds": "20", "date": at, "text": "soon"}
+    headers = {"Retry-After": header[form]} if form in header else {}
+    planning.fault("status", path="/lists$", status=429, headers=headers, times=2)
+    planning.clock.slept.clear()
+    assert planning.client.all("lists")
+    least = 18 if form in ("seconds", "date") else 0.2
+    assert len(planning.clock.slept) == 2
+    assert least <= planning.clock.slept[0] <= 21

@@ -141,8 +141,9 @@ def test_a_busy_model_is_waited_for(planning: Planning, ready: Action, status: i
     assert planning.clock.slept.count(5.0) >= 1
 
 
-def test_failed_polls_are_borne(planning: Planning, ready: Action) -> None:
-    planning.fault("status", method="GET", path=r"/tasks/\w+$", status=503, times=12)
+@pytest.mark.parametrize("status", [500, 503])
+def test_failed_polls_are_borne(planning: Planning, ready: Action, status: int) -> None:
+    planning.fault("status", method="GET", path=r"/tasks/\w+$", status=status, times=12)
     assert run(planning, ready).outcome == "ok"
 
 

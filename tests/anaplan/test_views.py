@@ -103,3 +103,13 @@ def test_codes_stay_text_and_a_list_without_items_is_empty(planning: Planning) -
     got = planning.client.list_items(planning.client.find("lists", "Companies").id)
     assert got["code"].to_list() == ["00001", "00060"]
     assert got["name"].to_list() == ["Name of 00001", "Name of 00060"]
+
+
+def test_an_export_is_read_back_as_the_same_cells(loaded: Planning) -> None:
+    client = loaded.client
+    export = client.find("exports", "GL Actuals Export")
+    task = client.start("exports", export.id, client.task_ids("exports", export.id))
+    assert client.wait("exports", export.id, task, name=export.name).outcome == "ok"
+    dimensions = client.dimensions(client.find("views", "GL Actuals").id)
+    got = client.read_export(export.id, dimensions).select(*dimensions, "value")
+    assert got.sort(dimensions).equals(loaded.cells().sort(dimensions))

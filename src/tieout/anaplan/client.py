@@ -14,7 +14,7 @@ from tieout.anaplan.session import Session, part
 from tieout.anaplan.tasks import Progress, Tasks
 from tieout.anaplan.token import WHO, Credentials, Tokens
 from tieout.anaplan.views import Views
-from tieout.anaplan.wire import FileLayout
+from tieout.anaplan.wire import FileLayout, cells
 from tieout.clock import Clock
 from tieout.errors import Misconfigured, Refused
 from tieout.http import Http
@@ -226,6 +226,13 @@ class Anaplan:
         Totals are cells too, if the view shows them: leave out items that are parents.
         """
         return self._views.read(view_id)
+
+    def read_export(self, export_id: str, dimensions: Sequence[str]) -> pl.DataFrame:
+        """The non-zero cells in the file of an export that has just been run and waited for.
+
+        Shaped as by `read_view`. `dimensions` names them all; one of them may stand side by side.
+        """
+        return cells(b"".join(self.download(export_id)), dimensions, None).frame
 
 
 def _reads_file(entry: Named) -> bool:

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 from tieout.anaplan.token import WHO, Tokens
 from tieout.anaplan.wire import page_of
 from tieout.clock import Clock
-from tieout.errors import Busy, Refused
-from tieout.http import Answer, Http
+from tieout.errors import Busy, Refused, Unavailable
+from tieout.http import SERVER_ERROR_STATUS, Answer, Http
 
 PAGES_MAX = 10_000
 BUSY_STATUSES = (409, 410, 423)  # another task holds the model, or the object has just moved
@@ -101,9 +101,14 @@ class Session:
 
 
 def accepted(answer: Answer, what: str, *also: int) -> Answer:
-    """`answer` if its status is 2xx or one of `also`; else Refused, in words."""
+    """`answer` if its status is 2xx or in `also`; else Refused in words, or Unavailable (5xx)."""
     if answer.ok or answer.status in also:
         return answer
+    if answer.status >= SERVER_ERROR_STATUS:
+        raise Unavailable(
+            f"Anaplan answered {answer.status} ({what}).",
+            do="Try again later.", evidence=answer.excerpt(),
+        )  # fmt: skip
     meaning, remedy = MEANINGS.get(answer.status, (f"Anaplan answered {answer.status}", ""))
     raise Refused(
         f"{meaning} ({what}, status {answer.status}).",
