@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -106,7 +107,11 @@ def test_a_key_others_can_read_is_refused(key: Key, tmp_path: Path, mode: int) -
         read_key(tmp_path / "key")
 
 
-def test_a_stored_credential_is_in_no_table_and_no_file_in_clear(store: Store) -> None:
+def test_a_stored_credential_is_in_no_table_no_file_and_no_log_in_clear(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("sqlalchemy").setLevel(logging.DEBUG)
     make_key(store.home / "key")
     store.set_secret("erp", {"username": "TIEOUT", "password": CANARY}, "Anna")
     assert store.secret("erp") == {"username": "TIEOUT", "password": CANARY}
@@ -115,7 +120,9 @@ def test_a_stored_credential_is_in_no_table_and_no_file_in_clear(store: Store) -
     with store.database.read() as connection:
         sealed = connection.execute(text("SELECT sealed FROM app_secret")).scalar_one()
     told = [entry.detail for entry in store.audit()]
-    assert CANARY not in sealed + str(note) + str(told)
+    logging.getLogger("sqlalchemy").setLevel(logging.NOTSET)
+    assert "INSERT INTO app_secret" in caplog.text, "the log is as talkative as it can be"
+    assert CANARY not in sealed + str(note) + str(told) + caplog.text
     for path in store.home.rglob("*"):
         if path.is_file():
             assert CANARY.encode() not in path.read_bytes(), path
