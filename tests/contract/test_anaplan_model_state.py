@@ -93,6 +93,20 @@ def test_a_model_that_may_not_be_changed_says_so(
     assert anaplan.on_model("POST", path, json={"localeName": "en_US"}).status_code == 200
 
 
+def test_the_calendar_and_the_versions_can_be_read_but_not_changed(anaplan: Practice) -> None:
+    """A091"""
+    assert anaplan.get("/currentPeriod")["currentPeriod"] == {
+        "periodText": "Dec 25", "lastDay": "2025-12-31",
+        "calendarType": "Calendar Months/Quarters/Years",
+    }  # fmt: skip
+    calendar = anaplan.get("/modelCalendar")["modelCalendar"]
+    assert calendar["fiscalYear"]["endDate"] == "2025-12-31"
+    assert (calendar["pastYearsCount"], calendar["futureYearsCount"]) == (1, 0)
+    assert [v["name"] for v in anaplan.get("/versions")["versionMetadata"]] == ["Actual"]
+    change = {"date": "2025-01-01"}
+    assert anaplan.on_model("PUT", "/currentPeriod", json=change).status_code == 405
+
+
 def test_a_person_can_type_over_a_cell_and_add_members(anaplan: Practice) -> None:
     anaplan.person("add_item", list="Accounts", code="6000", name="Travel", parent="PL")
     where = {"members": ["00001", "6000", "Jan 24"]}

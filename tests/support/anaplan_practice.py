@@ -27,7 +27,7 @@ class Practice:
 
     def __init__(self, url: str, system: AnaplanSystem, clock: PracticeClock) -> None:
         self.url, self.system, self.clock = url, system, clock
-        self.http = httpx2.Client(timeout=30)
+        self.http = httpx2.Client(timeout=30, verify=False)
         self.token = ""
         self.workspace = self.one("select id from workspaces")
         self.model = self.one("select id from models where name = 'Small'")

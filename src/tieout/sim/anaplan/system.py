@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from tieout.sim.anaplan import (
     auth,
+    calendar,
     catalog,
     cell_write,
     cells,
@@ -70,6 +71,9 @@ MODEL_ROUTES = (
     _route("POST", "/status", catalog.status),
     _route("POST", "/open", catalog.open_model),
     _route("POST", "/close", catalog.close_model),
+    _route("GET", "/currentPeriod", calendar.get_current_period),
+    _route("GET", "/modelCalendar", calendar.get_model_calendar),
+    _route("GET", "/versions", calendar.get_versions),
     _route("GET", "/files", files.list_files),
     _route("POST", "/files/{file}", files.announce),
     _route("GET", "/files/{file}", files.get_file),
