@@ -137,6 +137,32 @@ def test_links_that_lead_in_a_circle_are_refused(ledger: Desk) -> None:
         documents(ledger.client())
 
 
+def test_links_that_lead_back_to_an_earlier_page_are_refused(ledger: Desk) -> None:
+    starts = iter([3, 0, 3, 0])
+
+    def back_and_forth() -> None:
+        for cursor in ledger.ais.cursors.values():
+            cursor[2] = next(starts)
+
+    ledger.ais.between_pages = back_and_forth
+    with pytest.raises(Refused, match="circle"):
+        documents(ledger.client())
+
+
+def test_a_long_read_moves_to_a_new_session_before_the_old_one_ends(ledger: Desk) -> None:
+    ledger.ais.between_pages = lambda: ledger.clock.sleep(45)
+    ledger.ais.lives = {"sessionTimeout": "30", "timeToLive": "2"}
+    assert documents(ledger.client(page_rows=1)) == TEN
+    log = ledger.box.control("log", {})["log"]
+    assert {entry["status"] for entry in log} == {200}
+    assert len(ledger.asked("tokenrequest")) > 2
+
+
+def test_a_read_may_be_broken_off_often_as_long_as_it_gets_on(ledger: Desk) -> None:
+    ledger.ais.between_pages = lambda: ledger.clock.sleep(61)
+    assert documents(ledger.client(page_rows=1)) == TEN
+
+
 def test_pages_without_end_are_refused_by_a_proved_read(ledger: Desk) -> None:
     new = iter(range(1000))
 
