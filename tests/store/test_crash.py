@@ -15,7 +15,7 @@ from tieout.store.store import Store
 
 Command = Callable[[Store, str, str], list[str]]
 Files = Callable[[], list[Path]]
-ACKNOWLEDGED_MAX = 25
+ACKNOWLEDGED_STEPS_MAX = 25
 KILLS = 2
 
 
@@ -62,7 +62,7 @@ def test_the_killed_step_is_done_once_when_it_is_tried_again(
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
     store: Store, run: str, child: Command, kill: int, dice: Random
 ) -> None:
-    wanted = dice.randint(1, ACKNOWLEDGED_MAX)
+    wanted = dice.randint(1, ACKNOWLEDGED_STEPS_MAX)
     process = subprocess.Popen(child(store, "for_ever", run), stdout=subprocess.PIPE)
     assert process.stdout is not None
     acknowledged = [process.stdout.readline().decode().strip() for _ in range(wanted)]

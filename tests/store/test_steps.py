@@ -9,8 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tieout.clock import SystemClock
 from tieout.errors import Busy, Refused
 from tieout.store.positions import OpenCell
+from tieout.store.runs import NewRun
 from tieout.store.steps import RESULT_BYTES_MAX, Step
 from tieout.store.store import Store
 
@@ -131,6 +133,20 @@ def test_replacing_retires_the_earlier_files_of_that_key_only(store: Store, run:
 def test_nothing_kept_reads_as_an_empty_frame_of_the_asked_schema(store: Store, flow: str) -> None:
     schema = pl.Schema({"account_id": pl.String(), "amount": AMOUNT})
     assert store.scan(store.current(flow, "lines"), schema).collect().schema == schema
+
+
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    home = tmp_path / "Büro [a-z]* #1? 100% 'x'"
+    home.mkdir(mode=0o700)
+    store = Store(home, SystemClock())
+    store.migrate()
+    run = store.new_run(NewRun("a/../b c", "load_actuals", "Anna")).id
+    store.run_step(run, "../read ?", lambda s: {"id": s.keep("../lines*", lines("1.0000")).id})
+    manifests = store.current("a/../b c", "../lines*")
+    assert store.scan(manifests).collect().equals(lines("1.0000"))
+    assert sorted(path.name for path in home.iterdir()) == ["records", "tieout.sqlite"]
+    assert manifests[0].path.startswith("a_b_c/_lines_/")
+    store.close()
 
 
 def test_bytes_come_back_as_they_were_and_a_changed_file_is_refused(store: Store, run: str) -> None:

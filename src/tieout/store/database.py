@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
     Table,
@@ -51,13 +52,13 @@ class TryAgain(Unavailable):
 
 
 class Database:
-    """One database; `engine` may be handed to the durable engine, which keeps its tables there."""
+    """One database; `engine` may be handed to a library that keeps its own tables in it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
-            self.engine = _sqlite_engine(url)
+            self.engine = _sqlite_engine(self.url.database or "")
         else:
             self.engine = create_engine(
                 url,
@@ -74,7 +75,7 @@ class Database:
         with saying_what_failed():
             # SQLite gives its journal the mode of the database: nobody else may read either.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        return cls(f"sqlite:///{path}")
+        return cls(URL.create("sqlite", database=str(path)))
 
     @property
     def is_sqlite(self) -> bool:
@@ -188,17 +189,17 @@ def journal_mode(library: tuple[int, ...]) -> str:
     return "WAL" if library >= WAL_SOUND_SINCE else "DELETE"
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_engine(path: str) -> Engine:
     # mode=rw: a database that was taken away is missed, not silently begun anew.
-    there = f"sqlite:///file:{quote(make_url(url).database or '')}?mode=rw&uri=true"
+    there = f"file:{quote(path)}?mode=rw&uri=true"
     engine = create_engine(
-        there, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
+        f"sqlite:///{there}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
     )
     mode = journal_mode(sqlite3.sqlite_version_info)
 
     @event.listens_for(engine, "connect")
     def settings(connection: sqlite3.Connection, _record: object) -> None:
-        # The durable engine shares this engine and opens its transactions as the driver does.
+        # Who is handed this engine without our options opens transactions as the driver does.
         connection.isolation_level = "IMMEDIATE"
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
         connection.execute(f"PRAGMA journal_mode = {mode}")

@@ -13,7 +13,7 @@ PRIVATE_MODE = 0o700
 PRIVATE_UMASK = 0o077
 MOUNTS = Path("/proc/self/mounts")
 # Locks of network file systems do not hold what SQLite needs (https://sqlite.org/wal.html).
-NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs"}
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs"}
 
 
 def make_home(home: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
@@ -31,6 +31,8 @@ ORPHAN_AGE_SECONDS_MIN = 86_400  # another worker's step may be between its file
 NAME_CHARACTERS_MAX = 60
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _PART = ".part"
+
+Key: TypeAlias = tuple[str, str, str, str, int]  # flow, kind, company, ledger, fiscal year
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Manifest:
     written_at: datetime
     sums: Mapping[str, str] = field(default_factory=dict)
     superseded_by: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What a newer file must share to take this one's place."""
+        return (self.flow, self.kind, self.company, self.ledger, self.fiscal_year)
 
     def brief(self) -> dict[str, object]:
         """What a step's result or an audit entry says about this file."""
@@ -112,7 +119,9 @@ class Records:
         """
         if not manifests:
             return pl.LazyFrame(schema=schema)
-        return pl.scan_parquet([self._path(manifest) for manifest in manifests])
+        paths = [self._path(manifest) for manifest in manifests]
+        # The home may have any name; nothing in a path of ours is a pattern.
+        return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
 
     def read_bytes(self, manifest: Manifest) -> bytes:
         """The kept bytes, checked against their hash."""
@@ -225,24 +234,20 @@ def _damaged(manifest: Manifest, why: str) -> Refused:
 # Manifest rows
 
 
-def add(connection: Connection, manifest: Manifest) -> None:
-    """Make a file visible."""
-    connection.execute(
-        insert(app_manifest),
-        {name: getattr(manifest, name) for name in Manifest.__slots__},
-    )
+def add(connection: Connection, manifests: Sequence[Manifest]) -> None:
+    """Make files visible."""
+    rows = [{name: getattr(m, name) for name in Manifest.__slots__} for m in manifests]
+    if rows:
+        connection.execute(insert(app_manifest), rows)
 
 
-def supersede(connection: Connection, newer: Manifest, besides: Sequence[str]) -> None:
-    """Retire the earlier files of `newer`'s key, but none of `besides` (ids of the same step)."""
+def supersede(connection: Connection, key: Key, run: str) -> None:
+    """Retire the visible files of `key` in favour of what `run` is about to add."""
+    columns = app_manifest.c
     connection.execute(
         update(app_manifest)
-        .where(
-            *_key(newer.flow, newer.kind, newer.company, newer.ledger, newer.fiscal_year),
-            app_manifest.c.superseded_by.is_(None),
-            app_manifest.c.id.not_in(besides),
-        )
-        .values(superseded_by=newer.run)
+        .where(*_key(*key), columns.superseded_by.is_(None))
+        .values(superseded_by=run)
     )
 
 

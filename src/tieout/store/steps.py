@@ -227,12 +227,12 @@ class Step:
         return committed
 
     def _commit_records(self, connection: Connection) -> None:
-        ids = [kept.manifest.id for kept in self._kept]
+        # Retire first, add afterwards: the files of one step never retire each other.
+        for key in sorted({kept.manifest.key for kept in self._kept if kept.replace}):
+            records.supersede(connection, key, self.run.id)
         for kept in self._kept:
             self._files.require(kept.manifest)
-            if kept.replace:
-                records.supersede(connection, kept.manifest, ids)
-            records.add(connection, kept.manifest)
+        records.add(connection, [kept.manifest for kept in self._kept])
 
     def _last_telling(self) -> audit.Telling:
         # The hashes of the files stand in the chain, so that a changed file contradicts it.

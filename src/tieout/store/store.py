@@ -31,6 +31,7 @@ from tieout.store.audit import Entry, Telling, Verdict
 from tieout.store.configs import Config
 from tieout.store.credentials import Author, SecretNote
 from tieout.store.database import Database
+from tieout.store.home import refuse_network_disk
 from tieout.store.mappings import SetMapping
 from tieout.store.positions import OpenCell
 from tieout.store.records import ORPHAN_AGE_SECONDS_MIN, Manifest, Records
@@ -48,6 +49,8 @@ class Store:
 
     def __init__(self, home: Path, clock: Clock, url: str | None = None) -> None:
         """Open the instance in `home`; `url` names a PostgreSQL database instead of its file."""
+        if not url:
+            refuse_network_disk(home)
         self.home, self.clock = home, clock
         self.database = Database(url) if url else Database.at(home / DATABASE_FILE)
         self.records = Records(home / RECORDS_DIRECTORY)
