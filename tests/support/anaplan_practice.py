@@ -25,18 +25,24 @@ LEDGER_HEAD = "Company,Account,Time,Amount,Note,Open,Due,Twice\n"
 class Practice:
     """A client without opinions, and the model's ids by name."""
 
-    def __init__(self, url: str, system: AnaplanSystem, clock: PracticeClock) -> None:
+    def __init__(
+        self, url: str, system: AnaplanSystem, clock: PracticeClock, model: str = "Small"
+    ) -> None:
         self.url, self.system, self.clock = url, system, clock
         self.http = httpx2.Client(timeout=30, verify=False)
         self.token = ""
         self.workspace = self.one("select id from workspaces")
-        self.model = self.one("select id from models where name = 'Small'")
-        self.second = self.one("select id from models where name = 'Second'")
+        self.model = self.one("select id from models where name = ?", model)
         self.path = f"/2/0/models/{self.model}"
 
-    def one(self, sql: str) -> str:
+    def one(self, sql: str, *values: str) -> str:
         """One value of the state, for finding ids."""
-        return str(self.system.state.row(sql)[0])
+        return str(self.system.state.row(sql, *values)[0])
+
+    @property
+    def second(self) -> str:
+        """The id of the other model of the workspace."""
+        return self.one("select id from models where name = 'Second'")
 
     def id(self, kind: str, name: str) -> str:
         """The id of an object of the small model."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tieout.sim.anaplan import build
 from tieout.sim.anaplan.state import LINE_ITEMS_ID, TIME_ID, State
+from tieout.sim.company.names import CATEGORIES
 
 YEARS = (2024, 2025, 2026)
 EMAIL = "tieout@example.com"
@@ -16,13 +17,14 @@ def make_demo_model(
     password: str,
     *,
     email: str = EMAIL,
-    account_parents: Sequence[tuple[str, str]] = (),
+    account_parents: Sequence[tuple[str, str]] = tuple(CATEGORIES.items()),
     cost_center_parents: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Make the practice model and its service user; the model's id.
 
-    `account_parents` and `cost_center_parents` are the roll-up members (code, name) the lists
-    start with; all other members arrive through the imports.
+    `account_parents` (by default the demo company's category codes 1) and `cost_center_parents`
+    are the roll-up members (code, name) the lists start with; all other members arrive through
+    the imports.
     """
     build.add_user(state, email, password, first="Tieout", last="Service")
     model = build.add_model(state, build.add_workspace(state, "Finance"), "FP&A 2026", YEARS)

@@ -216,8 +216,9 @@ def delete_file(exchange: Exchange) -> Response:
     """`DELETE …/files/{id}`: 204; only the private copy goes, the default stays (A033)."""
     file = exchange.thing("file", "file", "export").id
     for table in ("contents", "chunks"):
+        sql = f"delete from {table} where model = ? and file = ? and user = ?"  # noqa: S608 - ours
         exchange.state.do(
-            f"delete from {table} where model = ? and file = ? and user = ?",  # noqa: S608 - the table names are ours
+            sql,
             exchange.model, file, exchange.user,
         )  # fmt: skip
     return Response(204)

@@ -192,7 +192,7 @@ def module_cells(state: State, body: dict[str, Any]) -> list[dict[str, str]]:
 def overview(state: State) -> dict[str, Any]:
     """Counts, open and running tasks, and the most tasks a model ever had open or running."""
     counts = {
-        table: state.row(f"select count(*) from {table}")[0]  # noqa: S608 - the table names are ours
+        table: state.row(f"select count(*) from {table}")[0]  # noqa: S608 - our own names
         for table in ("tokens", "items", "cells", "chunks", "tasks", "dumps", "reads")
     }
     spans = state.rows("select model, started, finished from tasks where started is not null")

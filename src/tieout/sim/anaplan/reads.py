@@ -41,6 +41,7 @@ def start(exchange: Exchange) -> Response:
 def pump(state: State, now: float) -> None:
     """Finish the reads that are due, and forget those nobody asked for (A077)."""
     state.do("delete from reads where touched < ? and state = 'COMPLETE'", now - IDLE_SECONDS_MAX)
+    state.do("delete from pages where request not in (select id from reads)")
     due = now - STEPS * float(state.switch("task_step_seconds"))
     sql = "select id, model, kind, target from reads where state = 'IN_PROGRESS' and created <= ?"
     for id_, model, layout, target in state.rows(sql, due):

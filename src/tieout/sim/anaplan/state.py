@@ -6,7 +6,8 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class Item:
 class State:
     """The SQLite file and the few questions everything else asks of it.
 
-    Every caller holds `lock`; `commit` is called at the end of each request and control verb.
+    Every request and every control verb is one `change`.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -89,6 +90,17 @@ class State:
         with self.lock:
             self.db.commit()
             self.db.close()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """All or nothing: commit at the end, roll back when something breaks."""
+        with self.lock:
+            try:
+                yield
+            except BaseException:
+                self.db.rollback()
+                raise
+            self.db.commit()
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """All rows of a query."""

@@ -154,9 +154,8 @@ class AnaplanSystem:
         give_up = time.monotonic() + float(self.state.switch("busy_wait_seconds"))
         charged = False
         while True:
-            with self.state.lock:
+            with self.state.change():
                 response = self._answer(request, charged=charged)
-                self.state.db.commit()
             if response is not None:
                 return response
             charged = True
@@ -269,11 +268,9 @@ class AnaplanSystem:
         }  # fmt: skip
         if verb not in verbs:
             raise LookupError(f"no verb {verb!r}; there are {', '.join(sorted(verbs))}")
-        with self.state.lock:
+        with self.state.change():
             tasks.pump(self.state, self.clock.now())
-            answer = verbs[verb](body)
-            self.state.db.commit()
-        return answer
+            return verbs[verb](body)
 
     def _switch(self, body: dict[str, Any]) -> dict[str, Any]:
         if "name" in body:
