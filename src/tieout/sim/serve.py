@@ -7,12 +7,10 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 from tieout.sim.anaplan.demo_model import EMAIL, make_demo_model
@@ -146,16 +144,15 @@ def _write(file: Path, value: object) -> None:
 def main(
     home: Path, port: int = 0, *, seed: int = 1, lines: int = LINES_DEFAULT, trouble: bool = False
 ) -> None:
-    """Serve until SIGTERM or SIGINT; prints the addresses as one JSON line when ready."""
-    done = threading.Event()
+    """Serve until SIGTERM or SIGINT; prints the addresses as one JSON line when ready.
 
-    def finish(number: int, frame: FrameType | None) -> None:
-        done.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, finish)
+    Both signals are blocked in every thread and waited for, because a handler runs only when
+    the main thread wakes, and a signal that another thread receives does not wake it.
+    """
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
     running = start(home, port, seed=seed, lines=lines, trouble=trouble)
     sys.stdout.write(json.dumps(running.addresses) + "\n")
     sys.stdout.flush()
-    done.wait()
+    signal.sigwait(wanted)
     running.stop()
