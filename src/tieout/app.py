@@ -79,11 +79,12 @@ class Instance:
             raise Misconfigured(f"The flow {run.flow} is not configured any more.")
         evidence = Evidence()
         with ExitStack() as open_things:
-            jde = self._jde(project, project.jde(flow), evidence, open_things)
+            erp = project.jde(flow)
+            readers = [self._jde(project, erp, evidence, open_things) for _ in range(erp.readers)]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)
             yield World(
-                flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, jde=jde,
+                flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, readers=readers,
                 anaplan=anaplan, store=self.store, clock=self.clock,
                 dimensions=dimensions(project, flow.to), chunk_bytes=planning.chunk_bytes,
                 evidence=evidence,

@@ -84,6 +84,18 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
     )
 
 
+def join_folds(folds: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Folds of disjoint selections → one; a bucket split over selections is added up."""
+    names = [*_KEY, "lines", "amount", "misdated", "read"]
+    frames = [part.select(names) for part in folds if not part.is_empty()]
+    if not frames:
+        return empty({name: BUCKETS[name] for name in names})
+    sums = [pl.col(n).sum() for n in ("lines", "misdated")]
+    return pl.concat(frames).group_by(_KEY).agg(
+        *sums, amount=pl.col("amount").sum().cast(AMOUNT), read=pl.col("read").max()
+    ).select(names)  # fmt: skip
+
+
 def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
     """F0902 rows (net_01…net_14, debit_01…debit_14) → BALANCES, one row per period that moved.
 

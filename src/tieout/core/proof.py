@@ -68,6 +68,12 @@ def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFr
     ).select(buckets.columns)  # fmt: skip
 
 
+def not_tied(buckets: pl.DataFrame) -> pl.DataFrame:
+    """Held buckets whose lines and balance differ: reading them again may help."""
+    differ = pl.col("amount") != pl.col("balance")
+    return buckets.filter((pl.col("state") == HELD) & differ)
+
+
 def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
     """Hold buckets whose account and year F0902 showed before and shows no longer.
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tieout.flows.balances import read_accounts, read_balances
 from tieout.flows.cells import align, fold_cells, rows_to_send
 from tieout.flows.changes import look_for_changes
-from tieout.flows.ledger import (
-    plan_reads,
-    prove,
-    read_accounts,
-    read_again,
-    read_balances,
-    read_lines,
-    read_moved_lines,
-)
+from tieout.flows.lines import plan_reads, read_again, read_lines, read_moved_lines
 from tieout.flows.loading import load
+from tieout.flows.proving import prove
 from tieout.flows.read_back import close_the_run, close_the_tie_out, compare, read_back
 from tieout.flows.scope import list_years, read_reference
 from tieout.flows.world import Result, Run, Steps, World
@@ -62,9 +56,9 @@ def tie_out(run: Run, world: World[LoadActuals]) -> Result:
     step("read the calendar", read_reference, True)
     changes = {"everything": True, "years": step("list the years", list_years)["years"]}
     balances = step("read the balances", read_balances, run.id, changes)
-    for partition in balances["partitions"]:
-        title = _title(dict(zip(("company", "ledger", "year"), partition[:3], strict=True)))
-        step(f"prove {title}", prove, run.id, partition[:3], False)
+    for company, ledger, year, _ in balances["partitions"]:
+        place = {"company": company, "ledger": ledger, "year": year}
+        step(f"prove {_title(place)}", prove, run.id, place, False)
     step("fold into cells", fold_cells)
     step("read back", read_back)
     step("compare", compare, run.id)
@@ -92,19 +86,18 @@ def _prove_partitions(
     lines = 0
     partitions = sorted({tuple(p[:3]) for p in [*balances["partitions"], *plan["partitions"]]})
     number = len(plan["reads"])
-    for partition in partitions:
-        everything = changes["everything"] and partition[2] in changes["years"]
-        title = _title(dict(zip(("company", "ledger", "year"), partition, strict=True)))
-        proved = step(f"prove {title}", prove, run.id, list(partition), everything)
+    for company, ledger, year in partitions:
+        place = {"company": company, "ledger": ledger, "year": year}
+        everything = changes["everything"] and year in changes["years"]
+        proved = step(f"prove {_title(place)}", prove, run.id, place, everything)
         for heal in range(1, HEALS_MAX + 1):
             if not proved["again"]:
                 break
             number += 1
-            again = step(
-                f"read again {title} ({heal})", read_again, run.id, list(partition), number
-            )
+            title = f"{_title(place)} ({heal})"
+            again = step(f"read again {title}", read_again, run.id, place, number)
             lines += again["lines"]
-            proved = step(f"prove {title} ({heal})", prove, run.id, list(partition), everything)
+            proved = step(f"prove {title}", prove, run.id, place, everything)
     return lines
 
 

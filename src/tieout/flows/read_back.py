@@ -34,7 +34,9 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     view = world.anaplan.find("views", world.flow.read_back.view)
     for page in world.anaplan.read_view(view.id):
         time = time or _time_dimension(world, page)
-        cells = _one_line_item(world, page).rename({world.dimensions[d]: d for d in DIMENSIONS} | {time: "member"})
+        cells = _one_line_item(world, page).rename(
+            {world.dimensions[d]: d for d in DIMENSIONS} | {time: "member"}
+        )
         for dimension in DIMENSIONS:
             cells = cells.join(names[dimension], left_on=dimension, right_on="name", how="inner")
             cells = cells.drop(dimension).rename({"code": dimension})
@@ -62,9 +64,9 @@ def _one_line_item(world: World[LoadActuals], page: pl.DataFrame) -> pl.DataFram
     name = next(h for h, meaning in world.flow.columns.items() if meaning == "amount")
     others = page.filter(pl.col(LINE_ITEMS) != name)
     single = page[LINE_ITEMS].n_unique() <= 1
-    return (page if single else page.filter(pl.col(LINE_ITEMS) == name) if others.height else page).drop(
-        LINE_ITEMS
-    )
+    return (
+        page if single else page.filter(pl.col(LINE_ITEMS) == name) if others.height else page
+    ).drop(LINE_ITEMS)
 
 
 def _time_dimension(world: World[LoadActuals], page: pl.DataFrame) -> str:

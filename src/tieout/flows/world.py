@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -53,7 +53,7 @@ class World(Generic[F]):
     flow: F
     number: int  # of this run among the runs of its flow
     asked: Mapping[str, Any]
-    jde: Jde
+    readers: Sequence[Jde]  # sessions that may read at once; each signs in when it is first used
     anaplan: Anaplan
     store: Store
     clock: Clock
@@ -62,6 +62,11 @@ class World(Generic[F]):
     ]  # account, business_unit, company → the Anaplan list that holds it
     chunk_bytes: int
     evidence: Evidence = field(default_factory=Evidence)
+
+    @property
+    def jde(self) -> Jde:
+        """The first session; a quiet run uses no other."""
+        return self.readers[0]
 
     def frame(self, kind: str, schema: Schema, **key: Any) -> pl.DataFrame:
         """The rows of the current records of this flow and kind; empty when there are none."""

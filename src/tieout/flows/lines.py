@@ -1,0 +1,309 @@
+"""Posted lines (F0911) into the mirror: what moved, what is dirty, and the reading of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import polars as pl
+
+from tieout.core import buckets as fold
+from tieout.core import proof
+from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, as_schema, empty
+from tieout.core.scope import Scope
+from tieout.errors import Unavailable
+from tieout.flows.balances import partitions, within
+from tieout.flows.changes import SIGNS, window_where
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.jde import tables
+from tieout.jde.client import Jde
+from tieout.jde.query import Where, equal, every, one_of
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+UNIT_ROWS = 50_000  # lines held in memory before they go to a file of the mirror
+ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
+BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
+BATCHES_PER_QUERY_MAX = 100
+READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
+TRIES_MAX = 3  # of one read that the ledger moved under
+_KEY = list(BUCKET_KEY)
+_LINE_KEY = list(LINE_KEY)
+
+
+def read_moved_lines(
+    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]
+) -> Result:
+    """The date-filtered read and the rows of batches that moved, against the mirror.
+
+    Keeps `dirty` buckets where a line arrived, changed or left. Returns their partitions.
+    """
+    scope = scope_for(world)
+    frames: list[pl.DataFrame] = []
+    if changes["lines_moved"]:
+        frames.extend(
+            world.jde.read(tables.ACCOUNT_LEDGER, window_where(world, scope, _since(world)))
+        )
+    if changes["batches_moved"]:
+        frames.extend(_lines_of_batches(world, run, scope))
+    if not frames:
+        return {"partitions": [], "lines": 0}
+    seen = pl.concat(frames).unique(_LINE_KEY)
+    mirrored = current_lines(world, seen)
+    dirty = within(fold.changed_lines(seen, mirrored), scope)
+    found = []
+    for (company, ledger, year), rows in dirty.group_by("company", "ledger", "fiscal_year"):
+        key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
+        step.keep("dirty", rows, **key)
+        found.append([company, ledger, year, rows.height])
+    return {"partitions": sorted(found), "lines": seen.height}
+
+
+def _since(world: World[LoadActuals]) -> str | None:
+    signs = world.store.position(world.flow_name, SIGNS) or {}
+    since: str | None = (signs.get("window") or {}).get("since")
+    return since
+
+
+def _lines_of_batches(world: World[LoadActuals], run: str, scope: Scope) -> Iterator[pl.DataFrame]:
+    """F0911 rows of batches that are not as they were kept."""
+    columns = ["batch_type", "batch_number", "status", "updated", "updated_time"]
+    seen = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
+    kept = world.frame("batches", tables.BATCHES.schema)
+    moved = seen.join(kept.select(columns), on=columns, how="anti", nulls_equal=True)
+    for (batch_type,), rows in moved.group_by(["batch_type"]):
+        numbers = sorted(rows["batch_number"].to_list())
+        for start in range(0, len(numbers), BATCHES_PER_QUERY_MAX):
+            where = every(
+                equal("batch_type", str(batch_type)),
+                one_of("batch_number", numbers[start : start + BATCHES_PER_QUERY_MAX]),
+                one_of("ledger", list(scope.rule.ledgers)),
+                one_of("company", scope.company_codes()),
+            )
+            yield from world.jde.read(tables.ACCOUNT_LEDGER, where)
+
+
+def current_lines(world: World[LoadActuals], keys: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The lines of the mirror that hold now, or those of them with the keys in `keys`.
+
+    A line holds when it was kept by the read that its bucket names; older versions are history.
+    """
+    manifests = world.store.current(world.flow_name, "lines")
+    if not manifests:
+        return empty(LINES)
+    lines = world.store.scan(manifests)
+    if keys is not None:
+        lines = lines.join(keys.lazy().select(_LINE_KEY), on=_LINE_KEY, how="semi")
+    buckets = world.frame("buckets", BUCKETS).lazy().select(*_KEY, "read")
+    held = lines.with_columns(bucket_currency=fold.bucket_currency())
+    on = [name if name != "currency" else "bucket_currency" for name in _KEY]
+    joined = held.join(buckets, left_on=[*on, "read"], right_on=[*_KEY, "read"], how="semi")
+    return joined.select(LINES.keys()).collect()
+
+
+def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]) -> Result:
+    """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
+
+    Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
+    `wanted`, the dirty buckets.
+    """
+    scope = scope_for(world)
+    held = world.frame("buckets", BUCKETS).filter(pl.col("state") == proof.HELD).select(_KEY)
+    dirty = world.of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
+    wanted = within(pl.concat([dirty.select(_KEY), held]).unique(), scope)
+    step.keep("wanted", wanted)
+    years = changes["years"] if changes["everything"] else []
+    counts = _lines_by_period(world, scope, years)
+    reads: list[dict[str, Any]] = []
+    touched = []
+    for company, ledger, year in partitions(scope, scope.years()):
+        place = {"company": company, "ledger": ledger, "year": year}
+        here = wanted.filter(_in_partition(place))
+        if year not in years and here.is_empty():
+            continue
+        touched.append([company, ledger, year])
+        periods = _detailed_periods(scope, company, year)
+        if year in years:
+            sizes = [counts.get((company, ledger, year, period), 0) for period in periods]
+            parts = _parts(periods, sizes)
+        else:
+            parts = [[p] for p in periods if p in set(here["period"].to_list())]
+        for part in parts:
+            buckets = here.filter(pl.col("period").is_in(part))["account_id"].n_unique()
+            some = year not in years and buckets <= BUCKETS_PER_PERIOD_MAX
+            reads.append(place | {"periods": part} | ({"buckets": buckets} if some else {}))
+    return {"reads": reads, "partitions": touched}
+
+
+def _in_partition(place: dict[str, Any]) -> pl.Expr:
+    here = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
+    return pl.all_horizontal(pl.col(name) == value for name, value in here.items())
+
+
+def _lines_by_period(
+    world: World[LoadActuals], scope: Scope, years: list[int]
+) -> dict[tuple[str, str, int, int], int]:
+    """How many posted lines JD Edwards counts per company, ledger, year and period."""
+    if not years:
+        return {}
+    where = every(
+        equal("posted", fold.POSTED), one_of("ledger", list(scope.rule.ledgers)),
+        one_of("fiscal_year", list(years)), one_of("company", scope.company_codes()),
+    )  # fmt: skip
+    group = ("company", "ledger", "fiscal_year", "period")
+    found = world.jde.totals(tables.ACCOUNT_LEDGER, group_by=group, where=where)
+    return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
+
+
+def _parts(periods: list[int], sizes: list[int]) -> list[list[int]]:
+    """Consecutive periods put together until a part would hold more than UNIT_ROWS lines."""
+    parts: list[list[int]] = []
+    size = 0
+    for period, lines in zip(periods, sizes, strict=True):
+        if parts and size + lines <= UNIT_ROWS:
+            parts[-1].append(period)
+            size += lines
+        else:
+            parts.append([period])
+            size = lines
+    return parts
+
+
+def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
+    return [
+        m.period.number
+        for c in scope.companies
+        if c.company == company
+        for m in c.members
+        if m.period.fiscal_year == year and scope.has_detail(m.period)
+    ]
+
+
+def read_lines(
+    step: Step, world: World[LoadActuals], run: str, read: dict[str, Any], number: int
+) -> Result:
+    """One read of posted lines into the mirror, with its fold beside it. `number`: see `_mirror`."""
+    base = _partition_where(read)
+    if "buckets" in read:
+        wanted = world.of_this_run(run, "wanted").filter(
+            _in_partition(read) & pl.col("period").is_in(read["periods"])
+        )
+        wheres = [every(base, w) for w in _accounts_where(read["periods"], wanted)]
+    else:
+        wheres = [every(base, one_of("period", part)) for part in _shares(world, read["periods"])]
+    return _mirror(step, world, wheres, read, number)
+
+
+def read_again(
+    step: Step, world: World[LoadActuals], run: str, place: dict[str, Any], number: int
+) -> Result:
+    """Read exactly the lines of the buckets that do not tie, once more."""
+    scope = scope_for(world)
+    buckets = world.frame("buckets", BUCKETS).filter(_in_partition(place))
+    held = proof.not_tied(buckets)
+    periods = _detailed_periods(scope, place["company"], place["year"])
+    held = held.filter(pl.col("period").is_in(periods)).select(_KEY)
+    step.keep("wanted", held)
+    base = _partition_where(place)
+    wheres = [
+        every(base, where)
+        for (period,), rows in held.sort("period").group_by(["period"], maintain_order=True)
+        for where in _accounts_where([int(str(period))], rows)
+    ]
+    return _mirror(step, world, wheres, place, number)
+
+
+def _partition_where(place: dict[str, Any]) -> Where | None:
+    return every(
+        equal("posted", fold.POSTED), equal("company", place["company"]),
+        equal("ledger", place["ledger"]), equal("fiscal_year", place["year"]),
+    )  # fmt: skip
+
+
+def _accounts_where(periods: list[int], buckets: pl.DataFrame) -> Iterator[Where | None]:
+    """Conditions for the accounts of `buckets`, at most ACCOUNTS_PER_QUERY_MAX in each."""
+    accounts = buckets["account_id"].unique().sort().to_list()
+    for start in range(0, len(accounts), ACCOUNTS_PER_QUERY_MAX):
+        some = accounts[start : start + ACCOUNTS_PER_QUERY_MAX]
+        yield every(one_of("period", periods), one_of("account_id", some))
+
+
+def _shares(world: World[LoadActuals], periods: list[int]) -> list[list[int]]:
+    """The periods dealt out to the readers."""
+    readers = max(1, min(len(world.readers), len(periods)))
+    return [share for n in range(readers) if (share := periods[n::readers])]
+
+
+def _mirror(
+    step: Step, world: World[LoadActuals], wheres: list[Where | None], place: dict[str, Any],
+    number: int,
+) -> Result:  # fmt: skip
+    """Read the lines of `wheres` into files of the mirror, by as many readers as are allowed.
+
+    Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
+    under a read number of its own, so that no line of the broken read is ever current. `number` is
+    that of the read in its run. Memory: UNIT_ROWS lines per reader.
+    """
+    days = scope_for(world).days()
+    first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
+    key = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
+
+    def one(jde: Jde, where: Where | None) -> tuple[pl.DataFrame, int]:
+        for read_number in range(first, first + TRIES_MAX):
+            before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
+            folds, rows = [], 0
+            for unit in _units(jde.read(tables.ACCOUNT_LEDGER, where)):
+                step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
+                folds.append(fold.fold_lines(unit, days))
+                rows += unit.height
+            if before == jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",)) and (
+                rows == before.count
+            ):
+                return fold.add_folds(folds, read_number), rows
+        raise Unavailable(
+            f"JD Edwards counts {before.count} posted lines of company {place['company']}, ledger "
+            f"{place['ledger']}, {place['year']}, and {rows} came when they were read; "
+            f"{TRIES_MAX} tries did not agree.",
+            untouched="Nothing was loaded.",
+            do="Run again when the ledger is quiet; if the count stays higher, ask for a higher fetch "
+            "limit or lower `page_rows`.",
+        )
+
+    read = _by_readers(world, one, wheres)
+    folded = fold.join_folds(part for part, _ in read)
+    step.keep("folds", folded, **key)
+    return {"lines": sum(rows for _, rows in read), "buckets": folded.height}
+
+
+def _by_readers(
+    world: World[LoadActuals], one: Callable[[Jde, Where | None], tuple[pl.DataFrame, int]],
+    wheres: list[Where | None],
+) -> list[tuple[pl.DataFrame, int]]:  # fmt: skip
+    """Deal the selections out to the readers, a session each, and collect every result."""
+    readers = world.readers[: max(1, len(wheres))]
+    shares = [wheres[n :: len(readers)] for n in range(len(readers))]
+    if len(readers) == 1:
+        return [one(readers[0], where) for where in shares[0]]
+
+    def share(jde: Jde, wheres: list[Where | None]) -> list[tuple[pl.DataFrame, int]]:
+        return [one(jde, where) for where in wheres]
+
+    with ThreadPoolExecutor(len(readers)) as pool:
+        started = [pool.submit(share, *pair) for pair in zip(readers, shares, strict=True)]
+        return [result for future in started for result in future.result()]
+
+
+def _units(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Pages gathered to frames of about UNIT_ROWS rows in the LINES schema."""
+    held: list[pl.DataFrame] = []
+    rows = 0
+    for page in pages:
+        held.append(page)
+        rows += page.height
+        if rows >= UNIT_ROWS:
+            yield as_schema(pl.concat(held), LINES)
+            held, rows = [], 0
+    if rows:
+        yield as_schema(pl.concat(held), LINES)

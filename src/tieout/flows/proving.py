@@ -1,0 +1,119 @@
+"""Proof of what was mirrored: lines against balances, partition by partition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tieout.core import buckets as fold
+from tieout.core import proof
+from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BALANCES, BUCKET_KEY, BUCKETS, LINE_KEY, empty
+from tieout.flows.balances import within
+from tieout.flows.lines import ACCOUNTS_PER_QUERY_MAX
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.jde import tables
+from tieout.jde.query import equal, every, one_of
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+_KEY = list(BUCKET_KEY)
+Place = dict[str, Any]  # company, ledger, fiscal_year of a partition
+
+
+def prove(
+    step: Step, world: World[LoadActuals], run: str, place: dict[str, Any], everything: bool
+) -> Result:
+    """Tie the lines of a partition to its balances; keep its `buckets`.
+
+    Balances are read once more, after the lines, for accounts that do not tie (the sandwich).
+    `again` counts the buckets whose lines should be read again.
+    """
+    key = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
+    scope = scope_for(world)
+    before = world.frame("buckets", BUCKETS, **key)
+    lines = _lines_side(world, run, key, before, everything)
+    balances = world.frame("balances", BALANCES, **key)
+    years = world.frame("account_years", ACCOUNT_YEARS, **key)
+    in_use = _lines_in_use(world, run, key)
+    tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
+    again = proof.not_tied(tied)["account_id"].unique().sort().to_list()
+    if again:
+        balances, years = _balances_again(world, key, again, balances, years)
+        tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
+        step.keep("balances", balances, replace=True, **key)
+        step.keep("account_years", years, replace=True, **key)
+    tied = within(proof.hold_vanished(tied, before, years), scope)
+    step.keep("buckets", tied, replace=True, **key)
+    states = dict(tied.group_by("state").len().sort("state").iter_rows())
+    return {"buckets": tied.height, "states": states, "again": proof.not_tied(tied).height}
+
+
+def _lines_side(
+    world: World[LoadActuals], run: str, key: Place, before: pl.DataFrame, everything: bool
+) -> pl.DataFrame:
+    """The fold of the mirror: what was read in this run replaces what was there of the same buckets."""
+    names = [*_KEY, "lines", "amount", "misdated", "read"]
+    schema = {name: BUCKETS[name] for name in names}
+    here = [pl.col(name) == value for name, value in key.items()]
+    folds = world.of_this_run(run, "folds", schema).select(names).filter(*here)
+    latest = folds.sort("read").unique(_KEY, keep="last")
+    if everything:
+        return latest
+    wanted = world.of_this_run(run, "wanted").select(_KEY).filter(*here)
+    covered = pl.concat([wanted, latest.select(_KEY)]).unique()
+    kept = before.filter(pl.col("lines") > 0).select(names).join(covered, on=_KEY, how="anti")
+    return pl.concat([kept, latest])
+
+
+def _balances_again(
+    world: World[LoadActuals], key: Place, accounts: list[str],
+    balances: pl.DataFrame, years: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """F0902 of some accounts, read after their lines."""
+    pages: list[pl.DataFrame] = []
+    for start in range(0, len(accounts), ACCOUNTS_PER_QUERY_MAX):
+        where = every(
+            equal("company", key["company"]), equal("ledger", key["ledger"]),
+            equal("fiscal_year", key["fiscal_year"]),
+            one_of("account_id", accounts[start : start + ACCOUNTS_PER_QUERY_MAX]),
+        )  # fmt: skip
+        pages.extend(world.jde.read(tables.ACCOUNT_BALANCES, where))
+    rows = pl.concat(pages) if pages else pl.DataFrame(schema=tables.ACCOUNT_BALANCES.schema)
+    others = ~pl.col("account_id").is_in(accounts)
+    return (
+        pl.concat([balances.filter(others), fold.fold_balances(rows)]),
+        pl.concat([years.filter(others), fold.account_years(rows)]),
+    )
+
+
+def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFrame:
+    """BUCKET_KEY, in_use_amount, in_use_lines: what posted lines of batches in use put into buckets."""
+    schema = {name: BUCKETS[name] for name in _KEY} | {
+        "in_use_amount": AMOUNT,
+        "in_use_lines": pl.Int64,
+    }
+    batches = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
+    using = batches.filter(pl.col("status") == proof.IN_USE).select("batch_type", "batch_number")
+    manifests = world.store.current(world.flow_name, "lines", **key)
+    manifests += [
+        m for m in world.store.kept(run, kind="lines")
+        if m not in manifests and (m.company, m.ledger, m.fiscal_year) == tuple(key.values())
+    ]  # fmt: skip
+    if using.is_empty() or not manifests:
+        return empty(schema)
+    lines = (
+        world.store.scan(manifests)
+        .join(using.lazy(), on=["batch_type", "batch_number"], how="semi")
+        .collect()
+        .sort("read")
+        .unique(list(LINE_KEY), keep="last")
+    )
+    return (
+        lines.with_columns(currency=fold.bucket_currency())
+        .group_by(_KEY)
+        .agg(
+            in_use_amount=pl.col("amount").sum().cast(AMOUNT), in_use_lines=pl.len().cast(pl.Int64)
+        )
+    )
