@@ -46,6 +46,7 @@ RULES = {
     "decimals": "an amount has more decimals than its currency",
     "period-missing": "F0008 has no such fiscal year, or no member of Anaplan's calendar matches",
     "period-refused": "an adjusting period has amounts and the policy of the company refuses them",
+    "period-folded": "an adjusting period is shown in another period by the company's policy",
     "locked-period": "a balance changed in a period that is locked",
     "import-rejected": "Anaplan rejected rows",
     "import-ignored": "Anaplan ignored rows",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -131,6 +131,21 @@ class Scope:
         last = min(c.current.fiscal_year for c in self.companies)
         first = last - self.rule.prior_years
         return [year for year in self.years() if year >= first]
+
+    def currency_of(self, company: str) -> str:
+        """The base currency of a company; empty when it is not in scope."""
+        return next((c.currency for c in self.companies if c.company == company), "")
+
+    def first_day_of_detail(self) -> date | None:
+        """The first day F0911 still explains, in the company where it is latest."""
+        first = max(filter(None, (self.rule.from_period, self.rule.detail_from)))
+        years = [c.calendar.years.get(first.fiscal_year) for c in self.companies]
+        starts = [
+            y.begin if first.number == 1 else y.ends[first.number - 2] + timedelta(days=1)
+            for y in years
+            if y is not None
+        ]
+        return max(starts, default=None)
 
     def years(self) -> list[int]:
         """All fiscal years in scope."""

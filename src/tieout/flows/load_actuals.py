@@ -12,6 +12,7 @@ from tieout.flows.loading import load
 from tieout.flows.proving import prove
 from tieout.flows.read_back import close_the_run, close_the_tie_out, compare, read_back
 from tieout.flows.scope import list_years, read_reference
+from tieout.flows.shown import check_what_is_shown
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
@@ -29,6 +30,7 @@ def load_actuals(run: Run, world: World[LoadActuals]) -> Result:
 
     figures = _mirror_and_prove(run, step, changes)
     folded = step("fold into cells", fold_cells)
+    step("check what is shown", check_what_is_shown, run.id, changes)
     aligned = step("check the members", align, run.id)
     figures |= {
         "cells": folded["cells"],
@@ -60,6 +62,7 @@ def tie_out(run: Run, world: World[LoadActuals]) -> Result:
         place = {"company": company, "ledger": ledger, "year": year}
         step(f"prove {_title(place)}", prove, run.id, place, False)
     step("fold into cells", fold_cells)
+    step("check what is shown", check_what_is_shown, run.id, changes)
     step("read back", read_back)
     step("compare", compare, run.id)
     return step("close the tie-out", close_the_tie_out, run.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -203,9 +202,17 @@ def _sentence(
         return (
             f"{name} are in{through} and proved: {compared.height} cells, F0911 = F0902 = Anaplan."
         )
-    gap: Decimal = compared.select((pl.col("f0911") - pl.col("anaplan")).abs().sum()).item()
-    rejected = f"{rejects} rejected, " if rejects else ""
-    return (
-        f"{name}{through} need attention: {rejected}{open_cells} cells are open; summed without sign, "
-        f"Anaplan is {gap.normalize():f} away from the ledger."
+    apart = (
+        compared.group_by("company")
+        .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
+        .filter(pl.col("gap") != 0)
+        .sort("company")
     )
+    scope = scope_for(world)
+    gaps = [
+        f"{r['gap'].normalize():,f} {scope.currency_of(r['company'])} in {r['company']}"
+        for r in apart.iter_rows(named=True)
+    ]
+    away = f" Anaplan is away from the ledger by {'; '.join(gaps)}." if gaps else ""
+    rejected = f"{rejects} rejected, " if rejects else ""
+    return f"{name}{through} need attention: {rejected}{open_cells} cells are open.{away}"

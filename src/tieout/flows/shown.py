@@ -1,0 +1,132 @@
+"""What the whole ledger must show us to be believed, told as findings before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tieout.core import cells as core
+from tieout.core import proof
+from tieout.core.findings import Finding, Severity
+from tieout.core.frames import AMOUNT, BUCKETS, CELLS
+from tieout.core.scope import Scope
+from tieout.flows.changes import POSTED_BATCH
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.jde import tables
+from tieout.jde.query import between, equal, every, not_equal, one_of
+from tieout.settings import LoadActuals
+from tieout.store.steps import Step
+
+BATCHES_PER_QUERY_MAX = 1_000  # groups in one answer: half of the usual fetch limit
+
+
+def check_what_is_shown(
+    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]
+) -> Result:
+    """Every company has rows and nets to zero, every posted batch has lines, nothing is held.
+
+    Unposted lines and folded periods are noted: they are no difference, and never loaded silently.
+    """
+    scope = scope_for(world)
+    buckets = world.frame("buckets", BUCKETS)
+    cells = world.frame("cells", CELLS)
+    findings = [
+        *scope.findings,
+        *proof.held_findings(buckets, scope),
+        *proof.completeness(buckets, scope),
+        *_unknown_accounts(cells, scope),
+        *_batches_without_lines(world, run, scope),
+        *_unposted(world, scope),
+        *_folded_periods(buckets, scope),
+    ]
+    step.reject(findings)
+    return {"findings": len(findings)}
+
+
+def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
+    unknown = cells.filter(pl.col("held") == core.UNKNOWN_ACCOUNT)
+    groups = unknown.group_by("company", "account").agg(
+        cells=pl.len(), amount=pl.col("f0911").sum().cast(AMOUNT)
+    )
+    return [
+        Finding(
+            "unknown-account", Severity.DIFFERENCE, f"account id {row['account'].lstrip('?')}",
+            f"F0901 does not show account id {row['account'].lstrip('?')}, but the ledger has "
+            "amounts on it.",
+            "Ask the JD Edwards administrator whether row security hides the account.",
+            row["company"], "account", row["account"], row["amount"],
+            scope.currency_of(row["company"]), row["cells"],
+        )
+        for row in groups.sort("company", "account").iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _batches_without_lines(world: World[LoadActuals], run: str, scope: Scope) -> list[Finding]:
+    """Posted batches seen in this run of which JD Edwards shows no line in any company or ledger.
+
+    Batches older than the first period with detail may have been purged and are not asked for.
+    """
+    seen = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
+    posted = seen.filter(pl.col("status") == POSTED_BATCH)
+    first = scope.first_day_of_detail()
+    if first is not None:
+        posted = posted.filter(pl.col("batch_date") >= first)
+    key = ["batch_type", "batch_number"]
+    manifests = world.store.current(world.flow_name, "lines")
+    if manifests:
+        mirrored = world.store.scan(manifests).select(key).unique().collect()
+        posted = posted.join(mirrored, on=key, how="anti")
+    shown = []
+    for (kind,), rows in posted.sort(key).group_by(["batch_type"], maintain_order=True):
+        numbers = rows["batch_number"].to_list()
+        for start in range(0, len(numbers), BATCHES_PER_QUERY_MAX):
+            some = numbers[start : start + BATCHES_PER_QUERY_MAX]
+            where = every(
+                equal("batch_type", str(kind)), between("batch_number", some[0], some[-1])
+            )
+            shown.append(world.jde.totals(tables.ACCOUNT_LEDGER, group_by=key, where=where))
+    lines = pl.concat(shown) if shown else posted.clear()
+    return proof.batches_without_lines(list(posted.select(key).iter_rows()), lines)
+
+
+def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
+    """Lines with any posted code but P, per company and code: counted, never loaded (rule 1)."""
+    where = every(
+        not_equal("posted", "P"), one_of("ledger", list(scope.rule.ledgers)),
+        one_of("fiscal_year", scope.open_years()), one_of("company", scope.company_codes()),
+    )  # fmt: skip
+    group = ("company", "ledger", "posted")
+    found = world.jde.totals(tables.ACCOUNT_LEDGER, group_by=group, where=where)
+    return [
+        Finding(
+            "unposted", Severity.NOTE, f"company {row['company']}, ledger {row['ledger']}",
+            f"{row['count']} lines have the posted code {row['posted'] or 'blank'!r} and are not loaded.",
+            "They arrive with the run after they are posted.", row["company"], cells=row["count"],
+        )
+        for row in found.sort(list(group)).iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _folded_periods(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
+    """What the policy folds into another period, so that the tie-out can be read (rule 11)."""
+    members = scope.member_frame().filter(pl.col("period") != pl.col("shown_period"))
+    folded = buckets.join(members, on=["company", "fiscal_year", "period"], how="inner")
+    groups = (
+        folded.group_by("company", "ledger", "fiscal_year", "period", "shown_period")
+        .agg(buckets=pl.len(), amount=pl.col("amount").abs().sum().cast(AMOUNT))
+        .filter(pl.col("amount") != 0)
+        .sort("company", "ledger", "fiscal_year", "period")
+    )
+    return [
+        Finding(
+            "period-folded", Severity.NOTE,
+            f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}",
+            f"Period {row['period']} is folded into period {row['shown_period']} ({row['buckets']} "
+            "account balances; the amount is without sign).",
+            "", row["company"], "period", amount=row["amount"],
+            currency=scope.currency_of(row["company"]), cells=row["buckets"],
+        )
+        for row in groups.iter_rows(named=True)
+    ]  # fmt: skip
