@@ -11,7 +11,7 @@ import pytest
 from tieout.clock import SystemClock
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.story import Story
-from tieout.store.runs import NewRun
+from tieout.store.runs import NewRun, Run
 from tieout.store.store import Store
 
 Ask = Callable[..., str]
@@ -48,11 +48,11 @@ def make_engine(store: Store, tmp_path: Path) -> Iterator[MakeEngine]:
     """Makes an engine of the instance; closed at the end."""
     made: list[Engine] = []
 
-    def make(**stories: Story) -> Engine:
+    def make(lane_for: Callable[[Run], str] = lambda run: "all", **stories: Story) -> Engine:
         stories = stories or {"four_steps": engine_program.four_steps}
         world_for = engine_program.world_in(tmp_path)
         pace = Pace(poll_seconds=0.02, patience_seconds=0.5)
-        engine = Engine(store, stories, world_for, pace=pace)
+        engine = Engine(store, stories, world_for, pace=pace, lane_for=lane_for)
         made.append(engine)
         return engine
 

@@ -1,78 +1,22 @@
-"""The executor of an instance: one at a time, from any process's wish to an outcome."""
+"""From a run that was asked for to its outcome, through interruptions and damage."""
 
 from __future__ import annotations
 
 import base64
-import json
-import os
 import pickle
 import sqlite3
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import engine_program
 import pytest
 from dbos import DBOS
-from engine_program import Peer, four_steps
+from engine_program import RUN_SECONDS_MAX, Gate, Peer, four_steps
 
-from tieout.clock import SystemClock
-from tieout.engine import library
 from tieout.engine.durable import Engine
-from tieout.engine.lock import InstanceLock, executor_of
-from tieout.engine.story import Run
-from tieout.engine.watch import follow
-from tieout.errors import Busy, Misconfigured, Unavailable
-from tieout.store.steps import Step
+from tieout.engine.lock import executor_of
+from tieout.errors import Misconfigured, Unavailable
 from tieout.store.store import DATABASE_FILE, Store
-
-RUN_SECONDS_MAX = 30
-HOLDER = """
-import pathlib, sys
-from tieout.engine.lock import InstanceLock
-lock = InstanceLock(pathlib.Path(sys.argv[1]))
-lock.take()
-print("taken", flush=True)
-sys.stdin.read()
-"""
-
-
-class Gate:
-    """A step that says it has begun and goes on when it is let."""
-
-    def __init__(self) -> None:
-        self.begun, self.open = threading.Event(), threading.Event()
-
-    def story(self, run: Run, peer: Peer) -> Mapping[str, Any]:
-        run.step("read ledger", self._read, peer, run.id)
-        run.step("send cells", self._send, peer, run.id)
-        return {}
-
-    def _read(self, step: Step, peer: Peer, word: str) -> Mapping[str, Any]:
-        peer.call(f"read {word}")
-        self.begun.set()
-        assert self.open.wait(RUN_SECONDS_MAX)
-        return {}
-
-    def _send(self, step: Step, peer: Peer, word: str) -> Mapping[str, Any]:
-        peer.call(f"send {word}")
-        return {}
-
-
-@pytest.fixture
-def held_elsewhere(tmp_path: Path) -> Any:
-    """Another process that executes this instance."""
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "taken\n"
-        yield process
-        process.kill()
 
 
 def test_a_waiting_run_is_taken_up_whichever_process_asked_for_it(
@@ -123,6 +67,22 @@ def test_a_run_interrupted_by_closing_is_carried_on_by_the_next_executor(
     assert peer.calls() == [f"read {run}", f"send {run}"]
 
 
+def test_runs_of_different_lanes_go_side_by_side(
+    ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    first, second = Gate(), Gate()
+    asked = [ask("actuals", "first"), ask("plan", "second")]
+    engine = make_engine(lane_for=lambda run: run.flow, first=first.story, second=second.story)
+    engine.launch()
+
+    assert first.begun.wait(RUN_SECONDS_MAX)
+    assert second.begun.wait(RUN_SECONDS_MAX)
+    first.open.set()
+    second.open.set()
+
+    assert [engine.wait(run, RUN_SECONDS_MAX).outcome for run in asked] == ["complete"] * 2
+
+
 def test_waiting_for_a_run_ends_with_the_time_and_the_run_goes_on(
     ask: Callable[..., str], make_engine: Callable[..., Engine]
 ) -> None:
@@ -136,79 +96,6 @@ def test_waiting_for_a_run_ends_with_the_time_and_the_run_goes_on(
     gate.open.set()
 
     assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
-
-
-def test_a_second_executor_is_told_which_process_executes(
-    tmp_path: Path, held_elsewhere: subprocess.Popen[str], make_engine: Callable[..., Engine]
-) -> None:
-    assert executor_of(tmp_path) == held_elsewhere.pid
-
-    with pytest.raises(Busy, match=str(held_elsewhere.pid)):
-        make_engine().launch()
-
-
-def test_a_run_is_followed_and_taken_over_when_its_executor_dies(
-    ask: Callable[..., str],
-    held_elsewhere: subprocess.Popen[str],
-    make_engine: Callable[..., Engine],
-) -> None:
-    run = ask()
-    threading.Timer(0.3, held_elsewhere.kill).start()
-
-    ended = make_engine().carry_out(run, RUN_SECONDS_MAX)
-
-    assert ended.outcome == "complete"
-
-
-def test_a_command_has_its_run_executed_by_the_process_that_serves(
-    ask: Callable[..., str], make_engine: Callable[..., Engine], tmp_path: Path
-) -> None:
-    """The command does not know this flow, so it cannot have executed it itself."""
-    gate = Gate()
-    gate.open.set()
-    serving = make_engine(gate=gate.story)
-    serving.launch()
-    run = ask("actuals", "gate")
-
-    command = [sys.executable, engine_program.__file__, str(tmp_path), "-", run]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-
-    assert json.loads(told.stdout.splitlines()[0])["outcome"] == "complete"
-
-
-@pytest.mark.needs("postgres")
-def test_two_instances_on_one_postgresql_database_do_not_execute_the_same_runs(
-    tmp_path: Path, postgres_url: str
-) -> None:
-    stores = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        stores.append(Store(tmp_path / name, SystemClock(), postgres_url))
-    stores[0].migrate()
-    lock = library.system_engine(stores[0].database.url)
-
-    held = library.hold_database(lock)
-    with pytest.raises(Busy, match="Another process"):
-        Engine(stores[1], {}, engine_program.world_in(tmp_path)).launch()
-    assert held is not None
-    held.close()
-
-
-def test_following_a_run_that_nobody_executes_comes_back_at_once(
-    store: Store, ask: Callable[..., str]
-) -> None:
-    assert not follow(store, ask(), RUN_SECONDS_MAX).finished
-
-
-def test_looking_for_the_executor_does_not_keep_one_from_starting(tmp_path: Path) -> None:
-    lock = InstanceLock(tmp_path)
-    lock.take()
-    lock.release()
-
-    assert executor_of(tmp_path) is None
-    lock.take()
-    assert executor_of(tmp_path) == os.getpid()
-    lock.release()
 
 
 def test_a_run_of_an_unknown_kind_fails_with_a_sentence(

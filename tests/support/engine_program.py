@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,8 @@ from tieout.engine.durable import Engine, Pace
 from tieout.engine.story import Run
 from tieout.store.steps import Step
 from tieout.store.store import Store
+
+RUN_SECONDS_MAX = 30
 
 
 class Peer:
@@ -64,6 +67,28 @@ def four_steps(run: Run, peer: Peer) -> dict[str, Any]:
     sent = run.step("send cells", send, peer, total)
     run.step("move position", read, peer, "position")
     return {"sentence": f"{sent['sent']} sent.", "figures": {"rows_sent": 6}}
+
+
+class Gate:
+    """A step that says it has begun and goes on when it is let."""
+
+    def __init__(self) -> None:
+        self.begun, self.open = threading.Event(), threading.Event()
+
+    def story(self, run: Run, peer: Peer) -> dict[str, Any]:
+        run.step("read ledger", self._read, peer, run.id)
+        run.step("send cells", self._send, peer, run.id)
+        return {}
+
+    def _read(self, step: Step, peer: Peer, word: str) -> dict[str, Any]:
+        peer.call(f"read {word}")
+        self.begun.set()
+        assert self.open.wait(RUN_SECONDS_MAX)
+        return {}
+
+    def _send(self, step: Step, peer: Peer, word: str) -> dict[str, Any]:
+        peer.call(f"send {word}")
+        return {}
 
 
 STEPS = ("read balances", "read ledger", "send cells", "move position")
