@@ -1,4 +1,4 @@
-"""The project file `tieout.toml` as typed, frozen values, and the only reader of the environment."""
+"""The project file `tieout.toml` as frozen values, and the only reader of the environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def seconds(text: str) -> float:
     return float(match[1]) * DURATION_UNITS_SECONDS[match[2]]
 
 
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the project file: unknown keys are refused."""
 
 
@@ -171,9 +171,12 @@ COLUMN_MEANINGS = {
     "load_actuals": (
         "company", "account", "business_unit", "period", "amount", "ledger", "currency",
     ),
-    "accounts": ("code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 24))),
+    "accounts": (
+        "code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 24)),
+    ),
     "business_units": (
-        "code", "description", "company", "type", "active", *(f"category_{n:02d}" for n in range(1, 31)),
+        "code", "description", "company", "type", "active",
+        *(f"category_{n:02d}" for n in range(1, 31)),
     ),
     "companies": ("code", "description", "currency", "active"),
 }  # fmt: skip
@@ -201,7 +204,8 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
     except msgspec.ValidationError as error:
         raise Misconfigured(
             f"{source}: {error}{_suggestion(str(error))}.",
-            untouched="Nothing was run.", do="Correct that key; docs/reference/configuration.md lists all keys.",
+            untouched="Nothing was run.",
+            do="Correct that key; docs/reference/configuration.md lists all keys.",
         ) from error  # fmt: skip
     problems = list(_inconsistencies(project))
     if problems:

@@ -1,1 +1,1 @@
-"""Pure values and ledger rules: no I/O, no clock, no randomness, no logging, no binary fractions."""
+"""Pure values and ledger rules: no I/O, clock, randomness, logging or binary fractions."""

@@ -144,7 +144,7 @@ def join_sides(lines: pl.DataFrame, balances: pl.DataFrame, years: pl.DataFrame)
 
 
 def moved_buckets(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
-    """BUCKET_KEY where balance or debit is not what it was; both are BALANCES, gone ones included."""
+    """BUCKET_KEY where balance or debit (of BALANCES) is not what it was, or is gone."""
     was = before.select(*_KEY, was_balance="balance", was_debit="debit")
     joined = was.join(now, on=_KEY, how="full", coalesce=True)
     changed = (pl.col("was_balance").fill_null(ZERO) != pl.col("balance").fill_null(ZERO)) | (
@@ -154,7 +154,7 @@ def moved_buckets(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
 
 
 def changed_lines(seen: pl.DataFrame, mirrored: pl.DataFrame) -> pl.DataFrame:
-    """BUCKET_KEY of lines that are new, changed or no longer posted, where they were and where they are.
+    """BUCKET_KEY of lines that are new, changed or no longer posted: where they were and are.
 
     `seen`: LINES just read; `mirrored`: the current posted LINES with the same keys.
     """

@@ -33,7 +33,7 @@ def account_code(rule: str) -> pl.Expr:
 
 
 def flipped(ranges: Sequence[str]) -> pl.Expr:
-    """Whether an object account lies in one of the ranges `4000-4999` (text order, as JDE sorts)."""
+    """Whether an object account lies in a range such as `4000-4999` (text order, as JDE sorts)."""
     expression = pl.lit(False)
     for text in ranges:
         first, _, last = text.partition("-")
@@ -117,7 +117,7 @@ def fold(
 
 
 def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
-    """CELL_KEY, value, sign, held of every cell whose value is not the one proved in Anaplan before.
+    """CELL_KEY, value, held of every cell whose value is not the one proved in Anaplan before.
 
     A cell that is gone is touched with an explicit zero (rule 13); one that never had a value and
     is zero is not. `proved`: CELL_KEY, shown (what Anaplan was last proved to show).

@@ -11,7 +11,7 @@ BY_UNIT = ("ledger", "fiscal_year", "company", "business_unit")
 
 
 def adds_up(grouped: pl.DataFrame, count: int) -> bool:
-    """Whether the groups hold all rows; fewer means that the server's fetch limit cut groups off."""
+    """Whether the groups hold all rows; fewer means that a fetch limit cut groups off."""
     return int(grouped["count"].sum()) == count
 
 
@@ -26,3 +26,13 @@ def moved(before: pl.DataFrame, now: pl.DataFrame, key: Sequence[str]) -> pl.Dat
     changed = now.join(same, on=keys, how="anti").select(keys)
     gone = before.join(now, on=keys, how="anti").select(keys)
     return pl.concat([changed, gone]).sort(keys)
+
+
+def fewer(before: pl.DataFrame, now: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The key of every group that has fewer rows than before, or none.
+
+    F0902 rows do not disappear but by a purge or by row security: such groups are read whole.
+    """
+    keys = list(key)
+    joined = before.select(*keys, was="count").join(now.select(*keys, "count"), on=keys, how="left")
+    return joined.filter(pl.col("count").fill_null(0) < pl.col("was")).select(keys).sort(keys)

@@ -12,7 +12,7 @@ ZERO = pl.lit(0).cast(AMOUNT)
 
 Schema = Mapping[str, "pl.DataType | type[pl.DataType]"]
 
-# One posted or unposted line of the account ledger (F0911). Its identity is the first seven columns.
+# One posted or unposted line of the account ledger (F0911), known by its first seven columns.
 LINE_KEY = (
     "document_type", "document", "document_company", "gl_date", "line_number", "ledger",
     "line_extension",

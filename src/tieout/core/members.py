@@ -73,20 +73,21 @@ def _conflict(attribute: str, several: pl.DataFrame) -> Finding:
     more = "…" if several.height > len(codes) else ""
     return Finding(
         "name-conflict", Severity.NOTE, f"{attribute}",
-        f"{several.height} codes have rows with different values of {attribute} ({', '.join(codes)}{more}); "
-        "the value most rows agree on was sent.",
+        f"{several.height} codes have rows with different values of {attribute} "
+        f"({', '.join(codes)}{more}); the value most rows agree on was sent.",
         "Make the master data agree if another value is wanted.", cells=several.height,
     )  # fmt: skip
 
 
 def check_codes(members: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    """Leave out codes Anaplan cannot take (empty, longer than 60 characters), each told as a finding."""
+    """Leave out codes Anaplan cannot take (empty or longer than 60 characters), each a finding."""
     length = pl.col("code").str.len_chars()
     bad = members.filter((length == 0) | (length > CODE_CHARACTERS_MAX))
     findings = [
         Finding(
             "code-too-long", Severity.REJECT, code or "(empty code)",
-            f"The code {code!r} cannot be a code in Anaplan: it is empty or longer than 60 characters.",
+            f"The code {code!r} cannot be a code in Anaplan: it is empty or longer than "
+            f"{CODE_CHARACTERS_MAX} characters.",
             "Choose another `account_code`, or correct the master data.", member=code, cells=1,
         )
         for code in bad["code"].to_list()

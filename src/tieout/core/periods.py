@@ -1,4 +1,4 @@
-"""Fiscal periods: date patterns (F0008), which period a date falls in, and Anaplan's period members."""
+"""Fiscal periods: date patterns (F0008), the period of a date, and Anaplan's period members."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class FiscalCalendar:
 
 
 def calendars(patterns: pl.DataFrame) -> dict[str, FiscalCalendar]:
-    """F0008 rows (date_pattern, fiscal_year_start, end_01 … end_14) → one calendar per date pattern.
+    """F0008 rows (date_pattern, fiscal_year_start, end_01 … end_14) → a calendar per date pattern.
 
     The fiscal year is the calendar year in which the first period ends (facts/jde-gl.md §2.5).
     """
@@ -114,7 +114,7 @@ def month_label(day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PeriodMember:
-    """Where a ledger period goes in Anaplan; `shown` is the period whose row in the tie-out holds it."""
+    """Where a ledger period goes in Anaplan; `shown` is the period that holds it in the tie-out."""
 
     company: str
     period: Period

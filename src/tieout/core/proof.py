@@ -1,8 +1,8 @@
-"""Proof: a bucket's lines equal its balance, a company's accounts net to zero, or we say why not."""
+"""Proof: a bucket's lines equal its balance, a company nets to zero, or we say why not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from tieout.core.scope import Scope
 _KEY = list(BUCKET_KEY)
 
 TIED, BALANCE, HELD = "tied", "balance", "held"
+SUBJECTS_SHOWN_MAX = 5
 IN_USE = "U"  # F0011.IST of a batch that is being posted, also left behind by a post that died
 
 # The classes of facts/jde-gl.md §3.4 that hold a bucket; a held cell keeps its old Anaplan value.
@@ -25,13 +26,19 @@ NO_LONGER_SHOWN = "no longer shown"
 UNEXPLAINED = "unexplained"
 
 REMEDIES = {
-    DIED_POST: "Ask the JD Edwards team to run R099102 in proof mode for the batch, then in final mode.",
-    BATCH_IN_USE: "Wait until the batch is posted; if its post died, ask the JD Edwards team to release it.",
-    WRONG_PERIOD: "Ask the JD Edwards team to correct the period of these lines (R099103) and to repost.",
-    NO_BALANCE_ROW: "Ask the JD Edwards team to run R099102: lines are posted to an account without F0902 row.",
-    NO_JOURNALS: "Find out how the balance was loaded; set `detail_from` later if the year was converted.",
+    DIED_POST: "Ask the JD Edwards team to run R099102 in proof mode for the batch, then in final "
+    "mode.",
+    BATCH_IN_USE: "Wait until the batch is posted; if its post died, ask the JD Edwards team to "
+    "release it.",
+    WRONG_PERIOD: "Ask the JD Edwards team to correct the period of these lines (R099103) and to "
+    "repost.",
+    NO_BALANCE_ROW: "Ask the JD Edwards team to run R099102: lines are posted to an account "
+    "without F0902 row.",
+    NO_JOURNALS: "Find out how the balance was loaded; set `detail_from` later if the year was "
+    "converted.",
     NO_LONGER_SHOWN: "Ask the JD Edwards team whether row security changed or history was purged.",
-    UNEXPLAINED: "Compare the lines and the balance in JD Edwards (R097001, R099102 in proof mode).",
+    UNEXPLAINED: "Compare the lines and the balance in JD Edwards (R097001, R099102 in proof "
+    "mode).",
 }  # fmt: skip
 
 
@@ -107,18 +114,19 @@ def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
                 Finding(
                     "company-without-rows", Severity.DIFFERENCE, f"company {company.company}",
                     f"JD Edwards shows no balance of company {company.company}.",
-                    "Ask the JD Edwards administrator whether row security hides it.", company.company,
+                    "Ask the JD Edwards administrator whether row security hides it.",
+                    company.company,
                 )
             )  # fmt: skip
     currencies = {c.company: c.currency for c in scope.companies}
     for row in not_zero(buckets, scope).iter_rows(named=True):
-        subject = f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}"
+        subject = _subject(row)
         findings.append(
             Finding(
                 "not-zero", Severity.DIFFERENCE, subject,
                 f"The balances of {subject} do not net to zero.",
-                "Ask the JD Edwards administrator for the missing side: row security, or a batch posted "
-                "out of balance.", row["company"], amount=row["f0902"],
+                "Ask the JD Edwards administrator for the missing side: row security, or a batch "
+                "posted out of balance.", row["company"], amount=row["f0902"],
                 currency=currencies.get(row["company"], ""),
             )
         )  # fmt: skip
@@ -132,7 +140,7 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
         buckets.filter(pl.col("state") == HELD)
         .group_by("company", "ledger", "fiscal_year", "period", "reason")
         .agg(
-            accounts=pl.col("account_id").sort().head(3),
+            accounts=pl.col("account_id").unique().sort().head(SUBJECTS_SHOWN_MAX),
             buckets=pl.len(),
             difference=(pl.col("amount") - pl.col("balance")).sum().cast(AMOUNT),
         )
@@ -142,9 +150,9 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
         Finding(
             "no-longer-shown" if row["reason"] == NO_LONGER_SHOWN else "not-proved",
             Severity.DIFFERENCE,
-            f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}",
+            _subject(row),
             f"{row['buckets']} account balances are held: {row['reason']} "
-            f"(account id {', '.join(row['accounts'])}{'…' if row['buckets'] > len(row['accounts']) else ''}). "
+            f"(account id {_some(row['accounts'], row['buckets'])}). "
             "Their cells keep the old value.",
             REMEDIES[row["reason"]],
             row["company"],
@@ -156,20 +164,35 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
     ]
 
 
-def batches_without_lines(posted: Sequence[tuple[str, int]], shown: pl.DataFrame) -> list[Finding]:
-    """Posted batches (type, number) of which no line at all is shown (`shown`: batch_type, batch_number).
+def _subject(row: Mapping[str, object]) -> str:
+    """Company, ledger and period in words."""
+    period = f"{row['fiscal_year']}-{row['period']:02d}"
+    return f"company {row['company']}, ledger {row['ledger']}, {period}"
 
-    F0011 carries no business unit, so row security by business unit does not hide a header.
+
+def _some(names: Sequence[str], count: int) -> str:
+    """The first names, and a sign that there are more."""
+    return ", ".join(names) + ("…" if count > len(names) else "")
+
+
+def batches_without_lines(posted: Sequence[tuple[str, int]], shown: pl.DataFrame) -> list[Finding]:
+    """Posted batches (type, number) of which no line at all is shown.
+
+    `shown`: batch_type, batch_number. F0011 carries no business unit, so row security by
+    business unit does not hide a header.
     """
     seen = set(shown.select("batch_type", "batch_number").iter_rows())
     missing = [batch for batch in posted if batch not in seen]
     if not missing:
         return []
-    names = ", ".join(f"{kind} {number}" for kind, number in missing[:5])
+    names = _some(
+        [f"{kind} {number}" for kind, number in missing[:SUBJECTS_SHOWN_MAX]], len(missing)
+    )
     return [
         Finding(
-            "batch-without-lines", Severity.DIFFERENCE, f"batches {names}{'…' if len(missing) > 5 else ''}",
+            "batch-without-lines", Severity.DIFFERENCE, f"batches {names}",
             f"{len(missing)} posted batches show no line to this JD Edwards user.",
-            "Ask the JD Edwards administrator whether row security hides a business unit.", cells=len(missing),
+            "Ask the JD Edwards administrator whether row security hides a business unit.",
+            cells=len(missing),
         )
     ]  # fmt: skip

@@ -44,8 +44,8 @@ class Reference:
     """Small tables of JD Edwards that decide how ledger rows are read.
 
     `companies`: company, currency, date_pattern, fiscal_year_start, current_period (F0010);
-    `patterns`: date_pattern, fiscal_year_start, end_01…end_14 (F0008); `currencies`: currency, decimals
-    (F0013); `ledgers`: ledger, required_to_balance (F0025).
+    `patterns`: date_pattern, fiscal_year_start, end_01…end_14 (F0008); `currencies`: currency,
+    decimals (F0013); `ledgers`: ledger, required_to_balance (F0025).
     """
 
     companies: pl.DataFrame
@@ -81,11 +81,11 @@ class Scope:
     findings: tuple[Finding, ...]
 
     def member_frame(self) -> pl.DataFrame:
-        """company, fiscal_year, period, shown_year, shown_period, member, locked; one row a period."""
+        """One row per company and period: where it is shown, its member, whether it is locked."""
         rows = [
             (
-                m.company, m.period.fiscal_year, m.period.number, m.shown.fiscal_year, m.shown.number,
-                m.member, self.is_locked(m.period),
+                m.company, m.period.fiscal_year, m.period.number, m.shown.fiscal_year,
+                m.shown.number, m.member, self.is_locked(m.period),
             )
             for c in self.companies for m in c.members
         ]  # fmt: skip
@@ -94,7 +94,8 @@ class Scope:
             orient="row",
             schema={
                 "company": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16,
-                "shown_year": pl.Int32, "shown_period": pl.Int16, "member": pl.String, "locked": pl.Boolean,
+                "shown_year": pl.Int32, "shown_period": pl.Int16, "member": pl.String,
+                "locked": pl.Boolean,
             },
         )  # fmt: skip
 
@@ -157,7 +158,7 @@ class Scope:
 
 
 def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
-    """Resolve the rule against F0010, F0008, F0013 and F0025; what cannot be resolved is a finding."""
+    """Resolve the rule against F0010, F0008, F0013 and F0025; what does not is a finding."""
     by_pattern = calendars(reference.patterns)
     decimals = {
         row["currency"]: int(row["decimals"])
@@ -181,8 +182,8 @@ def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
         findings.extend(_member_findings(members))
         companies.append(
             CompanyScope(
-                company, row["currency"], decimals.get(row["currency"], DICTIONARY_DECIMALS), calendar,
-                current, tuple(members),
+                company, row["currency"], decimals.get(row["currency"], DICTIONARY_DECIMALS),
+                calendar, current, tuple(members),
             )
         )  # fmt: skip
     balanced = reference.ledgers.filter(pl.col("required_to_balance") == "Y")["ledger"].to_list()
@@ -224,11 +225,12 @@ def _member_findings(members: Sequence[PeriodMember]) -> list[Finding]:
         if other.shown != member.shown:
             findings.append(
                 Finding(
-                    "period-missing", Severity.DIFFERENCE, f"company {member.company}, {member.member}",
-                    f"Periods {other.period} and {member.period} of company {member.company} both go to "
-                    f"{member.member}.",
-                    "Map the periods by a table (`periods = \"periods.csv\"`).", member.company, "period",
-                    member.member,
+                    "period-missing", Severity.DIFFERENCE,
+                    f"company {member.company}, {member.member}",
+                    f"Periods {other.period} and {member.period} of company {member.company} both "
+                    f"go to {member.member}.",
+                    "Map the periods by a table (`periods = \"periods.csv\"`).", member.company,
+                    "period", member.member,
                 )
             )  # fmt: skip
     return findings

@@ -64,7 +64,7 @@ def differs() -> pl.Expr:
 
 
 def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame:
-    """One row per company, ledger, currency, fiscal year and period, with counts, sums and difference.
+    """One row per company, ledger, currency and period, with counts, sums and difference.
 
     `gross_*` sums absolute cell values; `difference` sums absolute cell differences (the larger of
     F0911 − F0902 and F0911 − Anaplan).
@@ -93,8 +93,9 @@ def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame
 
 
 def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -> list[Finding]:
-    """Anaplan's differences as findings, one per company, period and kind; held cells have their own."""
-    shown = compared.filter((pl.col("value") != pl.col("shown")) & (pl.col("held") == "")).with_columns(
+    """Anaplan's differences, one per company, period and kind; held cells are told elsewhere."""
+    differing = (pl.col("value") != pl.col("shown")) & (pl.col("held") == "")
+    shown = compared.filter(differing).with_columns(
         rule=pl.when(~pl.col("in_ledger")).then(pl.lit("not-of-the-ledger"))
         .when(pl.col("shown") == 0).then(pl.lit("anaplan-wiped"))
         .otherwise(pl.lit("anaplan-differs"))
