@@ -173,7 +173,7 @@ def test_a_slow_drip_ends_at_the_deadline_although_bytes_keep_coming(bench: Benc
     bench.fault("drip")
     http = bench.door(tries=1)
     with pytest.raises(Unavailable, match="did not answer in time"):
-        http.send("GET", "/x", repeatable=True, timeout_seconds=0.5)
+        http.send("GET", "/x", repeatable=True, timeout_seconds=1.6)  # a piece comes each second
     assert bench.calls[0].milliseconds < 3000
 
 
@@ -181,7 +181,9 @@ def test_headers_that_drip_end_at_the_deadline_too(bench: Bench) -> None:
     bench.peer.answer = lambda _: Response(200, b"{}", {f"X-{n}": "y" * 80 for n in range(40)})
     bench.fault("drip")
     with pytest.raises(Unavailable, match="did not answer in time"):
-        bench.door(tries=1).send("GET", "/x", repeatable=True, timeout_seconds=0.5)
+        bench.door(tries=1).send(
+            "GET", "/x", repeatable=True, timeout_seconds=1.6
+        )  # a piece comes each second
     assert bench.calls[0].milliseconds < 3000
 
 
