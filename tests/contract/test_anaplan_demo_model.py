@@ -122,3 +122,19 @@ def test_many_callers_at_once_lose_nothing(demo: Practice) -> None:
     assert {time for _, time in cells(demo)} == {"Jan 24", "Dec 26", *months}
     seen = demo.system.control("state", {})
     assert seen["running_tasks_max"] == {demo.model: 1}
+
+
+def test_a_clock_that_starts_anew_does_not_stop_the_queue(demo: Practice, tmp_path: Path) -> None:
+    demo.clock.advance(100_000)
+    demo.sign_in(EMAIL, "secret")
+    load_all(demo)
+    with_new_clock = PracticeClock()
+    again = open_system(tmp_path / "anaplan.sqlite", with_new_clock)
+    url, stop = serve(Box(again, with_new_clock), 0, control=False)
+    later = Practice(url, again, with_new_clock, "FP&A 2026")
+    later.sign_in(EMAIL, "secret")
+    result = later.load("Load GL Actuals", HEAD + "00001,5005,30,Jan 24,3\n")
+    assert result["successful"] is True
+    later.http.close()
+    stop()
+    again.close()

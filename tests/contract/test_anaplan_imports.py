@@ -33,6 +33,13 @@ def test_rows_of_one_cell_add_up(anaplan: Practice) -> None:
     assert anaplan.cells() == {AMOUNT: "5"}  # within one file only
 
 
+def test_a_server_may_keep_the_last_row_of_a_cell(anaplan: Practice) -> None:
+    """A055"""
+    anaplan.switch("module_duplicates", "last")
+    anaplan.load("Load Ledger", ledger(KEY + "1.10,,,,", KEY + "2.20,,,,"))
+    assert anaplan.cells() == {AMOUNT: "2.2"}
+
+
 def test_the_first_of_two_list_rows_wins(anaplan: Practice) -> None:
     """A056"""
     rows = "6000,First,PL,TRUE,1\n6000,Second,PL,TRUE,1\n"
@@ -91,6 +98,10 @@ def test_a_value_for_a_calculated_line_item_is_ignored(anaplan: Practice) -> Non
     told = {d["localMessageText"].split(":")[0]: counts(d) for d in result["details"]}
     assert told["Twice"]["ignoredCount"] == "1"
     assert set(anaplan.cells()) == {AMOUNT}
+    anaplan.person("set_formula", module="Ledger", line_item="Amount", formula="1 + 1")
+    result = anaplan.load("Load Ledger", ledger(KEY + "2,,,,"))
+    assert counts(result["details"][0])["ignoredCount"] == "1"
+    assert anaplan.cells() == {AMOUNT: "1"}
 
 
 def cleared(anaplan: Practice, mode: str) -> set[str]:

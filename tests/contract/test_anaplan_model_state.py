@@ -68,6 +68,9 @@ def test_a_model_can_be_closed_and_opened(anaplan: Practice) -> None:
     assert anaplan.get("/status")["requestStatus"]["currentStep"] == "Closed"
     answer = anaplan.on_model("POST", "/open", headers=text)
     assert (answer.status_code, answer.content) == (202, b"")
+    anaplan.on_model("POST", "/close", headers=text)
+    anaplan.on_model("GET", f"/views/{anaplan.id('view', 'Flat')}/data")
+    assert anaplan.get("/status")["requestStatus"]["currentStep"] == "Open"
 
 
 @pytest.mark.parametrize(

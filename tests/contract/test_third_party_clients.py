@@ -6,6 +6,7 @@ insist on in an answer is therefore an independent check of our paths, envelopes
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 from collections.abc import Iterator
@@ -238,6 +239,29 @@ def test_the_sdk_signs_in_again_when_its_token_has_expired(quick: Practice) -> N
     assert transport.seen[3:] == expected
     with pytest.raises(InvalidCredentialsException):
         sdk_client(quick, token="bad").get_imports()
+
+
+class AsyncToPractice(httpx2.AsyncBaseTransport):
+    """The same for the SDK's asynchronous client."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.inner = httpx2.URL(url), httpx2.AsyncHTTPTransport(verify=False)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.url = request.url.copy_with(scheme="http", host=self.url.host, port=self.url.port)
+        request.headers["Host"] = f"{self.url.host}:{self.url.port}"
+        return await self.inner.handle_async_request(request)
+
+
+def test_the_asynchronous_sdk_sees_the_same(quick: Practice) -> None:
+    async def names() -> list[str]:
+        client = anaplan_sdk.AsyncClient(
+            workspace_id=quick.workspace, model_id=quick.model, token=quick.token,
+            transport=AsyncToPractice(quick.url), retry_count=1,
+        )  # fmt: skip
+        return [i.name for i in await client.get_imports()]
+
+    assert asyncio.run(names()) == ["Load Accounts", "Load Ledger", "Load Long"]
 
 
 def test_apapi_signs_in_refreshes_validates_and_signs_out(

@@ -149,6 +149,11 @@ def close_model(exchange: Exchange) -> Response:
     return Response(204)
 
 
+def wake(exchange: Exchange) -> None:
+    """A closed model opens by itself at the first call that needs it (A070)."""
+    _set_closed(exchange, closed=False)
+
+
 def _set_closed(exchange: Exchange, *, closed: bool) -> bool:
     row = exchange.state.row("select data from models where id = ?", exchange.model)
     data = json.loads(row[0])

@@ -67,7 +67,7 @@ def get_data(exchange: Exchange) -> Response:
     if grid.cell_count() > int(state.switch("cells_max")):
         raise Refusal(400, "The view contains more than 1000000 cells")
     chosen = _chosen(exchange, grid)
-    if exchange.query("format") == "v1" and exchange.header("accept") == "application/json":
+    if exchange.query("format") == "v1" and exchange.accepts("application/json"):
         return _json(exchange, grid, chosen)
     rows: Any = grid_rows(grid, chosen)
     if layout:

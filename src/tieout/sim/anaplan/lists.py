@@ -42,7 +42,7 @@ def get_list(exchange: Exchange) -> Response:
 def get_items(exchange: Exchange) -> Response:
     """Members as JSON, or as CSV when asked (A071)."""
     thing = exchange.thing("list", "list")
-    if exchange.header("accept") == "text/csv":
+    if exchange.accepts("text/csv"):
         rows = list_rows(exchange.state, exchange.model, thing.id, exchange.flag("includeAll"))
         return Response(200, csv_text(rows).encode(), content_type="text/csv")
     items = exchange.state.items(exchange.model, thing.id)

@@ -70,6 +70,7 @@ class ModuleImport:
         of_module = [t for t in state.things(model, "line_item") if t.data["module"] == module.id]
         self.line_items = {t.id: t for t in of_module}
         self.names = {t.name: t.id for t in of_module}
+        self.adds = state.switch("module_duplicates") == "sum"
         self.tallies: dict[str, LineItemTally] = {}
         self.sums: dict[tuple[str, str], Any] = {}
         self.rejects: list[Reject] = []
@@ -146,7 +147,7 @@ class ModuleImport:
                 continue
             tally.loaded += 1
             place = (line_item, key)
-            if place in self.sums and data["format"] == "NUMBER":
+            if place in self.sums and data["format"] == "NUMBER" and self.adds:
                 value = self.sums[place] + value  # A055: duplicates add up
             self.sums[place] = value
 

@@ -106,6 +106,15 @@ def _set_import(state: State, model: str, body: dict[str, Any]) -> dict[str, Any
     return {}
 
 
+def _set_formula(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A line item that is calculated from now on (or no longer, with an empty formula; A058)."""
+    module = state.named(model, "module", body["module"])
+    line_item = _line_item(state, model, module, str(body.get("line_item", "")))
+    line_item.data["formula"] = str(body["formula"])
+    state.save(model, line_item)
+    return {}
+
+
 def _model_state(phase: str) -> Callable[[State, str, dict[str, Any]], dict[str, Any]]:
     def act_(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
         data = json.loads(state.row("select data from models where id = ?", model)[0])
@@ -152,7 +161,7 @@ ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "set_cell": _set_cell, "rename_import": _rename_import, "delete_import": _delete_import,
     "rename_column": _rename_column, "set_clear_mode": _set_clear_mode,
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
-    "show_totals": _show_totals,
+    "show_totals": _show_totals, "set_formula": _set_formula,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),
 }  # fmt: skip

@@ -16,6 +16,7 @@ SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "odd_enums": (False, (False, True)),  # A046
     "dump_chunk_bytes": (10_000_000, None),  # A048
     "no_dump_status": (404, (404, 204)),  # A049
+    "module_duplicates": ("sum", ("sum", "last")),  # A055
     "missing_key_column": ("fail", ("fail", "rows")),  # A054
     "blank_number": ("zero", ("zero", "ignore")),  # A065
     "busy_reads": ("wait", ("wait", 409, 504)),  # A069

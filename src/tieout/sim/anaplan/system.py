@@ -229,6 +229,8 @@ class AnaplanSystem:
                 if how == "wait":
                     return None
                 raise Refusal(int(how), "The model is busy")  # A069
+        if exchange.model and (route.data or route.writes):
+            catalog.wake(exchange)
         return route.answer(exchange)
 
     def _check_state(self, model: str, *, writes: bool) -> None:

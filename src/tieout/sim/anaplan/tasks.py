@@ -44,7 +44,9 @@ def _advance(state: State, now: float, row: Any) -> bool:
         )
         return True
     if started is None:
-        last = state.row("select max(finished) from tasks where model = ?", model)[0] or 0.0
+        # A practice clock that starts anew after a restart may lie before what was finished.
+        sql = "select max(finished) from tasks where model = ? and finished <= ?"
+        last = state.row(sql, model, now)[0] or 0.0
         started = max(created + STEPS_BEFORE * step, last)
         if now < started:
             return False

@@ -65,6 +65,10 @@ class Exchange:
         """A request header without its parameters, lower case."""
         return self.request.headers.get(name, "").split(";")[0].strip().lower()
 
+    def accepts(self, kind: str) -> bool:
+        """Whether the Accept header names `kind`."""
+        return kind in self.request.headers.get("accept", "").lower()
+
     def thing(self, name: str, *kinds: str) -> Thing:
         """The object whose id stands in the path, or 404 (A013)."""
         found = self.state.thing(self.model, self.ids[name], *kinds)
