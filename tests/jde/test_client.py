@@ -121,9 +121,16 @@ def test_next_pages_are_asked_from_our_own_address(ledger: Desk) -> None:
     assert all("|" not in query and "%7C" in query for query in queries)
 
 
-def test_more_rows_without_a_link_is_refused(ledger: Desk) -> None:
-    ledger.fault("replace", path="dataservice$", find='"links":.*', body='"links":[]}')
-    with pytest.raises(Refused, match="offers no link"):
+def test_more_rows_without_a_link_are_read_by_key(ledger: Desk) -> None:
+    ledger.fault("replace", path="dataservice$", find='"links":.*', body='"links":[]}', times=9)
+    assert documents(ledger.client()) == TEN
+    assert ledger.asked("dataservice/next") == []
+
+
+def test_more_rows_that_never_come_are_refused(ledger: Desk) -> None:
+    empty = '"rowset":[],"summary":{"records":0,"moreRecords":true}}},"errors":[]}}'
+    ledger.fault("replace", path="dataservice$", find='"rowset".*', body=empty, times=9)
+    with pytest.raises(Refused, match="circle"):
         documents(ledger.client())
 
 

@@ -24,7 +24,7 @@ def build() -> Path:
         "gcc", "-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
         f"-I{sysconfig.get_paths()['include']}", str(SOURCE), "-o", str(fresh),
     ]  # fmt: skip
-    subprocess.run(command, check=True, timeout=BUILD_SECONDS_MAX)  # noqa: S603 - no shell, our own file
+    subprocess.run(command, check=True, timeout=BUILD_SECONDS_MAX)  # noqa: S603 - our own file
     fresh.replace(target)
     return target
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -13,8 +11,10 @@ from tieout.clock import Clock
 from tieout.errors import Refused, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde import aggregate, wire
+from tieout.jde.keys import after, unseen
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
-from tieout.jde.query import Value, Where, every
+from tieout.jde.proof import PROVED_READS_MAX, Measure, Proof, unproved
+from tieout.jde.query import Value, Where, equal, every
 from tieout.jde.session import (
     CNC,
     GONE_STATUSES,
@@ -26,13 +26,14 @@ from tieout.jde.session import (
     failure,
     said,
 )
+from tieout.jde.tables import DATE_PATTERNS
 from tieout.jde.wire import Table
 from tieout.settings import JdeConnection
 
 DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
 ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
 RESTARTS_MAX = 3  # of one result set without a single new row in between
-PROVED_READS_MAX = 3
+DATES_COMPARED_MAX = 2
 EXTRA_PAGES_MAX = 5  # rows that arrive while we read; more is a link that never ends
 
 Pages = Callable[[Table, Where | None, Sequence[str]], Iterator[Page]]
@@ -44,28 +45,6 @@ class _Broken(Exception):
     def __init__(self, words: str) -> None:
         super().__init__(words)
         self.words = words
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """COUNT(*) and sums of one selection, by AGGREGATION; compared only with its like."""
-
-    count: int
-    sums: tuple[tuple[str, Decimal], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A read whose rows are as many as the server counted before and after, with equal sums."""
-
-    before: Measure
-    rows: int
-    after: Measure
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing moved and nothing is missing."""
-        return self.before == self.after and self.rows == self.before.count
 
 
 class Jde:
@@ -85,6 +64,24 @@ class Jde:
         """Sign in if that has not happened, and say where we are (for the connection test)."""
         return self._session.current()
 
+    def check_dates(self) -> None:
+        """Refused if the server reads our date literals otherwise than we mean them (U4).
+
+        No document states their format, and a date read as another would select other rows without
+        a word. Asks for the period ends of F0008 by date and compares with what it shows.
+        """
+        frames = list(self.read(DATE_PATTERNS, None, columns=["end_01"]))
+        days = pl.concat(frames)["end_01"].drop_nulls() if frames else pl.Series([], dtype=pl.Date)
+        for day in days.unique().sort().tail(DATES_COMPARED_MAX):
+            found = self.count(DATE_PATTERNS, equal("end_01", day))
+            if found != (days == day).sum():
+                raise Refused(
+                    f"{PEER} finds {found} period ends on {day}, but F0008 shows others: it reads "
+                    "date literals in another format than its user's.",
+                    untouched=UNTOUCHED, who=CNC,
+                    do="Set the date format of the JDE user to MDE or to the format of the server.",
+                )  # fmt: skip
+
     def close(self) -> None:
         """Sign out if signed in; never raises."""
         self._session.close()
@@ -96,8 +93,9 @@ class Jde:
     ) -> Iterator[pl.DataFrame]:
         """Pages of the rows of `where`, by primary key, in `table.schema` (or `columns`).
 
-        Next pages come by the server's links. A result set that expires or whose session is lost
-        goes on after the last key that was yielded, so that no row is yielded twice or left out.
+        Next pages come by the server's links. A result set that expires, whose session is lost or
+        that ends without a link goes on after the last key that was yielded, so that no row is
+        yielded twice or left out.
         """
         return self._read(table, where, columns, self._linked)
 
@@ -117,10 +115,10 @@ class Jde:
         firsts: set[tuple[Value, ...]] = set()
         restarts = 0
         while True:
-            rest = every(where, _after(table, previous)) if previous is not None else where
+            rest = every(where, after(table, previous)) if previous is not None else where
             try:
                 for page in pages(table, rest, asked):
-                    frame = _unseen(table, previous, page.frame)
+                    frame = unseen(table, previous, page.frame)
                     if frame.is_empty():
                         if page.more:
                             raise _endless(table)
@@ -143,16 +141,12 @@ class Jde:
                     ) from broken  # fmt: skip
 
     def _linked(self, table: Table, where: Where | None, names: Sequence[str]) -> Iterator[Page]:
-        """The pages of one result set."""
+        """The pages of one result set, and _Broken if it does not hold all that were announced."""
         page = self._first_page(table, where, names, linked=True)
         while True:
-            if page.more and not page.next_query:
-                raise Refused(
-                    f"{PEER} says that {table.name} has more rows but offers no link to them.",
-                    untouched=UNTOUCHED, who=CNC,
-                    do="Check that nothing between us and AIS removes `links`.",
-                )  # fmt: skip
             yield page
+            if page.more and not page.next_query:  # v1, or a fetch limit: go on by key
+                raise _Broken("more rows were announced without a link to them")
             if not page.next_query:
                 return
             if self._session.near_its_end():
@@ -167,7 +161,7 @@ class Jde:
             yield page
             if not page.more:
                 return
-            rest = every(where, _after(table, page.frame))
+            rest = every(where, after(table, page.frame))
 
     def _first_page(
         self, table: Table, where: Where | None, names: Sequence[str], *, linked: bool
@@ -242,7 +236,7 @@ class Jde:
                 return rows, proof
             if rows.height < before.count:
                 pages = self._keyed  # a fetch limit cuts result sets, not key ranges (J16, U7)
-        raise _unproved(table, proof)
+        raise unproved(table, proof)
 
     def _bounded(
         self, table: Table, where: Where | None, names: Sequence[str], expected: int, pages: Pages
@@ -310,41 +304,6 @@ class Jde:
         raise failure(answer, f"the reading of {table.name}")
 
 
-def _after(table: Table, rows: pl.DataFrame) -> Where:
-    """Rows after the last one of `rows` in key order; the fiscal year as its two columns."""
-    last = rows.select(table.key).row(-1, named=True)
-    key: list[tuple[str, Value]] = []
-    for name, value in last.items():
-        if name == wire.FISCAL_YEAR:
-            key += [("CTRY", value // 100), ("FY", value % 100)]
-        else:
-            key.append((name, value))
-    return wire.after(key)
-
-
-def _unseen(table: Table, previous: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
-    """`new` without rows that already stood at the end of the page before it (J12).
-
-    Rows are in key order, so if one is repeated, the first of `new` stands in `previous`.
-    """
-    if previous is None or new.is_empty():
-        return new
-    key = list(table.key)
-    first = new.select(key).row(0, named=True)
-    narrow = next((k for k in key if previous.schema[k] == pl.Int64), key[0])  # few share it
-    places = previous.get_column(narrow).eq_missing(first[narrow]).arg_true()
-    if places.is_empty():
-        return new
-    same = pl.all_horizontal(pl.col(k).eq_missing(pl.lit(v)) for k, v in first.items())
-    places = places.filter(previous.select(key)[places].select(same).to_series())
-    if places.is_empty():
-        return new
-    return new.join(
-        previous.slice(places[0]), on=new.columns, how="anti", nulls_equal=True,
-        maintain_order="left",
-    )  # fmt: skip
-
-
 def _nothing(table: Table, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={n: table.schema[n] for n in names})
 
@@ -360,21 +319,4 @@ def _complained(table: Table, words: str) -> Refused:
     return Refused(
         f"{PEER} answered the reading of {table.name} with an error: {words}.",
         untouched=UNTOUCHED, evidence=words, who=CNC,
-    )  # fmt: skip
-
-
-def _unproved(table: Table, proof: Proof) -> Refused:
-    before, after = proof.before, proof.after
-    if proof.rows < before.count and before == after:
-        return Refused(
-            f"{PEER} counts {before.count} rows of {table.name} but shows {proof.rows}: a DB fetch "
-            "limit of the HTML server ends the reading early.",
-            untouched="Nothing was sent to Anaplan.", who=CNC,
-            do="Raise the DB Fetch Limit of the HTML server (jas.ini) or lower page_rows.",
-        )  # fmt: skip
-    return Refused(
-        f"{table.name} changed while it was read, {PROVED_READS_MAX} times: {before.count} rows "
-        f"before, {proof.rows} read, {after.count} after.",
-        untouched="Nothing was sent to Anaplan.", who="whoever posts at this time",
-        do="Run again when posting has ended.",
     )  # fmt: skip

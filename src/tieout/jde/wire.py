@@ -232,8 +232,10 @@ def _flat(where: Every | Either) -> list[Where]:
     flat: list[Where] = []
     for part in where.parts:
         spelled = _spelled(part)
-        same = isinstance(spelled, Every | Either) and type(spelled) is type(where)
-        flat.extend(_flat(spelled) if same else [spelled])  # type: ignore[arg-type]  # `same` says so
+        if not isinstance(spelled, Condition) and type(spelled) is type(where):
+            flat.extend(_flat(spelled))
+        else:
+            flat.append(spelled)
     return flat
 
 

@@ -1,0 +1,44 @@
+"""Key order: the rows after the last one read, and those that a page repeats of the one before."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tieout.jde import wire
+from tieout.jde.query import Value, Where
+from tieout.jde.wire import Table
+
+
+def after(table: Table, rows: pl.DataFrame) -> Where:
+    """Rows after the last one of `rows` in key order; the fiscal year as its two columns."""
+    last = rows.select(table.key).row(-1, named=True)
+    key: list[tuple[str, Value]] = []
+    for name, value in last.items():
+        if name == wire.FISCAL_YEAR:
+            key += [("CTRY", value // 100), ("FY", value % 100)]
+        else:
+            key.append((name, value))
+    return wire.after(key)
+
+
+def unseen(table: Table, previous: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
+    """`new` without rows that already stood at the end of the page before it (J12).
+
+    Rows are in key order, so if one is repeated, the first of `new` stands in `previous`.
+    """
+    if previous is None or new.is_empty():
+        return new
+    key = list(table.key)
+    first = new.select(key).row(0, named=True)
+    narrow = next((k for k in key if previous.schema[k] == pl.Int64), key[0])  # few share it
+    places = previous.get_column(narrow).eq_missing(first[narrow]).arg_true()
+    if places.is_empty():
+        return new
+    same = pl.all_horizontal(pl.col(k).eq_missing(pl.lit(v)) for k, v in first.items())
+    places = places.filter(previous.select(key)[places].select(same).to_series())
+    if places.is_empty():
+        return new
+    return new.join(
+        previous.slice(places[0]), on=new.columns, how="anti", nulls_equal=True,
+        maintain_order="left",
+    )  # fmt: skip
