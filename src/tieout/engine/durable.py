@@ -115,6 +115,11 @@ class Engine:
         self._picker = threading.Thread(target=self._pick_up, name="pick-up", daemon=True)
         self._picker.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether this process executes the instance and takes up waiting runs."""
+        return self._picker is not None and self._picker.is_alive() and not self._closing.is_set()
+
     def start(self) -> None:
         """Take up runs that were committed just now at once instead of at the next look."""
         self._wake.set()
