@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
 from tieout.app import Instance
+from tieout.core.findings import RULES
+from tieout.errors import Misconfigured
+from tieout.settings import LoadActuals
+from tieout.store.rejects import Reject
 from tieout.store.runs import Run
 
 RUNS_SHOWN_MAX = 50
+AMOUNTS = (
+    "gross_f0911", "gross_f0902", "gross_anaplan", "f0911", "f0902", "anaplan", "difference",
+)  # fmt: skip
+GRAVITY = {"reject": 0, "difference": 1, "note": 2}
 
 
-def seconds_of(run: Run) -> Decimal | None:
+def seconds_of(run: Run) -> float | None:
     """How long a finished run took, to the hundredth."""
     if run.finished_at is None:
         return None
-    took = run.finished_at - run.started_at
-    return (Decimal(took.days * 86400 + took.seconds) + Decimal(took.microseconds) / 1_000_000).quantize(
-        Decimal("0.01")
-    )
+    return round((run.finished_at - run.started_at).total_seconds(), 2)
 
 
 def run_as_json(run: Run) -> dict[str, Any]:
     """A run as `--json` prints it."""
     return {
-        "flow": run.flow, "run": run.id, "kind": run.kind, "outcome": run.outcome,
-        "exit_code": run.exit_code, "sentence": run.sentence, "started_by": run.started_by,
-        "started_at": run.started_at, "finished_at": run.finished_at, "seconds": seconds_of(run),
+        "ok": run.outcome == "complete", "flow": run.flow, "run": run.id, "kind": run.kind,
+        "outcome": run.outcome, "exit_code": run.exit_code, "sentence": run.sentence,
+        "started_by": run.started_by, "started_at": run.started_at,
+        "finished_at": run.finished_at, "seconds": seconds_of(run),
         "rows_read": run.figures.get("rows_read", 0), "rows_sent": run.figures.get("rows_sent", 0),
         "rejects": run.figures.get("rejects", 0), "figures": dict(run.figures),
     }  # fmt: skip
 
 
-def runs(instance: Instance, flow: str | None = None) -> list[dict[str, Any]]:
-    """The latest runs, newest first."""
-    return [run_as_json(r) for r in instance.store.runs(flow=flow, limit=RUNS_SHOWN_MAX)]
+def runs(
+    instance: Instance, flow: str | None = None, limit: int = RUNS_SHOWN_MAX
+) -> list[dict[str, Any]]:
+    """The latest runs, newest first; Misconfigured when `flow` was never run and does not exist."""
+    found = instance.store.runs(flow=flow, limit=limit)
+    if flow is not None and not found:
+        known(instance, flow)
+    return [run_as_json(r) for r in found]
+
+
+def known(instance: Instance, flow: str) -> None:
+    """Refuse the name of a flow that is not configured."""
+    flows = instance.project().flows
+    if flow not in flows:
+        raise Misconfigured(
+            f"There is no flow {flow!r}.",
+            untouched="Nothing was run.",
+            do=f"Name one of: {', '.join(sorted(flows)) or 'none is configured'}.",
+        )
 
 
 def show(instance: Instance, run_id: str) -> dict[str, Any]:
@@ -49,7 +73,10 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
     return {
         **run_as_json(run),
         "steps": [
-            {"name": s.name, "started_at": s.started_at, "finished_at": s.finished_at, "result": s.result}
+            {
+                "name": s.name, "started_at": s.started_at, "finished_at": s.finished_at,
+                "result": s.result,
+            }
             for s in store.steps(run_id)
         ],
         "calls": calls,
@@ -64,18 +91,23 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
 def rejects(
     instance: Instance, *, run: str | None = None, flow: str | None = None, state: str | None = None
 ) -> list[dict[str, Any]]:
-    """Findings with what became of them."""
+    """Findings with what became of them, the gravest first."""
+    if run is not None:
+        instance.store.run(run)
+    if flow is not None:
+        known(instance, flow)
     found = instance.store.rejects(run=run, flow=flow, state=state)
-    return [
-        {
-            "id": r.id, "run": r.run, "flow": r.flow, "state": r.state, "rule": r.finding.rule,
-            "severity": r.finding.severity.value, "subject": r.finding.subject, "what": r.finding.what,
-            "remedy": r.finding.remedy, "company": r.finding.company, "dimension": r.finding.dimension,
-            "member": r.finding.member, "amount": r.finding.amount, "currency": r.finding.currency,
-            "cells": r.finding.cells, "vendor_words": r.finding.vendor_words,
-        }
-        for r in found
-    ]  # fmt: skip
+    return [_finding(r) for r in sorted(found, key=lambda r: GRAVITY[r.finding.severity.value])]
+
+
+def _finding(r: Reject) -> dict[str, Any]:
+    f = r.finding
+    return {
+        "id": r.id, "run": r.run, "flow": r.flow, "state": r.state, "rule": f.rule,
+        "severity": f.severity.value, "subject": f.subject, "what": f.what, "remedy": f.remedy,
+        "company": f.company, "dimension": f.dimension, "member": f.member, "amount": f.amount,
+        "currency": f.currency, "cells": f.cells, "vendor_words": f.vendor_words,
+    }  # fmt: skip
 
 
 def tie_out_table(instance: Instance, flow: str, period: str | None = None) -> list[dict[str, Any]]:
@@ -85,6 +117,59 @@ def tie_out_table(instance: Instance, flow: str, period: str | None = None) -> l
         return []
     table = instance.store.scan(manifests).collect()
     if period:
-        year, _, number = period.partition("-")
-        table = table.filter((pl.col("fiscal_year") == int(year)) & (pl.col("period") == int(number)))
-    return table.to_dicts()
+        year, number = period_of(period)
+        table = table.filter((pl.col("fiscal_year") == year) & (pl.col("period") == number))
+    # A file without a ledger column holds one ledger only: the flow's.
+    configured = instance.project().flows.get(flow)
+    ledgers = configured.ledgers if isinstance(configured, LoadActuals) else ()
+    only = ledgers[0] if len(ledgers) == 1 else ""
+    return [row | {"ledger": row["ledger"] or only} for row in table.to_dicts()]
+
+
+def period_of(text: str) -> tuple[int, int]:
+    """Fiscal year and period of `2025-03`; Misconfigured for anything else."""
+    year, _, number = text.partition("-")
+    if not (len(year) == 4 and year.isdigit() and number.isdigit()):
+        raise Misconfigured(f"{text!r} is no period.", do="Write fiscal year and period: 2025-03.")
+    return int(year), int(number)
+
+
+def totals(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The tie-out summed per company, ledger and currency; never across currencies."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in table:
+        key = (row["company"], row["ledger"], row["currency"])
+        total = found.setdefault(
+            key,
+            {"company": key[0], "ledger": key[1], "currency": key[2], "periods": 0, "cells": 0,
+             "cells_differing": 0, **dict.fromkeys(AMOUNTS, Decimal(0))},
+        )  # fmt: skip
+        total["periods"] += 1
+        for name in ("cells", "cells_differing", *AMOUNTS):
+            total[name] += row[name]
+    return [found[key] for key in sorted(found)]
+
+
+def last_comparison(instance: Instance, flow: str) -> tuple[str, datetime] | None:
+    """The run that compared both sides last, and when it wrote that down."""
+    manifests = instance.store.current(flow, "tie_out")
+    return (manifests[-1].run, manifests[-1].written_at) if manifests else None
+
+
+def grouped(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Findings grouped by rule, the gravest first: how many, cells, amounts by currency."""
+    groups: dict[str, dict[str, Any]] = {}
+    for f in found:
+        group = groups.setdefault(
+            f["rule"],
+            {"rule": f["rule"], "meaning": RULES.get(f["rule"], ""), "severity": f["severity"],
+             "findings": 0, "cells": 0, "amounts": {}, "flows": [], "remedy": f["remedy"]},
+        )  # fmt: skip
+        group["findings"] += 1
+        group["cells"] += f["cells"]
+        if f["flow"] not in group["flows"]:
+            group["flows"].append(f["flow"])
+        if f["amount"] is not None:
+            amounts, currency = group["amounts"], f["currency"]
+            amounts[currency] = amounts.get(currency, Decimal(0)) + f["amount"]
+    return sorted(groups.values(), key=lambda g: GRAVITY[g["severity"]])
