@@ -51,7 +51,7 @@ struct ArrowArray {
 typedef struct {
   char kind;
   char name[NAME_BYTES_MAX], pattern[NAME_BYTES_MAX + 4]; /* pattern: "KEY": */
-  int key_bytes, pattern_bytes, width;
+  int key_bytes, pattern_bytes, width, number;
   char *values;       /* `width` bytes per row; for text a 16-byte view */
   uint8_t *valid;     /* dates only: one bit per row */
   int64_t nulls;
@@ -201,7 +201,10 @@ static int put_text(Parser *p, Column *column, Text text) {
   uint32_t bytes = (uint32_t)text.bytes;
   memset(view, 0, 16);
   memcpy(view, &bytes, 4);
-  if (text.bytes <= 12) { memcpy(view + 4, text.at, (size_t)text.bytes); return 1; }
+  if (bytes <= 12) {
+    for (uint32_t i = 0; i < bytes; i++) view[4 + i] = text.at[i];
+    return 1;
+  }
   if (column->arena_bytes + text.bytes > column->arena_room) {
     int64_t room = (column->arena_bytes + text.bytes) * 2;
     char *arena = realloc(column->arena, (size_t)room);
@@ -343,7 +346,7 @@ static int put_date(Parser *p, Column *column, Text text) {
 /* --- rows -------------------------------------------------------------------------------------- */
 
 static int put_value(Parser *p, Column *column) {
-  if (strchr("aqihp", column->kind)) return put_number(p, column);
+  if (column->number) return put_number(p, column);
   Text text = {"", 0};
   if (*p->at == '"') {
     if (!read_text(p, &text)) return fail(p, column, "not a text of JSON in UTF-8");
@@ -495,6 +498,8 @@ static int hand_over(Column *column, int64_t rows, struct ArrowSchema *field, st
                                 .flags = 2 /* nullable */, .release = release_field,
                                 .private_data = name};
   int text = field->format[0] == 'v';
+  char *fitting = rows ? realloc(column->values, (size_t)(rows * column->width)) : NULL;
+  if (fitting) column->values = fitting; /* room was made for shorter rows than came */
   held->buffers[0] = column->nulls ? column->valid : NULL;
   held->buffers[1] = column->values;
   held->buffers[2] = column->arena_bytes ? (void *)column->arena : (void *)&held->arena_bytes;
@@ -552,6 +557,7 @@ static int prepare(Column *column, PyObject *key, PyObject *name, char kind) {
     return 0;
   }
   column->kind = kind;
+  column->number = strchr("aqihp", kind) != NULL;
   column->width = kind == 'q' ? 8 : kind == 'i' || kind == 'd' ? 4 : kind == 'h' ? 2 : 16;
   column->key_bytes = (int)PyBytes_GET_SIZE(key);
   strcpy(column->name, PyBytes_AS_STRING(name));
