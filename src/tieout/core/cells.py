@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, ZERO, as_schema
-from tieout.core.proof import BALANCE, HELD
+from tieout.core.proof import BALANCE, HELD, NO_LONGER_SHOWN
 
 _KEY = list(CELL_KEY)
 
 UNKNOWN_ACCOUNT = "unknown account"
 PERIOD_REFUSED = "no member for the period"
 LOCKED = "locked period"
+TWO_CURRENCIES = "companies of several currencies"
 
 
 def account_code(rule: str) -> pl.Expr:
@@ -33,26 +35,71 @@ def account_code(rule: str) -> pl.Expr:
 
 
 def flipped(ranges: Sequence[str]) -> pl.Expr:
-    """Whether an object account lies in a range such as `4000-4999` (text order, as JDE sorts)."""
+    """Whether an object account lies in a range such as `4000-4999` (text order, as JDE sorts).
+
+    A range ends with everything that begins with its last code: 4999 and 49995 are inside, 5000
+    and 0456 are not. Objects are text: `000456` and `456` are two objects.
+    """
     expression = pl.lit(False)
     for text in ranges:
         first, _, last = text.partition("-")
         last = last or first
-        longest = max(len(first), len(last))
-        value = pl.col("object_account").str.slice(0, longest)
-        expression = expression | value.is_between(pl.lit(first), pl.lit(last))
+        start = pl.col("object_account").str.slice(0, len(last))
+        expression = expression | ((pl.col("object_account") >= first) & (start <= last))
     return expression
 
 
-def mapped(dimension: str, tables: Mapping[str, pl.DataFrame]) -> pl.Expr:
-    """A code through the mapping table of its dimension; a code without a row maps to itself.
+def through_mapping(rows: pl.DataFrame, dimension: str, table: pl.DataFrame | None) -> pl.DataFrame:
+    """Codes of a dimension through its mapping table; a code without a row maps to itself.
 
-    `tables[dimension]`: source, target.
+    `table`: source, target and, optionally, effective_from ("2025-04": for that fiscal period and
+    later ones; "": always); of several rows for a code the latest that has begun holds. `rows` have
+    shown_year and shown_period. The order of rows is not kept.
     """
-    table = tables.get(dimension)
     if table is None or table.is_empty():
-        return pl.col(dimension)
-    return pl.col(dimension).replace(table["source"], table["target"])
+        return rows
+    starts = table.get_column("effective_from", default=pl.lit("", pl.String))
+    month = pl.col("since").fill_null("").str.replace("-", "", literal=True)
+    known = (
+        table.select("source", _target="target", since=starts)
+        .with_columns(since=pl.when(month == "").then(pl.lit("0")).otherwise(month).cast(pl.Int32))
+        .unique(["source", "since"], keep="last", maintain_order=True)
+        .sort("since")
+    )
+    at = pl.col("shown_year") * 100 + pl.col("shown_period")
+    return (
+        rows.with_columns(_at=at.cast(pl.Int32))
+        .sort("_at")
+        .join_asof(
+            known, left_on="_at", right_on="since", by_left=dimension, by_right="source",
+            check_sortedness=False,
+        )
+        .with_columns(pl.coalesce("_target", dimension).alias(dimension))
+        .select(rows.columns)
+    )  # fmt: skip
+
+
+def shown_members(members: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """`Scope.member_frame` with the company codes that Anaplan knows: what cells and `compare` use."""
+    return through_mapping(members, "company", tables.get("company"))
+
+
+def company_currencies(members: pl.DataFrame) -> dict[str, str]:
+    """Company code → base currency, of `shown_members`; "" where companies of several meet."""
+    several = pl.col("base_currency").n_unique() > 1
+    found = members.group_by("company").agg(
+        pl.when(several).then(pl.lit("")).otherwise(pl.col("base_currency").first()).first()
+    )
+    return dict(found.iter_rows())
+
+
+def remembered(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """F0901 as it is now, and accounts it showed before and shows no longer, marked `gone`.
+
+    Without them the cell of a hidden account would look empty and be sent as zero (rule 18).
+    """
+    lost = before.join(now, on="account_id", how="anti").with_columns(gone=pl.lit(True))
+    return pl.concat([now.with_columns(gone=pl.lit(False)), lost], how="diagonal")
 
 
 def fold(
@@ -66,54 +113,99 @@ def fold(
 ) -> pl.DataFrame:
     """Buckets → CELLS, one row per cell.
 
-    `accounts`: account_id, business_unit, object_account, subsidiary as F0901 has them now;
-    `members`: `Scope.member_frame`. A bucket takes F0902's value where F0902 speaks alone. A cell
-    is held when one of its buckets is.
+    `accounts`: account_id, business_unit, object_account, subsidiary as F0901 has them now, and
+    perhaps `gone` (`remembered`); `members`: `Scope.member_frame`, with the companies of JD
+    Edwards; `tables`: a mapping table per dimension (`through_mapping`). A bucket takes F0902's
+    value where F0902 speaks alone. A cell is held when one of its buckets is.
     """
-    known = accounts.select("account_id", "business_unit", "object_account", "subsidiary")
-    joined = (
-        buckets.join(known.with_columns(known=pl.lit(True)), on="account_id", how="left")
-        .join(members, on=["company", "fiscal_year", "period"], how="inner")
-        .with_columns(pl.col("known").fill_null(False), account=account_code(code))
-        .with_columns(
-            pl.col("account").fill_null(pl.lit("?") + pl.col("account_id")),
-            pl.col("business_unit").fill_null("?"),
-            f0911=pl.when(pl.col("state") == BALANCE)
-            .then(pl.col("balance"))
-            .otherwise(pl.col("amount")),
-            sign=pl.when(flipped(flip).fill_null(False)).then(-1).otherwise(1).cast(pl.Int8),
-        )
-    )
+    rows = _with_codes(buckets, accounts, members, code)
     held = (
         pl.when(pl.col("state") == HELD).then(pl.col("reason"))
         .when(~pl.col("known")).then(pl.lit(UNKNOWN_ACCOUNT))
         .when(pl.col("member") == "").then(pl.lit(PERIOD_REFUSED))
         .otherwise(pl.lit(""))
     )  # fmt: skip
-    shown = pl.when(pl.col("sign") < 0).then(-pl.col("f0911")).otherwise(pl.col("f0911"))
+    flips = flipped(flip).fill_null(False)
+    rows = rows.with_columns(
+        f0911=pl.when(pl.col("state") == BALANCE)
+        .then(pl.col("balance"))
+        .otherwise(pl.col("amount")),
+        sign=pl.when(flips).then(-1).otherwise(1).cast(pl.Int8),
+        held=held,
+    ).with_columns(
+        shown=pl.when(pl.col("sign") < 0).then(-pl.col("f0911")).otherwise(pl.col("f0911"))
+    )
+    for dimension in ("account", "business_unit", "company"):
+        rows = through_mapping(rows, dimension, tables.get(dimension))
+    one_sign = pl.col("sign").max() == pl.col("sign").min()
+    mixed = (pl.col("base_currency").n_unique() > 1) & (pl.col("currency").first() == "")
+    at = pl.struct("shown_year", "shown_period").sort().first()
     cells = (
-        joined.with_columns(
-            account=mapped("account", tables),
-            business_unit=mapped("business_unit", tables),
-            company=mapped("company", tables),
-            held=held,
-            shown=shown,
-        )
-        .group_by(_KEY)
+        rows.group_by(_KEY)
         .agg(
-            fiscal_year=pl.col("shown_year").min(),
-            period=pl.col("shown_period").min(),
-            sign=pl.when(pl.col("sign").max() == pl.col("sign").min())
-            .then(pl.col("sign").min())
-            .otherwise(1),
+            at=at,
+            sign=pl.when(one_sign).then(pl.col("sign").min()).otherwise(1),
             f0911=pl.col("f0911").sum().cast(AMOUNT),
             f0902=pl.col("balance").sum().cast(AMOUNT),
             value=pl.col("shown").sum().cast(AMOUNT),
             buckets=pl.len().cast(pl.Int64),
             held=pl.col("held").max(),
+            mixed=mixed,
+        )
+        .with_columns(
+            fiscal_year=pl.col("at").struct.field("shown_year"),
+            period=pl.col("at").struct.field("shown_period"),
+            held=pl.when(pl.col("mixed")).then(pl.lit(TWO_CURRENCIES)).otherwise(pl.col("held")),
         )
     )
     return as_schema(cells, CELLS).sort(_KEY)
+
+
+def _with_codes(
+    buckets: pl.DataFrame, accounts: pl.DataFrame, members: pl.DataFrame, code: str
+) -> pl.DataFrame:
+    """Buckets with the account, business unit and member that hold them, before any mapping.
+
+    A doubled account or period would double amounts, so it stops the program.
+    """
+    known = accounts.select(
+        "account_id",
+        "business_unit",
+        "object_account",
+        "subsidiary",
+        known=~accounts.get_column("gone", default=pl.lit(False)),
+    )
+    return (
+        buckets.join(known, on="account_id", how="left", validate="m:1")
+        .join(members, on=["company", "fiscal_year", "period"], how="inner", validate="m:1")
+        .with_columns(pl.col("known").fill_null(False), account=account_code(code))
+        .with_columns(
+            pl.col("account").fill_null(pl.lit("?") + pl.col("account_id")),
+            pl.col("business_unit").fill_null("?"),
+        )
+    )
+
+
+def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list[Finding]:
+    """Amounts in periods that have no member: the policy refuses them, or no table names one."""
+    refused = cells.filter(pl.col("held") == PERIOD_REFUSED)
+    groups = refused.group_by("company", "ledger", "currency", "fiscal_year", "period").agg(
+        cells=pl.len(), amount=pl.col("f0911").abs().sum().cast(AMOUNT)
+    )
+    return [
+        Finding(
+            "period-refused", Severity.DIFFERENCE,
+            f"company {row['company']}, {row['fiscal_year']}-{row['period']:02d}",
+            f"{row['cells']} cells of period {row['fiscal_year']}-{row['period']:02d} of company "
+            f"{row['company']} have no member of Anaplan's calendar and were not sent.",
+            "Set `period_13` of the company to fold or separate, or name a member in the table of "
+            "periods.", row["company"], "period", amount=row["amount"],
+            currency=row["currency"] or currencies.get(row["company"], ""), cells=row["cells"],
+        )
+        for row in groups.sort("company", "ledger", "currency", "fiscal_year", "period").iter_rows(
+            named=True
+        )
+    ]  # fmt: skip
 
 
 def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:

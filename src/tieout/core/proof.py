@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from tieout.core.buckets import FOREIGN_LEDGER
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY
-from tieout.core.scope import Scope
+from tieout.core.scope import DICTIONARY_DECIMALS, Scope, places_exceeded
 
 _KEY = list(BUCKET_KEY)
 
@@ -17,6 +18,7 @@ SUBJECTS_SHOWN_MAX = 5
 IN_USE = "U"  # F0011.IST of a batch that is being posted, also left behind by a post that died
 
 # The classes of facts/jde-gl.md §3.4 that hold a bucket; a held cell keeps its old Anaplan value.
+TOO_MANY_DECIMALS = "too many decimals"
 DIED_POST = "died post"
 BATCH_IN_USE = "batch in use"
 WRONG_PERIOD = "wrong period"
@@ -26,6 +28,8 @@ NO_LONGER_SHOWN = "no longer shown"
 UNEXPLAINED = "unexplained"
 
 REMEDIES = {
+    TOO_MANY_DECIMALS: "Compare one document with what JD Edwards prints; then ask who set the "
+    "decimals of the currency (F0013), or which program wrote these amounts.",
     DIED_POST: "Ask the JD Edwards team to run R099102 in proof mode for the batch, then in final "
     "mode.",
     BATCH_IN_USE: "Wait until the batch is posted; if its post died, ask the JD Edwards team to "
@@ -41,12 +45,15 @@ REMEDIES = {
     "mode).",
 }  # fmt: skip
 
+RULES_OF_REASONS = {NO_LONGER_SHOWN: "no-longer-shown", TOO_MANY_DECIMALS: "decimals"}
+
 
 def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFrame:
     """Set state and reason of every bucket (facts/jde-gl.md §3.4).
 
     `batches`: BUCKET_KEY, in_use_amount, in_use_lines: what lines of batches in use put into a
-    bucket. Lines and balance that agree are tied, unless a line is misdated or its batch in use.
+    bucket. Lines and balance that agree are tied, unless a line is misdated, its batch in use, or
+    an amount finer than its currency: then it was read with wrong decimals, or written so.
     """
     detail = pl.lit(True)
     first = scope.rule.detail_from
@@ -56,7 +63,8 @@ def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFr
         )
     difference = pl.col("amount") - pl.col("balance")
     reason = (
-        pl.when(~detail).then(pl.lit(""))
+        pl.when(_places_exceeded(scope)).then(pl.lit(TOO_MANY_DECIMALS))
+        .when(~detail).then(pl.lit(""))
         .when(pl.col("misdated") > 0).then(pl.lit(WRONG_PERIOD))
         .when((difference != 0) & (difference == pl.col("in_use_amount"))).then(pl.lit(DIED_POST))
         .when(pl.col("in_use_lines") > 0).then(pl.lit(BATCH_IN_USE))
@@ -65,7 +73,7 @@ def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFr
         .when(pl.col("lines") == 0).then(pl.lit(NO_JOURNALS))
         .otherwise(pl.lit(UNEXPLAINED))
     )  # fmt: skip
-    joined = buckets.join(batches, on=_KEY, how="left").with_columns(
+    joined = buckets.join(batches, on=_KEY, how="left", validate="m:1").with_columns(
         pl.col("in_use_amount").fill_null(pl.lit(0).cast(AMOUNT)),
         pl.col("in_use_lines").fill_null(0),
     )
@@ -81,13 +89,34 @@ def not_tied(buckets: pl.DataFrame) -> pl.DataFrame:
     return buckets.filter((pl.col("state") == HELD) & differ)
 
 
+def _places_exceeded(scope: Scope) -> pl.Expr:
+    """Whether lines or balance have more decimals than the currency that governs them (rule 4).
+
+    The currency of the line governs ledger CA, else the currency of the company does.
+    """
+    of_company = {c.company: c.decimals for c in scope.companies}
+    governing = (
+        pl.when(pl.col("ledger") == FOREIGN_LEDGER)
+        .then(_looked_up("currency", scope.decimals))
+        .otherwise(_looked_up("company", of_company))
+    )
+    return places_exceeded("amount", governing) | places_exceeded("balance", governing)
+
+
+def _looked_up(column: str, decimals: Mapping[str, int]) -> pl.Expr:
+    return pl.col(column).replace_strict(
+        dict(decimals), default=DICTIONARY_DECIMALS, return_dtype=pl.Int64
+    )
+
+
 def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
     """Hold buckets whose account and year F0902 showed before and shows no longer.
 
     A balance row does not disappear from F0902 but by a purge or by row security, which hides a
-    unit from F0911 and F0902 alike: the old value stays, and a person is asked.
+    unit from F0911 and F0902 alike: the old value stays, and a person is asked. An account that
+    `years` shows under another company (R09806 after a recode) has moved and is not gone.
     """
-    key = list(ACCOUNT_YEARS)
+    key = [name for name in ACCOUNT_YEARS if name != "company"]
     gone = before.filter(pl.col("has_balance")).join(years, on=key, how="anti")
     kept = gone.with_columns(state=pl.lit(HELD), reason=pl.lit(NO_LONGER_SHOWN))
     return pl.concat([buckets.join(gone, on=_KEY, how="anti"), kept.select(buckets.columns)])
@@ -100,7 +129,7 @@ def not_zero(buckets: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         balanced.group_by("company", "ledger", "currency", "fiscal_year", "period")
         .agg(f0911=pl.col("amount").sum().cast(AMOUNT), f0902=pl.col("balance").sum().cast(AMOUNT))
         .filter(pl.col("f0902") != 0)
-        .sort("company", "ledger", "fiscal_year", "period")
+        .sort("company", "ledger", "currency", "fiscal_year", "period")
     )
 
 
@@ -127,28 +156,28 @@ def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
                 f"The balances of {subject} do not net to zero.",
                 "Ask the JD Edwards administrator for the missing side: row security, or a batch "
                 "posted out of balance.", row["company"], amount=row["f0902"],
-                currency=currencies.get(row["company"], ""),
+                currency=row["currency"] or currencies.get(row["company"], ""),
             )
         )  # fmt: skip
     return findings
 
 
 def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
-    """One finding per company, year, period and reason of the held buckets."""
+    """One finding per company, ledger, currency, period and reason of the held buckets."""
     currencies = {c.company: c.currency for c in scope.companies}
     groups = (
         buckets.filter(pl.col("state") == HELD)
-        .group_by("company", "ledger", "fiscal_year", "period", "reason")
+        .group_by("company", "ledger", "currency", "fiscal_year", "period", "reason")
         .agg(
             accounts=pl.col("account_id").unique().sort().head(SUBJECTS_SHOWN_MAX),
             buckets=pl.len(),
             difference=(pl.col("amount") - pl.col("balance")).sum().cast(AMOUNT),
         )
-        .sort("company", "ledger", "fiscal_year", "period", "reason")
+        .sort("company", "ledger", "currency", "fiscal_year", "period", "reason")
     )
     return [
         Finding(
-            "no-longer-shown" if row["reason"] == NO_LONGER_SHOWN else "not-proved",
+            RULES_OF_REASONS.get(row["reason"], "not-proved"),
             Severity.DIFFERENCE,
             _subject(row),
             f"{row['buckets']} account balances are held: {row['reason']} "
@@ -157,7 +186,7 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
             REMEDIES[row["reason"]],
             row["company"],
             amount=row["difference"],
-            currency=currencies.get(row["company"], ""),
+            currency=row["currency"] or currencies.get(row["company"], ""),
             cells=row["buckets"],
         )
         for row in groups.iter_rows(named=True)

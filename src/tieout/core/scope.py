@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import polars as pl
 
 from tieout.core.findings import Finding, Severity
+from tieout.core.frames import AMOUNT, AMOUNT_DECIMALS
 from tieout.core.periods import (
     PERIODS_MAX,
+    REGULAR_PERIODS_MAX,
     FiscalCalendar,
     Period,
     PeriodMember,
     Policy,
     calendars,
     period_members,
+    periods_in_scope,
 )
 
 DICTIONARY_DECIMALS = 2  # what JDE uses where no currency governs (facts/jde-gl.md §2.6)
@@ -85,7 +88,7 @@ class Scope:
         rows = [
             (
                 m.company, m.period.fiscal_year, m.period.number, m.shown.fiscal_year,
-                m.shown.number, m.member, self.is_locked(m.period),
+                m.shown.number, m.member, self.is_locked(m.shown), c.currency,
             )
             for c in self.companies for m in c.members
         ]  # fmt: skip
@@ -95,7 +98,7 @@ class Scope:
             schema={
                 "company": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16,
                 "shown_year": pl.Int32, "shown_period": pl.Int16, "member": pl.String,
-                "locked": pl.Boolean,
+                "locked": pl.Boolean, "base_currency": pl.String,
             },
         )  # fmt: skip
 
@@ -168,7 +171,7 @@ def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
     rows = {r["company"]: r for r in reference.companies.iter_rows(named=True)}
     companies: list[CompanyScope] = []
     findings: list[Finding] = []
-    for company in rule.companies:
+    for company in dict.fromkeys(rule.companies):
         row = rows.get(company)
         calendar = by_pattern.get(row["date_pattern"]) if row else None
         current = current_period(row, calendar) if row and calendar else None
@@ -177,9 +180,12 @@ def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
             continue
         last = rule.to_period or current
         policy = rule.period_13.get(company) or rule.period_13.get("default", "fold")
-        periods = calendar.between(rule.from_period, last)
+        periods = periods_in_scope(calendar, rule.from_period, last, policy)
         members = period_members(company, calendar, periods, policy, rule.member_table)
-        findings.extend(_member_findings(members))
+        findings.extend(_missing_years(company, calendar, rule.from_period, last))
+        findings.extend(_without_member(members))
+        members, clashes = _one_period_a_member(members)
+        findings.extend(clashes)
         companies.append(
             CompanyScope(
                 company, row["currency"], decimals.get(row["currency"], DICTIONARY_DECIMALS),
@@ -216,27 +222,76 @@ def _unresolved(company: str, known: bool, has_pattern: bool) -> Finding:
     )
 
 
-def _member_findings(members: Sequence[PeriodMember]) -> list[Finding]:
-    """Two regular periods in one member would add up silently, so they are refused."""
-    seen: dict[str, PeriodMember] = {}
-    findings = []
-    for member in members:
-        other = seen.setdefault(member.member, member) if member.member else member
-        if other.shown != member.shown:
-            findings.append(
-                Finding(
-                    "period-missing", Severity.DIFFERENCE,
-                    f"company {member.company}, {member.member}",
-                    f"Periods {other.period} and {member.period} of company {member.company} both "
-                    f"go to {member.member}.",
-                    "Map the periods by a table (`periods = \"periods.csv\"`).", member.company,
-                    "period", member.member,
-                )
-            )  # fmt: skip
-    return findings
+def _missing_years(
+    company: str, calendar: FiscalCalendar, first: Period, last: Period
+) -> list[Finding]:
+    """A year that F0008 lacks would fall out of the scope silently."""
+    missing = [
+        str(year)
+        for year in range(first.fiscal_year, last.fiscal_year + 1)
+        if year not in calendar.years
+    ]
+    if not missing:
+        return []
+    return [
+        Finding(
+            "period-missing", Severity.DIFFERENCE, f"company {company}, {', '.join(missing)}",
+            f"F0008 has no fiscal year {', '.join(missing)} for date pattern {calendar.pattern} of "
+            f"company {company}; nothing of it is loaded.",
+            "Ask the JD Edwards administrator to complete the fiscal date pattern, or correct "
+            "`from_period` and `to_period`.", company, "period",
+        )
+    ]  # fmt: skip
 
 
-def places_exceeded(amount: str, decimals: int) -> pl.Expr:
-    """Whether the amount column has digits beyond `decimals` (an expression without rounding)."""
-    unit = pl.lit(Decimal(1).scaleb(-decimals)).cast(pl.Decimal(38, 4))
-    return (pl.col(amount) % unit) != 0
+def _without_member(members: Sequence[PeriodMember]) -> list[Finding]:
+    """Regular periods that the table of periods does not name; adjusting ones follow a policy."""
+    without = [m for m in members if m.member == "" and m.period.number <= REGULAR_PERIODS_MAX]
+    if not without:
+        return []
+    company, names = without[0].company, ", ".join(str(m.period) for m in without)
+    return [
+        Finding(
+            "period-missing", Severity.DIFFERENCE, f"company {company}, {names}",
+            f"No member of Anaplan's calendar is named for {names} of company {company}.",
+            "Add these periods to the table of periods (`periods` in the flow).", company, "period",
+        )
+    ]  # fmt: skip
+
+
+def _one_period_a_member(
+    members: Sequence[PeriodMember],
+) -> tuple[list[PeriodMember], list[Finding]]:
+    """Two periods in one member would add up silently, so neither gets it, and a finding says so.
+
+    Periods that fold into one period are meant to add up: they show the same period.
+    """
+    shown: dict[str, list[PeriodMember]] = {}
+    for m in members:
+        if m.member and all(m.shown != other.shown for other in shown.get(m.member, [])):
+            shown.setdefault(m.member, []).append(m)
+    clashes = {member: there for member, there in shown.items() if len(there) > 1}
+    findings = [
+        Finding(
+            "period-missing", Severity.DIFFERENCE, f"company {there[0].company}, {member}",
+            f"Periods {' and '.join(str(m.shown) for m in there)} of company {there[0].company} "
+            f"both go to {member}; none of them is loaded.",
+            "Map the periods by a table (`periods = \"periods.csv\"`).", there[0].company,
+            "period", member,
+        )
+        for member, there in clashes.items()
+    ]  # fmt: skip
+    return [replace(m, member="") if m.member in clashes else m for m in members], findings
+
+
+def places_exceeded(amount: str, decimals: pl.Expr) -> pl.Expr:
+    """Whether the amount column has digits beyond `decimals`, an integer column of 0 or more.
+
+    Exact: the remainder of a division by the smallest unit, without rounding. An amount holds four
+    decimals at most, so a currency with four or more exceeds nothing.
+    """
+    expression = pl.lit(False)
+    for places in range(AMOUNT_DECIMALS):
+        unit = pl.lit(Decimal(1).scaleb(-places)).cast(AMOUNT)
+        expression = expression | ((decimals == places) & (pl.col(amount) % unit != 0))
+    return expression

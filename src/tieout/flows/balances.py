@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import buckets as fold
-from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS
+from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema
 from tieout.core.scope import Scope
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -17,22 +17,29 @@ from tieout.jde.query import Where, equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
+ACCOUNT_COLUMNS = (
+    "account_id", "company", "business_unit", "object_account", "subsidiary", "description",
+)  # fmt: skip
+ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "shown": pl.Boolean}
+FEWER: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
+
 
 def read_accounts(step: Step, world: World[LoadActuals]) -> Result:
-    """F0901 of the companies in scope, as it is now."""
-    columns = (
-        "account_id",
-        "company",
-        "business_unit",
-        "object_account",
-        "subsidiary",
-        "description",
-    )
+    """F0901 of the companies in scope, as it is now.
+
+    An account that was there before and is not shown any more keeps its code and is marked: row
+    security hides a unit from F0901 too, and its cells must not become zeros.
+    """
     where = one_of("company", list(world.flow.companies))
-    pages = list(world.jde.read(tables.ACCOUNTS, where, columns=columns))
-    accounts = pl.concat(pages) if pages else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    step.keep("accounts", accounts, replace=True)
-    return {"accounts": accounts.height}
+    pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
+    schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
+    accounts = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    before = world.frame("accounts", ACCOUNTS)
+    gone = before.join(accounts, on="account_id", how="anti").with_columns(shown=pl.lit(False))
+    step.keep(
+        "accounts", pl.concat([accounts.with_columns(shown=pl.lit(True)), gone]), replace=True
+    )
+    return {"accounts": accounts.height, "no_longer_shown": gone.height}
 
 
 def read_balances(
@@ -47,14 +54,15 @@ def read_balances(
     found = []
     for company, ledger, year in partitions(scope, changes["years"]):
         key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
-        rows = _balances_of(world, run, key, everything=changes["everything"])
+        whole = changes["everything"] or _has_fewer(world, run, key)
+        rows = _balances_of(world, run, key, everything=whole)
         if rows is None:
             continue
         before = world.frame("balances", BALANCES, **key)
         proved = world.frame("buckets", BUCKETS, **key)
         before_years = world.frame("account_years", ACCOUNT_YEARS, **key)
         balances, years = fold.fold_balances(rows), fold.account_years(rows)
-        if not changes["everything"]:
+        if not whole:
             untouched = before_years.join(years, on=list(ACCOUNT_YEARS), how="anti")
             balances = pl.concat(
                 [balances, before.join(untouched, on=list(ACCOUNT_YEARS), how="semi")]
@@ -99,6 +107,12 @@ def _balances_of(
     pages = list(world.jde.read(tables.ACCOUNT_BALANCES, where, columns=columns))
     schema = {c: tables.ACCOUNT_BALANCES.schema[c] for c in columns}
     return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+
+
+def _has_fewer(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:
+    """Whether a group of the partition lost rows, so that only a whole read shows what is gone."""
+    here = [pl.col(name) == value for name, value in key.items()]
+    return not world.of_this_run(run, "fewer", FEWER).filter(*here).is_empty()
 
 
 def _under_moved_groups(world: World[LoadActuals], run: str, key: dict[str, Any]) -> Where | None:

@@ -11,6 +11,7 @@ from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
 from tieout.core.scope import Scope
+from tieout.flows.balances import ACCOUNTS
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.settings import LoadActuals
@@ -36,7 +37,7 @@ def fold_cells(step: Step, world: World[LoadActuals]) -> Result:
     """
     scope = scope_for(world)
     buckets = world.frame("buckets", BUCKETS)
-    accounts = world.frame("accounts", {"account_id": pl.String})
+    accounts = world.frame("accounts", ACCOUNTS)
     cells = core.fold(
         buckets,
         accounts,
@@ -59,11 +60,17 @@ def _columns_of(world: World[LoadActuals], cells: pl.DataFrame) -> pl.DataFrame:
     return cells.with_columns(**blanks) if blanks else cells
 
 
+def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
+    """`Scope.member_frame` with the company's code as Anaplan has it."""
+    table = {"company": world.store.mapping("company").unique("source", keep="last")}
+    return scope.member_frame().with_columns(company=core.mapped("company", table))
+
+
 def _proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
     """What was proved before, within the companies and periods in scope now."""
     proved = world.frame("proved", PROVED)
-    members = scope.member_frame().select("member").unique()
-    return proved.join(members, on="member", how="semi").select(*_KEY, "shown")
+    members = members_in_anaplan(world, scope).select("company", "member").unique()
+    return proved.join(members, on=["company", "member"], how="semi").select(*_KEY, "shown")
 
 
 def align(step: Step, world: World[LoadActuals], run: str) -> Result:
@@ -113,7 +120,7 @@ def _whole_scope(world: World[LoadActuals], touched: pl.DataFrame) -> pl.DataFra
 def _locked(
     world: World[LoadActuals], scope: Scope, free: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    locked = scope.member_frame().filter("locked").select("company", "member").unique()
+    locked = members_in_anaplan(world, scope).filter("locked").select("company", "member").unique()
     inside = free.join(locked, on=["company", "member"], how="semi")
     outside = free.join(locked, on=["company", "member"], how="anti")
     return outside, inside.with_columns(held=pl.lit(core.LOCKED))

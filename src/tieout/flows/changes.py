@@ -104,6 +104,8 @@ def _moved_groups(step: Step, world: World[LoadActuals], scope: Scope, years: li
                 changed = fingerprint.moved(before.select(now.columns), now, key)
         step.keep(f"seen_{kind}", now)
         step.keep(f"moved_{kind}", changed)
+        fewer = fingerprint.fewer(before.select(now.columns), now, key)
+        step.keep("fewer", fewer.select("company", "ledger", "fiscal_year").unique())
         moved = max(moved, changed.height)
     return moved
 

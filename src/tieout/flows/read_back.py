@@ -10,7 +10,7 @@ from tieout.core import tie_out
 from tieout.core.findings import Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.errors import Misconfigured
-from tieout.flows.cells import DIMENSIONS, PROVED
+from tieout.flows.cells import DIMENSIONS, PROVED, members_in_anaplan
 from tieout.flows.changes import SIGNS
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -87,10 +87,9 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     scope = scope_for(world)
     cells = world.frame("cells", CELLS)
     anaplan = world.of_this_run(run, "anaplan", SHOWN)
-    members = (
-        scope.member_frame()
-        .filter(pl.col("fiscal_year") == pl.col("shown_year"))
-        .filter(pl.col("period") == pl.col("shown_period"))
+    members = members_in_anaplan(world, scope).filter(
+        (pl.col("fiscal_year") == pl.col("shown_year"))
+        & (pl.col("period") == pl.col("shown_period"))
     )
     compared = tie_out.compare(cells, anaplan, members)
     currencies = {c.company: c.currency for c in scope.companies}
