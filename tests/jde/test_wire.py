@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tieout.core.frames import LINE_KEY, LINES
 from tieout.errors import Refused
 from tieout.jde import aggregate, query, wire
 from tieout.jde.tables import (
@@ -258,3 +259,8 @@ def test_balances_have_fourteen_periods_and_their_debits() -> None:
     assert ACCOUNTS.column("category_43").alias == "R043"
     assert BUSINESS_UNITS.column("category_50").alias == "RP50"
     assert CURRENCIES.column("decimals").alias == "CDEC"
+
+
+def test_lines_come_in_the_schema_that_the_rules_work_on() -> None:
+    assert list(ACCOUNT_LEDGER.schema.items()) == list(LINES.items())
+    assert ACCOUNT_LEDGER.key == LINE_KEY
