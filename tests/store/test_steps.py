@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -68,6 +70,28 @@ def test_a_step_done_before_returns_its_first_result_and_writes_nothing(
     assert first == again == {"total": "1.00", "rows": 1}
     assert files(store) == on_disk
     assert len(store.kept(run)) == len(store.calls(run)) == len(store.steps(run)) == 1
+
+
+def test_of_two_processes_in_the_same_step_one_commits_and_both_learn_its_result(
+    store: Store, run: str
+) -> None:
+    together = threading.Barrier(2)
+
+    def twice(who: str) -> dict[str, object]:
+        def function(step: Step) -> dict[str, object]:
+            together.wait()
+            step.keep("lines", lines("1.0000"))
+            step.tell("read lines", "company 00001")
+            return {"who": who}
+
+        return store.run_step(run, "read ledger", function)
+
+    with ThreadPoolExecutor(2) as threads:
+        one, two = threads.map(twice, ["A", "B"])
+    assert one == two == store.step_result(run, "read ledger")
+    assert len(store.kept(run)) == len(store.steps(run)) == 1
+    told = [entry.act for entry in store.audit(run=run)]
+    assert told == ["started run", "read lines", "finished step"]
 
 
 def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(store: Store, run: str) -> None:

@@ -46,6 +46,15 @@ def test_a_sealed_credential_cannot_be_cut_short(key: Key) -> None:
             unseal(key, "erp", sealed[:length])
 
 
+def test_nothing_can_be_added_to_a_sealed_credential(key: Key) -> None:
+    sealed = seal(key, "erp", FIELDS)
+    twice = sealed.replace('"fields":{', '"fields":{},"fields":{', 1)
+    for changed in (sealed + " ", sealed.replace(",", ", ", 1), twice):
+        assert changed != sealed
+        with pytest.raises(KeyTrouble):
+            unseal(key, "erp", changed)
+
+
 def test_credentials_cannot_be_swapped_between_names_or_fields(key: Key) -> None:
     erp, planning = seal(key, "erp", FIELDS), seal(key, "planning", FIELDS)
     with pytest.raises(KeyTrouble, match="belongs to another name"):
