@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from tieout.core import buckets as fold
-from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema
+from tieout.core.cells import remembered
+from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema, as_schema
 from tieout.core.scope import Scope
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -20,7 +21,7 @@ from tieout.store.steps import Step
 ACCOUNT_COLUMNS = (
     "account_id", "company", "business_unit", "object_account", "subsidiary", "description",
 )  # fmt: skip
-ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "shown": pl.Boolean}
+ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "gone": pl.Boolean}
 FEWER: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
 
 
@@ -34,12 +35,9 @@ def read_accounts(step: Step, world: World[LoadActuals]) -> Result:
     pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
     schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
     accounts = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
-    before = world.frame("accounts", ACCOUNTS)
-    gone = before.join(accounts, on="account_id", how="anti").with_columns(shown=pl.lit(False))
-    step.keep(
-        "accounts", pl.concat([accounts.with_columns(shown=pl.lit(True)), gone]), replace=True
-    )
-    return {"accounts": accounts.height, "no_longer_shown": gone.height}
+    kept = remembered(world.frame("accounts", ACCOUNTS), accounts)
+    step.keep("accounts", as_schema(kept, ACCOUNTS), replace=True)
+    return {"accounts": accounts.height, "no_longer_shown": kept.height - accounts.height}
 
 
 def read_balances(

@@ -44,7 +44,7 @@ def fold_cells(step: Step, world: World[LoadActuals]) -> Result:
         scope.member_frame(),
         code=world.flow.account_code,
         flip=world.flow.signs.flip,
-        tables={d: world.store.mapping(d).unique("source", keep="last") for d in DIMENSIONS},
+        tables=mappings(world),
     )
     cells = _columns_of(world, cells)
     touched = core.touched(cells, _proved_in_scope(world, scope))
@@ -60,10 +60,14 @@ def _columns_of(world: World[LoadActuals], cells: pl.DataFrame) -> pl.DataFrame:
     return cells.with_columns(**blanks) if blanks else cells
 
 
+def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
+    """The mapping table of every dimension."""
+    return {dimension: world.store.mapping(dimension) for dimension in DIMENSIONS}
+
+
 def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
-    """`Scope.member_frame` with the company's code as Anaplan has it."""
-    table = {"company": world.store.mapping("company").unique("source", keep="last")}
-    return scope.member_frame().with_columns(company=core.mapped("company", table))
+    """`Scope.member_frame` with the companies' codes as Anaplan has them."""
+    return core.shown_members(scope.member_frame(), mappings(world))
 
 
 def _proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
@@ -95,8 +99,8 @@ def align(step: Step, world: World[LoadActuals], run: str) -> Result:
         behind = free.filter(pl.col("company").is_in(stopped))
         free = free.filter(~pl.col("company").is_in(stopped))
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
-        findings.extend(_stopped(behind, scope))
-    step.reject(findings + _locked_findings(waiting, scope))
+        findings.extend(_stopped(world, behind, scope))
+    step.reject(findings + _locked_findings(world, waiting, scope))
     to_send = free.select(*_KEY, "value").sort(_KEY)
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
     step.keep("to_send", to_send)
@@ -126,8 +130,10 @@ def _locked(
     return outside, inside.with_columns(held=pl.lit(core.LOCKED))
 
 
-def _locked_findings(waiting: Sequence[pl.DataFrame], scope: Scope) -> list[Finding]:
-    currencies = {c.company: c.currency for c in scope.companies}
+def _locked_findings(
+    world: World[LoadActuals], waiting: Sequence[pl.DataFrame], scope: Scope
+) -> list[Finding]:
+    currencies = core.company_currencies(members_in_anaplan(world, scope))
     locked = pl.concat([w.select("company", "value", "held") for w in waiting]).filter(
         pl.col("held") == core.LOCKED
     )
@@ -149,7 +155,7 @@ def _unmatched(
     world: World[LoadActuals], scope: Scope, free: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """Cells whose members the Anaplan lists have, those without, and a finding per missing member."""
-    currencies = {c.company: c.currency for c in scope.companies}
+    currencies = core.company_currencies(members_in_anaplan(world, scope))
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
     for dimension in DIMENSIONS:
@@ -194,8 +200,8 @@ def _missing_member(
     )  # fmt: skip
 
 
-def _stopped(behind: pl.DataFrame, scope: Scope) -> list[Finding]:
-    currencies = {c.company: c.currency for c in scope.companies}
+def _stopped(world: World[LoadActuals], behind: pl.DataFrame, scope: Scope) -> list[Finding]:
+    currencies = core.company_currencies(members_in_anaplan(world, scope))
     groups = behind.group_by("company").agg(cells=pl.len(), amount=pl.col("value").abs().sum())
     return [
         Finding(

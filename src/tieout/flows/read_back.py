@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import tie_out
+from tieout.core.cells import company_currencies
 from tieout.core.findings import Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.errors import Misconfigured
@@ -87,12 +88,13 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     scope = scope_for(world)
     cells = world.frame("cells", CELLS)
     anaplan = world.of_this_run(run, "anaplan", SHOWN)
-    members = members_in_anaplan(world, scope).filter(
+    members = members_in_anaplan(world, scope)
+    own = members.filter(
         (pl.col("fiscal_year") == pl.col("shown_year"))
         & (pl.col("period") == pl.col("shown_period"))
     )
-    compared = tie_out.compare(cells, anaplan, members)
-    currencies = {c.company: c.currency for c in scope.companies}
+    compared = tie_out.compare(cells, anaplan, own)
+    currencies = company_currencies(members)
     step.keep("compared", compared, replace=True)
     table = tie_out.table(compared, currencies)
     step.keep("tie_out", table, replace=True)

@@ -11,6 +11,7 @@ from tieout.core import proof
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
 from tieout.core.scope import Scope
+from tieout.flows.cells import members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -37,6 +38,7 @@ def check_what_is_shown(
         *proof.held_findings(buckets, scope),
         *proof.completeness(buckets, scope),
         *_unknown_accounts(cells, scope),
+        *core.refused_findings(cells, core.company_currencies(members_in_anaplan(world, scope))),
         *_batches_without_lines(world, run, scope),
         *_unposted(world, scope),
         *_folded_periods(buckets, scope),
