@@ -53,7 +53,7 @@ $(UV):
 
 # Made again only when the lock or the project file is newer. The decoder is optional: without a
 # C compiler the pages are decoded by the Python route, with the same results.
-$(READY): uv.lock pyproject.toml $(wildcard $(DECODER)) | $(UV)
+$(READY): uv.lock pyproject.toml $(wildcard $(DECODER) src/tieout/jde/_decode.c) | $(UV)
 	@UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --python "$(PYTHON)" --link-mode=copy
 	@if test -f $(DECODER) && command -v gcc >/dev/null 2>&1; then \
 		$(BIN)/python $(DECODER) || echo "The optional decoder was not built; going on." >&2; fi

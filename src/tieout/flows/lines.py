@@ -251,10 +251,11 @@ def _mirror(
     key = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
 
     def one(jde: Jde, where: Where | None) -> tuple[pl.DataFrame, int]:
+        read = jde.read
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
-            for unit in _units(jde.read(tables.ACCOUNT_LEDGER, where)):
+            for unit in _units(read(tables.ACCOUNT_LEDGER, where)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height
@@ -262,6 +263,7 @@ def _mirror(
                 rows == before.count
             ):
                 return fold.add_folds(folds, read_number), rows
+            read = jde.read_by_keys  # links that stop at a fetch limit would stop there again
         raise Unavailable(
             f"JD Edwards counts {before.count} posted lines of company {place['company']}, ledger "
             f"{place['ledger']}, {place['year']}, and {rows} came when they were read; "

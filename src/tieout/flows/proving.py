@@ -8,7 +8,16 @@ import polars as pl
 
 from tieout.core import buckets as fold
 from tieout.core import proof
-from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BALANCES, BUCKET_KEY, BUCKETS, LINE_KEY, empty
+from tieout.core.frames import (
+    ACCOUNT_YEARS,
+    AMOUNT,
+    BALANCES,
+    BUCKET_KEY,
+    BUCKETS,
+    LINE_KEY,
+    Schema,
+    empty,
+)
 from tieout.flows.balances import within
 from tieout.flows.lines import ACCOUNTS_PER_QUERY_MAX
 from tieout.flows.scope import scope_for
@@ -20,6 +29,7 @@ from tieout.store.steps import Step
 
 _KEY = list(BUCKET_KEY)
 Place = dict[str, Any]  # company, ledger, fiscal_year of a partition
+WANTED: Schema = {name: BUCKETS[name] for name in BUCKET_KEY}
 
 
 def prove(
@@ -61,7 +71,7 @@ def _lines_side(
     latest = folds.sort("read").unique(_KEY, keep="last")
     if everything:
         return latest
-    wanted = world.of_this_run(run, "wanted").select(_KEY).filter(*here)
+    wanted = world.of_this_run(run, "wanted", WANTED).select(_KEY).filter(*here)
     covered = pl.concat([wanted, latest.select(_KEY)]).unique()
     kept = before.filter(pl.col("lines") > 0).select(names).join(covered, on=_KEY, how="anti")
     return pl.concat([kept, latest])

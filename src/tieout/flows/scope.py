@@ -27,7 +27,9 @@ PERIODS_FROM_CALENDAR = "F0008"
 def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
     """F0010 every time; F0008, F0013 and F0025 when F0010 moved or everything is read anew."""
     where = one_of("company", list(world.flow.companies))
-    companies = pl.concat(world.jde.read(tables.COMPANIES, where, columns=COMPANY_COLUMNS))
+    pages = list(world.jde.read(tables.COMPANIES, where, columns=COMPANY_COLUMNS))
+    schema = {name: tables.COMPANIES.schema[name] for name in COMPANY_COLUMNS}
+    companies = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
     kept = world.frame("companies", tables.COMPANIES.schema)
     if not full and kept.height and companies.equals(kept.select(COMPANY_COLUMNS)):
         return {"moved": False}
