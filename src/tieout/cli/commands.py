@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tieout.cli import printing
+from tieout.cli import printing, progress
 from tieout.cli.main import Context, cli
-from tieout.errors import Misconfigured
 
 needs = click.pass_obj
+DIFFERS = 6  # exit code, docs/reference/exit-codes.md
+
+
+def _beside(home: Path) -> str:
+    """A home as one would type it from here."""
+    here = Path.cwd()
+    return str(home.relative_to(here) if home.is_relative_to(here) else home)
 
 
 def with_json(function: Any) -> Any:
@@ -24,14 +29,19 @@ def with_json(function: Any) -> Any:
             context.obj.as_json = True
 
     return click.option(
-        "--json", "as_json", is_flag=True, expose_value=False, callback=note, help="One JSON object."
+        "--json",
+        "as_json",
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="One JSON object.",
     )(function)
 
 
 @cli.command()
 @click.option("--once", is_flag=True, help="Play the people's part, tie out, and end.")
 @click.option("--lines", default=60_000, show_default=True, help="Posted ledger lines to make.")
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Another number, another company.")
 @click.option("--trouble", is_flag=True, help="Add a company whose books forbid Complete.")
 @click.option("--port", default=7070, show_default=True, help="Port of the page (without --once).")
 @with_json
@@ -39,29 +49,33 @@ def with_json(function: Any) -> Any:
 def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, port: int) -> None:
     """Load a practice company from practice JD Edwards into practice Anaplan, and tie it out."""
     from tieout.verbs import demo as verbs
-    from tieout.verbs import practice
+    from tieout.verbs import practice, seeing
 
+    context.home = context.home or _beside(context.environment(demo=True).home)
     instance = context.made(demo=True)
+    printing.note(f"Making a practice company in {instance.home} (seed {seed}).")
     found = verbs.make_demo(instance, lines=lines, seed=seed, trouble=trouble)
     printing.note(f"Practice JD Edwards at {found['jde']}, practice Anaplan at {found['anaplan']}.")
     try:
-        result = verbs.load_demo(instance, mend=once, say=printing.note)
-        context.show(result, lambda: printing.demo(result))
+        with progress.shown(instance):
+            result = verbs.load_demo(instance, mend=once, say=printing.note)
+        totals = seeing.totals(result["tie_out"])
+        context.show(result, lambda: printing.demo(result, totals))
         if not once:
             serve_until_stopped(instance, port)
     finally:
         instance.close()
         if once:
             practice.stop_practice(instance.home)
-    sys.exit(0 if result["ok"] or not once else 6)
+    sys.exit(0 if result["ok"] or not once else DIFFERS)
 
 
 @cli.command()
 @click.option("--home", "own_home", metavar="DIR", help="Home of the practice systems.")
 @click.option("--port", default=0, help="First of four ports; 0: any.")
-@click.option("--lines", default=60_000, show_default=True)
-@click.option("--seed", default=1, show_default=True)
-@click.option("--trouble", is_flag=True)
+@click.option("--lines", default=60_000, show_default=True, help="Posted ledger lines to make.")
+@click.option("--seed", default=1, show_default=True, help="Another number, another company.")
+@click.option("--trouble", is_flag=True, help="Add a company whose books forbid Complete.")
 @needs
 def sim(
     context: Context, own_home: str | None, port: int, lines: int, seed: int, trouble: bool
@@ -75,6 +89,7 @@ def sim(
 
 @cli.command()
 @click.option("--apply", is_flag=True, help="Apply HOME/tieout.toml as it is now.")
+@with_json
 @needs
 def init(context: Context, apply: bool) -> None:
     """Make an instance: directory, database, key, and a project file to complete."""
@@ -82,35 +97,37 @@ def init(context: Context, apply: bool) -> None:
 
     instance = context.made()
     setting_up.make_instance(instance)
-    path = instance.home / "tieout.toml"
-    if not path.exists():
-        path.write_text(setting_up.example_project(), encoding="utf-8")
-        printing.note(f"Wrote {path}: complete it, then run `tieout init --apply`.")
+    wrote = setting_up.write_example(instance)
+    result: dict[str, Any] = {"ok": True, "home": str(instance.home), "version": None}
     if apply:
-        version = setting_up.apply_project(instance)
-        printing.note(f"Applied {path} as version {version}.")
+        applied = setting_up.apply_project(instance)
+        result |= {"version": applied.version, "changes": applied.changes}
+    context.show(result, lambda: printing.made(result, wrote))
 
 
 @cli.command()
 @click.argument("name")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read one JSON object from stdin.")
+@with_json
 @needs
 def connect(context: Context, name: str, from_stdin: bool) -> None:
     """Seal the credentials of connection NAME; nothing prints them again."""
     from tieout.verbs import setting_up
 
+    instance = context.opened()
+    setting_up.connection(instance, name)  # a wrong name is told before a password is asked for
     if from_stdin:
-        try:
-            fields = json.load(sys.stdin)
-        except ValueError as error:
-            raise Misconfigured(f"What came on stdin is no JSON object: {error}.") from error
+        fields = setting_up.credentials_from(sys.stdin.read())
     else:
         fields = {
             "username": click.prompt("User", err=True),
             "password": click.prompt("Password", hide_input=True, err=True),
         }
-    secret = setting_up.connect(context.opened(), name, fields)
-    printing.note(f"Sealed the credentials of {name} as {secret}.")
+    secret = setting_up.connect(instance, name, fields)
+    result = {"ok": True, "connection": name, "secret": secret}
+    context.show(
+        result, lambda: click.echo(f"Sealed the credentials of {name} as secret://{secret}.")
+    )
 
 
 @cli.command()
@@ -124,12 +141,13 @@ def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None)
     """Run FLOW once, or carry on its unfinished run."""
     from tieout.verbs import running, seeing
 
-    instance = context.opened()
+    instance = context.opened(practice=True)
     asked = {**({"full": True} if full else {}), **({"unlock": unlock} if unlock else {})}
-    done, carried_on = running.run_flow(instance, flow, asked=asked, wait=wait)
+    with progress.shown(instance):
+        done, carried_on = running.run_flow(instance, flow, asked=asked, wait=wait)
     if carried_on:
         printing.note(f"Carried on {done.id}, which was unfinished.")
-    result = seeing.show(instance, done.id) if wait else seeing.run_as_json(done)
+    result = seeing.show(instance, done.id) if done.finished else seeing.run_as_json(done)
     context.show(result, lambda: printing.run(result))
     sys.exit(done.exit_code or 0)
 
@@ -142,8 +160,9 @@ def preview(context: Context, flow: str) -> None:
     """Read and prove, and say what a run of FLOW would send; nothing is sent."""
     from tieout.verbs import running, seeing
 
-    instance = context.opened()
-    done = running.preview(instance, flow)
+    instance = context.opened(practice=True)
+    with progress.shown(instance):
+        done = running.preview(instance, flow)
     result = seeing.show(instance, done.id)
     context.show(result, lambda: printing.run(result))
     sys.exit(done.exit_code or 0)
@@ -158,7 +177,7 @@ def runs(context: Context, flow: str | None) -> None:
     from tieout.verbs import seeing
 
     found = seeing.runs(context.opened(), flow)
-    context.show({"runs": found}, lambda: printing.runs(found))
+    context.show({"ok": True, "runs": found}, lambda: printing.runs(found))
 
 
 @cli.command()
@@ -185,7 +204,7 @@ def rejects(context: Context, flow: str | None, run_id: str | None, every: bool)
 
     state = None if every or run_id else "open"
     found = seeing.rejects(context.opened(), run=run_id, flow=flow, state=state)
-    context.show({"rejects": found}, lambda: printing.rejects(found))
+    context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
 
 
 @cli.command("map")
@@ -206,12 +225,13 @@ def map_(
     instance = context.opened()
     if dimension is None:
         found = setting_up.mappings(instance)
-        context.show({"mappings": found}, lambda: printing.mappings(found))
+        context.show({"ok": True, "mappings": found}, lambda: printing.mappings(found))
         return
     if source is None or (target is None and not withdraw):
         raise click.UsageError("Give DIMENSION SOURCE TARGET, or DIMENSION SOURCE --withdraw.")
     version = setting_up.set_mapping(instance, dimension, source, None if withdraw else target, why)
-    context.show({"version": version}, lambda: printing.note(f"Mapping version {version}."))
+    result = {"ok": True, "version": version}
+    context.show(result, lambda: printing.mapped(source, target, version))
 
 
 @cli.command()
@@ -222,8 +242,9 @@ def replay(context: Context, run_id: str) -> None:
     """Send again what RUN could not load, with today's mapping and members."""
     from tieout.verbs import running, seeing
 
-    instance = context.opened()
-    done = running.replay(instance, run_id)
+    instance = context.opened(practice=True)
+    with progress.shown(instance):
+        done = running.replay(instance, run_id)
     result = seeing.show(instance, done.id)
     context.show(result, lambda: printing.run(result))
     sys.exit(done.exit_code or 0)
@@ -232,31 +253,42 @@ def replay(context: Context, run_id: str) -> None:
 @cli.command("tie-out")
 @click.option("--flow", help="The actuals flow, if there are several.")
 @click.option("--period", metavar="P", help="Only this fiscal year and period, 2025-03.")
-@click.option("--last", is_flag=True, help="Show the last comparison instead of reading both sides.")
+@click.option(
+    "--last", is_flag=True, help="Show the last comparison instead of reading both sides."
+)
 @with_json
 @needs
 def tie_out(context: Context, flow: str | None, period: str | None, last: bool) -> None:
     """Compare F0911, F0902 and Anaplan cell by cell, as they are now."""
     from tieout.verbs import running, seeing
 
-    instance = context.opened()
+    instance = context.opened(practice=not last)
     name = flow or running.only_actuals(instance)
-    done = None if last else running.tie_out_now(instance, name)
+    seeing.known(instance, name)
+    if period:
+        seeing.period_of(period)
+    done = None
+    if not last:
+        with progress.shown(instance):
+            done = running.tie_out_now(instance, name)
     table = seeing.tie_out_table(instance, name, period)
-    result: dict[str, Any] = {"ok": all(not r["cells_differing"] for r in table), "tie_out": table}
+    code = (done.exit_code if done else 0) or 0
+    if any(r["cells_differing"] for r in table):
+        code = code or DIFFERS
+    result: dict[str, Any] = {"ok": code == 0, "tie_out": table}
     if done is not None:
         result |= {"run": done.id, "sentence": done.sentence, "outcome": done.outcome}
-    context.show(result, lambda: printing.tie_out(table, done.sentence if done else ""))
-    code = 0 if result["ok"] else 6
-    sys.exit(done.exit_code or code if done is not None else code)
+    told = done.sentence if done and (code or not table) else ""
+    context.show(result, lambda: printing.tie_out(table, seeing.totals(table), told))
+    sys.exit(code)
 
 
 @cli.command()
-@click.option("--port", default=7070, show_default=True)
+@click.option("--port", default=7070, show_default=True, help="Port of the page; 0: any.")
 @needs
 def serve(context: Context, port: int) -> None:
     """Execute runs and serve the status page until stopped."""
-    serve_until_stopped(context.opened(), port)
+    serve_until_stopped(context.opened(practice=True), port)
 
 
 def serve_until_stopped(instance: Any, port: int) -> None:

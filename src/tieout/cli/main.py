@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,80 +20,142 @@ if TYPE_CHECKING:
     from tieout.app import Instance
 
 DEMO_HOME = "tieout-demo"
-INTERRUPTED = 130
-UNEXPECTED = 1
+LOG_FILE = "tieout.log"
+LOG_BYTES_MAX = 5_000_000
+LOG_FILES_KEPT = 3
+UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
+ERROR_CHARACTERS_MAX = 200
 
 
 class Context:
     """What every command gets: the home, and whether one JSON object is wanted."""
 
-    def __init__(self, home: str | None, as_json: bool) -> None:
-        self.home, self.as_json = home, as_json
+    def __init__(self) -> None:
+        self.home: str | None = None
+        self.as_json = False
+        self.log: Path | None = None
+        self.shown = False
 
     def made(self, *, demo: bool = False) -> Instance:
         """The instance of this home, its directory made if need be."""
         from tieout.app import Instance
         from tieout.store.home import make_home
 
-        found = self._environment(demo)
+        found = self.environment(demo=demo)
         make_home(found.home)
+        self._keep_log(found)
         return Instance(found)
 
-    def opened(self) -> Instance:
-        """An instance that must exist already; its practice systems are started if it has any."""
+    def opened(self, *, practice: bool = False) -> Instance:
+        """An instance that must exist already; with `practice`, its practice systems answer too."""
         from tieout.app import Instance
         from tieout.store.home import check_home
-        from tieout.verbs import practice
+        from tieout.verbs.practice import practice_home, start_practice
 
-        found = self._environment(False)
+        found = self.environment()
         check_home(found.home)
+        self._keep_log(found)
         instance = Instance(found)
         instance.store.check()
-        if practice.practice_home(instance.home):
-            practice.start_practice(instance.home)
+        if practice and practice_home(instance.home):
+            start_practice(instance.home)
         return instance
 
-    def _environment(self, demo: bool) -> Environment:
-        found = environment(self.home, DEMO_HOME if demo else ".tieout")
-        logging.basicConfig(level=found.log_level, stream=sys.stderr)
-        return found
+    def environment(self, *, demo: bool = False) -> Environment:
+        """The environment, with the home that --home or TIEOUT_HOME names."""
+        return environment(self.home, DEMO_HOME if demo else ".tieout")
 
-    def show(self, value: Any, human: Callable[[], None]) -> None:
+    def show(self, value: dict[str, Any], human: Callable[[], None]) -> None:
         """One JSON object on stdout with --json, else what `human` prints."""
         if self.as_json:
-            click.echo(json.dumps(value, default=str, ensure_ascii=False))
+            from tieout.cli.printing import as_json
+
+            click.echo(json.dumps(value, default=as_json, ensure_ascii=False))
+            self.shown = True
         else:
             human()
 
+    def _keep_log(self, found: Environment) -> None:
+        """What the log has to say goes to HOME/tieout.log; the terminal gets the sentences."""
+        self.log = found.home / LOG_FILE
+        kept = _Log(self.log, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, delay=True)
+        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=found.log_level.upper(), handlers=[kept])
+
+
+class _Log(logging.handlers.RotatingFileHandler):
+    """A log that cannot be written (a full disk, say) is not worth a failed command."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Nothing: the sentence on the terminal says what matters."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--home", metavar="DIR", help="The instance's directory (TIEOUT_HOME, else ./.tieout).")
+@click.option(
+    "--home", metavar="DIR", help="The instance's directory (TIEOUT_HOME, else ./.tieout)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.version_option(package_name="tieout")
-@click.pass_context
-def cli(context: click.Context, home: str | None, as_json: bool) -> None:
+@click.pass_obj
+def cli(context: Context, home: str | None, as_json: bool) -> None:
     """Move ledger numbers between JD Edwards and Anaplan, and prove that both sides agree."""
-    context.obj = Context(home, as_json)
+    context.home = home
+    context.as_json = context.as_json or as_json
 
 
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
     from tieout.cli import commands  # registers the commands
 
-    assert commands  # noqa: S101 - imported for its effect
+    assert commands
+    context = Context()
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, obj=context) or 0
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        code = _usage(context, error)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; an unfinished run goes on with the next `tieout run` or `serve`.", err=True)
         code = INTERRUPTED
+        _say(context, "Interrupted. An unfinished run goes on with the next `tieout run`.", code)
     except Trouble as trouble:
-        if "--json" in sys.argv:
-            told = {"ok": False, "error": trouble.sentence(), "exit_code": trouble.exit_code,
-                    "evidence": trouble.evidence}  # fmt: skip
-            click.echo(json.dumps(told, ensure_ascii=False))
-        click.echo(trouble.sentence(), err=True)
         code = trouble.exit_code
-    sys.exit(code or 0)
+        _say(context, trouble.sentence(), code, trouble.evidence)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stderr.close()
+        code = UNEXPECTED
+    except Exception as error:  # noqa: BLE001 - the edge: a sentence and a log, no traceback
+        code = UNEXPECTED
+        _unexpected(context, error)
+    sys.exit(code)
+
+
+def _usage(context: Context, error: click.ClickException) -> int:
+    if not (context.as_json or "--json" in sys.argv):
+        error.show()
+        return error.exit_code
+    _say(context, error.format_message(), error.exit_code)
+    return error.exit_code
+
+
+def _unexpected(context: Context, error: Exception) -> None:
+    """One sentence; the traceback goes to the log, or to stderr where there is none."""
+    what = f"{type(error).__name__}: {error}".splitlines()[0][:ERROR_CHARACTERS_MAX]
+    where = "what follows has the details"
+    if context.log is not None:
+        logging.getLogger(__name__).error("unexpected error", exc_info=error)
+        where = f"{context.log} has the details"
+    _say(
+        context,
+        f"Something unexpected happened ({what}). This is a defect of Tieout: {where}.",
+        UNEXPECTED,
+    )
+    if context.log is None:
+        traceback.print_exception(error, file=sys.stderr)
+
+
+def _say(context: Context, sentence: str, exit_code: int, evidence: str = "") -> None:
+    """The sentence once: in the one object with --json, else on stderr."""
+    if not (context.as_json or "--json" in sys.argv):
+        click.echo(sentence, err=True)
+    elif not context.shown:
+        told = {"ok": False, "error": sentence, "exit_code": exit_code, "evidence": evidence}
+        click.echo(json.dumps(told, ensure_ascii=False))

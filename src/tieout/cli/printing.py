@@ -1,16 +1,27 @@
-"""Results as a person reads them: sentences and tables on stdout, notes on stderr."""
+"""Results as a person reads them: sentences and narrow tables on stdout, notes on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-STEPS_SHOWN_SECONDS_DIGITS = 2
+from tieout.verbs.words import OUTCOMES, amount, counted, exact, lasted, moment, money
+
+WIDTH_USUAL_COLUMNS = 100  # where no terminal says how wide it is
+WIDTH_COLUMNS_MAX = 120
+WIDE_COLUMNS_MIN = 100
+GAP = "  "
+SIDES = ("F0911", "F0902", "Anaplan")
+EFFECTS = {"reject": "not loaded", "difference": "does not agree", "note": "to know"}
+
+Row = Sequence[str]
 
 
 def note(text: str) -> None:
@@ -18,112 +29,262 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+def as_json(value: object) -> object:
+    """What JSON has no form for: amounts as decimal strings, moments in ISO 8601."""
+    if isinstance(value, Decimal):
+        return exact(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)
 
 
-def amount(value: object) -> str:
-    """A decimal with thousands separators and two decimals at least, exact."""
-    if value is None:
-        return ""
-    number = Decimal(str(value)).normalize()
-    exponent = number.as_tuple().exponent
-    places = max(2, -exponent) if isinstance(exponent, int) else 2
-    return f"{number:,.{places}f}"
+def width() -> int:
+    """How many columns there are to print in."""
+    found = shutil.get_terminal_size((WIDTH_USUAL_COLUMNS, 24)).columns
+    return min(found, WIDTH_COLUMNS_MAX)
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: str = "") -> None:
-    table = Table(title=title, title_justify="left")
-    numbers = set(right.split())
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+def paragraph(text: str, indent: str = "    ") -> None:
+    """A sentence, wrapped and indented."""
+    if text:
+        click.echo(
+            textwrap.fill(
+                text, max(width(), 40), initial_indent=indent, subsequent_indent=indent,
+                break_long_words=False, break_on_hyphens=False,
+            )
+        )  # fmt: skip
+
+
+def table(columns: Sequence[str], rows: Sequence[Row], right: Sequence[str] = ()) -> None:
+    """Aligned columns under a rule; a row whose first cell is `total` is set off by another."""
+    sizes = [max(len(c[n]) for c in (columns, *rows)) for n in range(len(columns))]
+    aligned = [">" if name in right else "<" for name in columns]
+
+    def line(cells: Row) -> str:
+        parts = (f"{c:{a}{s}}" for c, a, s in zip(cells, aligned, sizes, strict=True))
+        return GAP.join(parts).rstrip()
+
+    rule = GAP.join("-" * size for size in sizes)
+    click.echo(line(columns))
+    click.echo(rule)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    _console().print(table)
+        if row[0] == "total":
+            click.echo(rule)
+        click.echo(line(row))
 
 
-def runs(found: Sequence[dict[str, Any]]) -> None:
-    """The list of runs."""
-    if not found:
-        click.echo("No run yet. Start with `tieout preview FLOW`, or `tieout run FLOW`.")
+def following(*commands: str) -> None:
+    """What to do next, as it can be typed: the same --home as in the command under way."""
+    context = click.get_current_context(silent=True)
+    home = getattr(context.obj, "home", None) if context else None
+    program = f"tieout --home {shlex.quote(home)}" if home else "tieout"
+    for n, command in enumerate(dict.fromkeys(commands)):
+        typed = command.replace("tieout ", f"{program} ")
+        click.echo(f"{'Next:' if n == 0 else '  or:'} {typed}")
+
+
+# ---------------------------------------------------------------------------- setting up
+
+
+def made(result: Mapping[str, Any], wrote: bool) -> None:
+    """What `init` made or applied."""
+    file = f"{result['home']}/tieout.toml"
+    if result["version"] is None:
+        click.echo(f"The instance is in {result['home']}; keep its file `key` safe.")
+        click.echo(f"{'Wrote' if wrote else 'There is'} {file}: complete it.")
+        following("tieout init --apply")
         return
-    rows = [(r["run"], r["outcome"], r["started_at"], r["seconds"], r["sentence"]) for r in found]
-    _table("Runs", ("run", "outcome", "started", "seconds", "what it said"), rows, "seconds")
+    for change in result["changes"]:
+        paragraph(change)
+    click.echo(f"Applied {file} as version {result['version']}.")
+    following("tieout connect NAME", "tieout preview FLOW")
 
 
-def run(found: dict[str, Any], whole: bool = False) -> None:
-    """One run: its sentence first."""
-    click.echo(found["sentence"] or f"{found['run']}: {found['outcome']}.")
-    calls = found.get("calls") or {}
-    if calls:
-        told = ", ".join(f"{n} requests to {system}" for system, n in sorted(calls.items()))
-        click.echo(f"{found['run']}: {found['outcome']} in {found['seconds']} s; {told}.")
+def mapped(source: str, target: str | None, version: int) -> None:
+    """What a mapping changed."""
+    click.echo(f"{source} maps to {target or 'itself'} from now on (mapping version {version}).")
+    following("tieout replay RUN", "tieout run FLOW")
+
+
+# ---------------------------------------------------------------------------- runs
+
+
+def runs(found: Sequence[Mapping[str, Any]]) -> None:
+    """The list of runs, each with what it said below."""
+    if not found:
+        click.echo("No run yet.")
+        following("tieout preview FLOW", "tieout run FLOW")
+        return
+    size = max(len(r["run"]) for r in found)
+    for r in found:
+        head = (f"{r['run']:<{size}}", f"{OUTCOMES[r['outcome']]:<15}", moment(r["started_at"]))
+        click.echo(GAP.join((*head, lasted(r["seconds"]))).rstrip())
+        paragraph(r["sentence"])
+    following(f"tieout show {found[0]['run']}")
+
+
+def run(found: Mapping[str, Any], whole: bool = False) -> None:
+    """One run: its sentence first, then what is open, then what to do next."""
+    outcome = OUTCOMES[found["outcome"]]
+    paragraph(found["sentence"] or f"{found['run']}: {outcome}.", indent="")
+    told = [f"{found['run']}: {outcome.lower()}"]
+    if found["seconds"] is not None:
+        told[0] += f" after {lasted(found['seconds'])}"
+    calls = sorted((found.get("calls") or {}).items())
+    told += [f"{counted(n, 'request')} to {system}" for system, n in calls]
+    paragraph("; ".join(told) + ".", indent="")
     if whole:
-        rows = [(s["name"], s["started_at"], s["finished_at"]) for s in found["steps"]]
-        _table("Steps", ("step", "started", "finished"), rows)
-    rejects(found.get("findings") or [], empty="")
+        _whole(found)
+    open_ones = [f for f in found.get("findings") or [] if whole or f["state"] == "open"]
+    if open_ones:
+        click.echo()
+        findings(open_ones)
+    _after(found, open_ones, whole)
 
 
-def rejects(found: Sequence[dict[str, Any]], empty: str = "Nothing is rejected.") -> None:
-    """Findings, the gravest first."""
+def _whole(found: Mapping[str, Any]) -> None:
+    """Who started it and when, its steps, its files."""
+    click.echo(f"Started by {found['started_by']}, {moment(found['started_at'])}.")
+    if found["steps"]:
+        click.echo("\nSteps")
+        rows = [
+            (
+                s["name"], f"{s['started_at'].astimezone():%H:%M:%S}",
+                lasted((s["finished_at"] - s["started_at"]).total_seconds()),
+            )
+            for s in found["steps"]
+        ]  # fmt: skip
+        table(("step", "started", "took"), rows, ("took",))
+    if found["files"]:
+        click.echo("\nKept (`--json` has every file with its hash)")
+        columns = ("what", "files", "rows", "bytes")
+        table(columns, _by_kind(found["files"]), columns[1:])
+
+
+def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:
+    kinds: dict[str, list[int]] = {}
+    for f in files:
+        sums = kinds.setdefault(f["kind"], [0, 0, 0])
+        for n, value in enumerate((1, f["rows"], f["bytes"])):
+            sums[n] += value
+    return [(kind, *(f"{value:,}" for value in sums)) for kind, sums in kinds.items()]
+
+
+def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], whole: bool) -> None:
+    open_ones = [f for f in open_ones if f["state"] == "open" and f["severity"] != "note"]
+    unmatched = [f for f in open_ones if f["rule"] == "unmatched-member" and f["dimension"]]
+    if found["outcome"] == "needs_attention" and unmatched:
+        dimension = unmatched[0]["dimension"].replace("_", "-")
+        following(
+            f"tieout map {dimension} {unmatched[0]['member']} TARGET --why REASON, "
+            f"then tieout replay {found['run']}"
+        )
+    elif found["outcome"] == "needs_attention" and open_ones:
+        following(f"tieout rejects --run {found['run']}", f"tieout tie-out --flow {found['flow']}")
+    elif found["outcome"] in ("waiting", "running") or (found["outcome"] == "failed" and not whole):
+        following(f"tieout show {found['run']}")
+
+
+# ---------------------------------------------------------------------------- findings
+
+
+def rejects(found: Sequence[Mapping[str, Any]]) -> None:
+    """The findings of a flow or of all, and what to do next."""
     if not found:
-        if empty:
-            click.echo(empty)
+        click.echo("Nothing is open.")
         return
-    order = {"reject": 0, "difference": 1, "note": 2}
-    rows = [
-        (f["rule"], f["subject"], f["cells"] or "", amount(f["amount"]), f["currency"],
-         " ".join(filter(None, (f["what"], f["remedy"], f["vendor_words"] and f"Anaplan: {f['vendor_words']}"))))
-        for f in sorted(found, key=lambda f: order.get(f["severity"], 3))
-    ]  # fmt: skip
-    _table("Findings", ("rule", "subject", "cells", "amount", "", "what and what to do"), rows, "cells amount")
+    findings(found)
+    grave = [f for f in found if f["severity"] != "note" and f["state"] == "open"]
+    if grave:
+        following("tieout map DIMENSION SOURCE TARGET", f"tieout replay {grave[-1]['run']}")
 
 
-def mappings(found: Sequence[dict[str, str]]) -> None:
+def findings(found: Sequence[Mapping[str, Any]]) -> None:
+    """Each finding: a line with its amount, then what it is and what to do."""
+    for f in found:
+        told = [f"{f['subject']}: {EFFECTS[f['severity']]}"]
+        if f["cells"]:
+            told.append(counted(f["cells"], "cell"))
+        if f["amount"] is not None:
+            told.append(money(f["amount"], f["currency"]))
+        if f["state"] != "open":
+            told.append(f"{f['state']} since then")
+        paragraph(f"{', '.join(told)} ({f['rule']} of {f['run']})", indent="")
+        words = (f["what"], f["remedy"], f["vendor_words"] and f"Anaplan: {f['vendor_words']}")
+        paragraph(" ".join(filter(None, words)))
+
+
+def mappings(found: Sequence[Mapping[str, str]]) -> None:
     """The mapping table."""
     if not found:
         click.echo("Nothing is mapped: every code maps to itself.")
         return
-    rows = [(m["dimension"], m["source"], m["target"], m["effective_from"]) for m in found]
-    _table("Mappings", ("dimension", "from", "to", "effective from"), rows)
+    names = ("dimension", "source", "target", "effective_from")
+    rows = [tuple(str(m[n] or "") for n in names) for m in found]
+    table(("dimension", "from", "to", "effective from"), rows)
 
 
-def tie_out(table: Sequence[dict[str, Any]], sentence: str) -> None:
-    """The tie-out with totals per company, ledger and currency."""
-    if not table:
+# ---------------------------------------------------------------------------- tie-out
+
+
+def tie_out(
+    rows: Sequence[Mapping[str, Any]], totals: Sequence[Mapping[str, Any]], sentence: str
+) -> None:
+    """Every period of every company, ledger and currency with its total; then the sentence."""
+    if not rows:
         click.echo("Nothing to tie out yet: no run has read both sides.")
+        following("tieout run FLOW")
         return
-    numbers = ("gross_f0911", "gross_f0902", "gross_anaplan", "f0911", "f0902", "anaplan", "difference")
-    rows = []
-    for row in table:
-        period = f"{row['fiscal_year']}-{row['period']:02d}"
-        rows.append((row["company"], row["ledger"] or "AA", row["currency"], period, row["cells"],
-                     row["cells_differing"], *(amount(row[n]) for n in numbers)))  # fmt: skip
-    keys = sorted({(r["company"], r["ledger"], r["currency"]) for r in table})
-    for company, ledger, currency in keys:
-        own = [r for r in table if (r["company"], r["ledger"], r["currency"]) == (company, ledger, currency)]
-        sums = (amount(sum(Decimal(str(r[n])) for r in own)) for n in numbers)
-        rows.append((company, ledger or "AA", currency, "total", sum(r["cells"] for r in own),
-                     sum(r["cells_differing"] for r in own), *sums))  # fmt: skip
-    columns = ("company", "ledger", "cur", "period", "cells", "differ", "gross F0911", "gross F0902",
-               "gross Anaplan", "F0911", "F0902", "Anaplan", "difference")  # fmt: skip
-    table_ = Table(title="Tie-out: F0911 = F0902 = Anaplan", title_justify="left")
-    for column in columns:
-        text = column in ("company", "ledger", "cur", "period")
-        table_.add_column(column, justify="left" if text else "right", no_wrap=True)
-    for cells in rows:
-        style = "bold" if cells[3] == "total" else None
-        table_.add_row(*(str(c) for c in cells), style=style)
-    Console(highlight=False, width=190).print(table_)
-    differing = sum(r["cells_differing"] for r in table)
-    click.echo(sentence or (f"{differing} cells differ." if differing else "Every cell ties."))
+    paragraph(
+        "Tie-out: F0911 = F0902 = Anaplan, cell by cell. Amounts are sums of cells without their "
+        "signs; the difference is the sum of the differences of all cells.",
+        indent="",
+    )
+    for total in totals:
+        key = (total["company"], total["ledger"], total["currency"])
+        own = [r for r in rows if (r["company"], r["ledger"], r["currency"]) == key]
+        click.echo(f"\nCompany {key[0]}, ledger {key[1]}, amounts in {key[2]}")
+        lines = [_tied(f"{r['fiscal_year']}-{r['period']:02d}", r) for r in own]
+        _tie_out_table([*lines, _tied("total", total)])
+    click.echo()
+    differing = sum(r["cells_differing"] for r in rows)
+    cells = counted(sum(r["cells"] for r in rows), "cell")
+    paragraph(
+        sentence or (f"{differing:,} of {cells} differ." if differing else f"All {cells} tie."),
+        indent="",
+    )
 
 
-def demo(result: dict[str, Any]) -> None:
-    """The end of the demo."""
-    rows = [(f["flow"], f["run"], f["outcome"], f["rows_read"], f["rows_sent"], f["rejects"], f["seconds"])
-            for f in result["flows"]]  # fmt: skip
-    tie_out(result["tie_out"], "")
-    _table("Loads", ("flow", "run", "outcome", "rows read", "rows sent", "rejects", "seconds"), rows,
-           "rejects seconds")  # fmt: skip
-    click.echo("Both sides tie." if result["ok"] else "The two sides do not tie; see the findings above.")
+def _tied(period: str, row: Mapping[str, Any]) -> Row:
+    amounts = ("gross_f0911", "gross_f0902", "gross_anaplan", "difference")
+    shown = (amount(row[name], row["currency"]) for name in amounts)
+    return (period, f"{row['cells']:,}", f"{row['cells_differing']:,}", *shown)
+
+
+def _tie_out_table(lines: Iterable[Row]) -> None:
+    columns: tuple[str, ...] = ("period", "cells", "differ", *SIDES, "difference")
+    if width() < WIDE_COLUMNS_MIN:  # the three amounts and the difference are what must be seen
+        columns = (*columns[:1], *columns[3:])
+        lines = [(*line[:1], *line[3:]) for line in lines]
+    table(columns, list(lines), columns[1:])
+
+
+def demo(result: Mapping[str, Any], totals: Sequence[Mapping[str, Any]]) -> None:
+    """The end of the demo: the tie-out, the loads, and one sentence."""
+    tie_out(result["tie_out"], totals, "")
+    click.echo("\nLoads")
+    rows = [
+        (
+            f["run"], OUTCOMES[f["outcome"]], f"{f['rows_read']:,}", f"{f['rows_sent']:,}",
+            f"{f['rejects']:,}", lasted(f["seconds"]),
+        )
+        for f in result["flows"]
+    ]  # fmt: skip
+    columns = ("run", "outcome", "rows read", "rows sent", "rejects", "took")
+    table(columns, rows, columns[2:])
+    click.echo()
+    if result["ok"]:
+        click.echo("Both sides tie.")
+        return
+    click.echo("The two sides do not tie yet.")
+    following("tieout rejects")

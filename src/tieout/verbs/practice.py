@@ -50,7 +50,7 @@ def start_practice(home: Path, *arguments: str) -> dict[str, str]:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             start_new_session=True,
         )  # fmt: skip
-    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    assert process.stdout is not None
     line = process.stdout.readline()
     process.stdout.close()
     if not line.strip():

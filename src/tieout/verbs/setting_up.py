@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from tieout.app import PROJECT_FILE, Instance, secret_name
+from tieout.app import PROJECT_FILE, Instance, differences, secret_name
 from tieout.errors import Misconfigured
-from tieout.settings import read_project
+from tieout.settings import AnaplanConnection, JdeConnection, read_project
 from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.verbs.running import OWNER
 
 DIMENSIONS = ("account", "business_unit", "company")
+NEEDED_FIELDS = ("username", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The configuration that holds now, and what it says differently from the one before."""
+
+    version: int
+    changes: list[str]
 
 
 def make_instance(instance: Instance) -> None:
@@ -21,23 +32,39 @@ def make_instance(instance: Instance) -> None:
     make_home(instance.home)
     instance.store.migrate()
     key = instance.home / vault.KEY_FILE
-    if not key.exists():
+    # A new key beside credentials that another one sealed would only hide that theirs is lost.
+    if not key.exists() and not instance.store.secrets():
         vault.make_key(key)
 
 
-def apply_project(instance: Instance, text: str | None = None) -> int:
-    """Check a project file and make it the configuration; returns its version.
+def write_example(instance: Instance) -> bool:
+    """Write a project file to start from, unless there is one; whether it was written."""
+    path = instance.home / PROJECT_FILE
+    if path.exists():
+        return False
+    path.write_text(example_project(), encoding="utf-8")
+    return True
+
+
+def apply_project(instance: Instance, text: str | None = None) -> Applied:
+    """Check a project file and make it the configuration; Misconfigured tells every mistake.
 
     Without `text` it is HOME/tieout.toml; with it, that file is written.
     """
     path = instance.home / PROJECT_FILE
     if text is None:
         if not path.exists():
-            raise Misconfigured(f"There is no {path}.", do="Write it; `tieout init` makes an example.")
+            raise Misconfigured(
+                f"There is no {path}.", do="Write it; `tieout init` makes an example."
+            )
         text = path.read_text(encoding="utf-8")
     read_project(text, str(path))
     path.write_text(text, encoding="utf-8")
-    return instance.store.apply_config(text, OWNER).version
+    before = instance.store.config()
+    applied = instance.store.apply_config(text, OWNER)
+    changed = before is not None and before.version != applied.version
+    told = differences(before.text, text) if before is not None and changed else []
+    return Applied(applied.version, [f"{change}." for change in told])
 
 
 def example_project() -> str:
@@ -45,30 +72,61 @@ def example_project() -> str:
     return (Path(__file__).parent / "example.toml").read_text(encoding="utf-8")
 
 
+def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnection:
+    """A configured connection; Misconfigured lists those there are."""
+    found = instance.project().connections
+    if name not in found:
+        raise Misconfigured(
+            f"There is no connection {name!r}.",
+            untouched="Nothing was kept.",
+            do=f"Name one of: {', '.join(sorted(found)) or 'none is configured'}.",
+        )
+    return found[name]
+
+
+def credentials_from(text: str) -> dict[str, str]:
+    """The one JSON object of texts that `connect --stdin` reads; its content is never told."""
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
+    if isinstance(fields, dict) and all(isinstance(v, str) for v in fields.values()):
+        return fields
+    raise Misconfigured(
+        "What came on standard input is not one JSON object of texts.",
+        untouched="Nothing was kept.",
+        do='Give {"username": "…", "password": "…"}.',
+    )
+
+
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
     """Seal the credentials of a connection; returns the name of its secret."""
-    project = instance.project()
-    connection = project.connections.get(name)
-    if connection is None:
+    secret = secret_name(connection(instance, name).secret)
+    missing = [f for f in NEEDED_FIELDS if not fields.get(f)]
+    strange = sorted(set(fields) - set(NEEDED_FIELDS))
+    if missing or strange:
+        told = [f"lack {' and '.join(missing)}"] if missing else []
+        told += [f"have {', '.join(strange)}, which nothing reads"] if strange else []
         raise Misconfigured(
-            f"There is no connection {name!r}.", do=f"Name one of: {', '.join(sorted(project.connections))}."
-        )
-    missing = [f for f in ("username", "password") if not fields.get(f)]
-    if missing:
-        raise Misconfigured(
-            f"The credentials of {name} lack {' and '.join(missing)}.",
+            f"The credentials of {name} {' and '.join(told)}.",
+            untouched="Nothing was kept.",
             do='Give one JSON object: {"username": "…", "password": "…"}.',
         )
-    secret = secret_name(connection.secret)
     instance.store.set_secret(secret, dict(fields), OWNER)
     return secret
 
 
-def set_mapping(instance: Instance, dimension: str, source: str, target: str | None, why: str) -> int:
-    """Map a code of JD Edwards to a member of Anaplan (None: to itself again); the table's version."""
+def set_mapping(
+    instance: Instance, dimension: str, source: str, target: str | None, why: str
+) -> int:
+    """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version."""
     key = dimension.replace("-", "_")
     if key not in DIMENSIONS:
-        raise Misconfigured(f"{dimension!r} is no dimension.", do=f"Name one of: {', '.join(DIMENSIONS)}.")
+        raise Misconfigured(
+            f"{dimension!r} is no dimension.",
+            untouched="Nothing was mapped.",
+            do=f"Name one of: {', '.join(d.replace('_', '-') for d in DIMENSIONS)}.",
+        )
     return instance.store.set_mappings([Row(key, source, target, why=why)], OWNER)
 
 
