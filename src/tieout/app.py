@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ from tieout.settings import (
 from tieout.store.store import Store
 
 PROJECT_FILE = "tieout.toml"
+DIFFERENCES_SHOWN_MAX = 8
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
@@ -62,8 +65,10 @@ class Instance:
                 do="Run `tieout init`, or `tieout demo`.",
             )
         if path.exists() and path.read_text(encoding="utf-8") != applied.text:
+            told = "; ".join(differences(applied.text, path.read_text(encoding="utf-8")))
             raise Misconfigured(
-                f"{path} differs from the applied configuration (version {applied.version}).",
+                f"{path} differs from the applied configuration (version {applied.version}): "
+                f"{told}.",
                 untouched="Nothing was run.",
                 do="Apply the file with `tieout init --apply`, or put the applied text back.",
             )
@@ -136,6 +141,36 @@ class Instance:
                 os.kill(os.getpid(), 9)
 
         return fail
+
+
+def differences(applied: str, written: str) -> list[str]:
+    """What a project file says differently from the applied one, key by key, in words."""
+    try:
+        before, after = (dict(_keys(tomllib.loads(text))) for text in (applied, written))
+    except tomllib.TOMLDecodeError as error:
+        return [f"it is not valid TOML ({error})"]
+    told = []
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key), after.get(key)
+        if new is None:
+            told.append(f"{key} is gone (was {old})")
+        elif old is None:
+            told.append(f"{key} = {new} is new")
+        elif old != new:
+            told.append(f"{key} is {new}, applied is {old}")
+    left_out = len(told) - DIFFERENCES_SHOWN_MAX
+    if left_out > 0:
+        told = [*told[:DIFFERENCES_SHOWN_MAX], f"and {left_out} more"]
+    return told or ["only comments or layout differ"]
+
+
+def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Every key with its value as text, tables told key by key: `flows.actuals.import`."""
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _keys(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", json.dumps(value, ensure_ascii=False, default=str)
 
 
 def secret_name(reference: str) -> str:
