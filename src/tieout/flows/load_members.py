@@ -115,14 +115,15 @@ def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[st
     proved = members.join(there, on="code", how="semi").filter(~pl.col("code").is_in(refused))
     step.keep("proved", proved if not rejected else proved.clear(), replace=True)
     sent = world.of_this_run(run, "to_send").height
+    figures = {"rows_read": read["rows"], "rows_sent": sent, "rejects": len(rejected)}
     if rejected:
         return {
-            "outcome": "needs_attention", "exit_code": REJECTED,
+            "outcome": "needs_attention", "exit_code": REJECTED, "figures": figures,
             "sentence": f"{world.flow_name} need attention: {len(rejected)} findings among "
             f"{sent} members sent.",
         }  # fmt: skip
     return {
-        "outcome": "complete", "exit_code": OK,
+        "outcome": "complete", "exit_code": OK, "figures": figures,
         "sentence": f"{world.flow_name} are in and proved: {members.height} members, {sent} sent.",
     }  # fmt: skip
 
@@ -131,6 +132,7 @@ def nothing_new(step: Step, world: World[LoadMembers], read: dict[str, Any]) -> 
     """A quiet run touches nothing and says so."""
     return {
         "outcome": "complete", "exit_code": OK,
+        "figures": {"rows_read": read["rows"], "rows_sent": 0, "rejects": 0},
         "sentence": f"Nothing new for {world.flow_name}: {read['members']} members, all as last "
         "proved; Anaplan was not asked.",
     }  # fmt: skip
