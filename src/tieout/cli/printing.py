@@ -18,6 +18,7 @@ WIDTH_USUAL_COLUMNS = 100  # where no terminal says how wide it is
 WIDTH_COLUMNS_MAX = 120
 WIDE_COLUMNS_MIN = 100
 GAP = "  "
+NOTE_SUBJECTS_MAX = 3  # `--json` has them all
 SIDES = ("F0911", "F0902", "Anaplan")
 EFFECTS = {"reject": "not loaded", "difference": "does not agree", "note": "to know"}
 
@@ -200,8 +201,12 @@ def rejects(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def findings(found: Sequence[Mapping[str, Any]]) -> None:
-    """Each finding: a line with its amount, then what it is and what to do."""
+    """Each finding: a line with its amount, then what it is and what to do; notes by rule."""
+    notes: dict[str, list[Mapping[str, Any]]] = {}
     for f in found:
+        if f["severity"] == "note":
+            notes.setdefault(f["rule"], []).append(f)
+            continue
         told = [f"{f['subject']}: {EFFECTS[f['severity']]}"]
         if f["cells"]:
             told.append(counted(f["cells"], "cell"))
@@ -212,6 +217,13 @@ def findings(found: Sequence[Mapping[str, Any]]) -> None:
         paragraph(f"{', '.join(told)} ({f['rule']} of {f['run']})", indent="")
         words = (f["what"], f["remedy"], f["vendor_words"] and f"Anaplan: {f['vendor_words']}")
         paragraph(" ".join(filter(None, words)))
+    for rule, those in notes.items():
+        cells = counted(sum(f["cells"] for f in those), "cell")
+        subjects = [f["subject"] for f in those[:NOTE_SUBJECTS_MAX]]
+        more = len(those) - len(subjects)
+        told = "; ".join([*subjects, *([f"{more} more"] if more else [])])
+        paragraph(f"To know ({rule}): {counted(len(those), 'finding')}, {cells}: {told}", indent="")
+        paragraph(f"{those[0]['what']} {those[0]['remedy']}".strip())
 
 
 def mappings(found: Sequence[Mapping[str, str]]) -> None:
