@@ -53,11 +53,15 @@ def run_flow(
             f"There is no flow {flow!r}.",
             do=f"Name one of: {', '.join(sorted(project.flows)) or 'none is configured'}.",
         )
+    wanted, asked = kind or kind_of(configured), dict(asked or {})
     unfinished = instance.store.unfinished_run(flow)
+    if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
+        _carried_out(instance, unfinished, engine)  # what was begun ends before something else
+        unfinished = None
     config = instance.store.config()
     run = unfinished or instance.store.new_run(
         NewRun(
-            flow, kind or kind_of(configured), OWNER, outcome="waiting", asked=dict(asked or {}),
+            flow, wanted, OWNER, outcome="waiting", asked=asked,
             config_version=config.version if config else None,
         )
     )  # fmt: skip
@@ -75,6 +79,7 @@ def _carried_out(instance: Instance, run: Run, engine: Engine | None) -> Run:
         if followed.finished:
             return followed
     own = engine_for(instance)
+    instance.store.sweep()
     own.launch()
     try:
         own.start()
