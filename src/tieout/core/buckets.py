@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 import polars as pl
 
@@ -18,7 +19,9 @@ from tieout.core.frames import (
     empty,
 )
 from tieout.core.periods import PERIODS_MAX
+from tieout.errors import Refused
 
+AMOUNT_DIGITS_MAX = 20  # JDE has 15; ten thousand million such amounts fit in AMOUNT
 POSTED = "P"  # the only code of F0911.POST that counts (facts/jde-gl.md §2.9)
 SUMMARY = "BF"  # document type of R09811's summaries; their details carry SUMM = Y
 FOREIGN_LEDGER = "CA"
@@ -40,21 +43,24 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     them may arrive in different units, so `add_folds` decides between them. Lines with any posted
     code but P are left out.
     """
-    detail = (pl.col("summarized") == "Y") & (pl.col("document_type") != SUMMARY)
+    _check_size(lines, ["amount"])
+    is_summary = (pl.col("document_type") == SUMMARY).fill_null(False)
+    detail = (pl.col("summarized") == "Y").fill_null(False) & ~is_summary
     inside = pl.col("gl_date").is_between(pl.col("first_day"), pl.col("last_day")).fill_null(False)
     amount = pl.col("amount")
     return (
         lines.filter(pl.col("posted") == POSTED)
         .with_columns(currency=bucket_currency())
-        .join(days, on=["company", "fiscal_year", "period"], how="left")
+        .join(days, on=["company", "fiscal_year", "period"], how="left", validate="m:1")
         .group_by(_GRAIN)
         .agg(
             lines=(~detail).sum().cast(pl.Int64),
             amount=amount.filter(~detail).sum().cast(AMOUNT),
             detail_lines=detail.sum().cast(pl.Int64),
             detail_amount=amount.filter(detail).sum().cast(AMOUNT),
-            summaries=(pl.col("document_type") == SUMMARY).sum().cast(pl.Int64),
-            misdated=(~inside & (pl.col("document_type") != SUMMARY)).sum().cast(pl.Int64),
+            summaries=is_summary.sum().cast(pl.Int64),
+            misdated=(~inside & ~is_summary & ~detail).sum().cast(pl.Int64),
+            detail_misdated=(~inside & detail).sum().cast(pl.Int64),
         )
     )
 
@@ -68,9 +74,13 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
         )
     whole = pl.concat(frames).group_by(_GRAIN).agg(pl.all().sum())
     replaced = pl.col("summaries") > 0
+    count = {
+        name: pl.col(name) + pl.when(replaced).then(0).otherwise(pl.col(f"detail_{name}"))
+        for name in ("lines", "misdated")
+    }
     return (
         whole.with_columns(
-            lines=pl.col("lines") + pl.when(replaced).then(0).otherwise(pl.col("detail_lines")),
+            **count,
             amount=pl.col("amount")
             + pl.when(replaced).then(ZERO).otherwise(pl.col("detail_amount")),
         )
@@ -101,6 +111,7 @@ def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
 
     Summed over subledger and, except in CA, over currency.
     """
+    _check_size(balances, [f"{part}_{n:02d}" for part in ("net", "debit") for n in range(1, 15)])
     rows = balances.with_columns(currency=bucket_currency())
     key = [name for name in _KEY if name != "period"]
     numbers = [f"{n:02d}" for n in range(1, PERIODS_MAX + 1)]
@@ -118,6 +129,19 @@ def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
     return as_schema(pl.concat(parts), BALANCES)
 
 
+def _check_size(frame: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse an amount so large that a sum of many could leave 38 digits: Polars would wrap it."""
+    limit = pl.lit(Decimal(10) ** AMOUNT_DIGITS_MAX).cast(AMOUNT)
+    large = [c for c in columns if frame.select((pl.col(c).abs() >= limit).any()).item()]
+    if large:
+        raise Refused(
+            f"The ledger holds an amount of more than {AMOUNT_DIGITS_MAX} digits before the "
+            f"decimal point (column {large[0]}).",
+            untouched="Nothing was loaded.",
+            do="Correct that amount in JD Edwards; its columns hold fifteen digits.",
+        )
+
+
 def account_years(balances: pl.DataFrame) -> pl.DataFrame:
     """ACCOUNT_YEARS: which accounts and years F0902 has a row for, moved or not."""
     rows = balances.with_columns(currency=bucket_currency())
@@ -126,9 +150,12 @@ def account_years(balances: pl.DataFrame) -> pl.DataFrame:
 
 def join_sides(lines: pl.DataFrame, balances: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
     """Full outer join of both folds into the BUCKETS schema; state and reason are still empty."""
-    joined = lines.join(balances, on=_KEY, how="full", coalesce=True)
+    joined = lines.join(balances, on=_KEY, how="full", coalesce=True, validate="1:1")
     filled = joined.join(
-        years.with_columns(has_balance=pl.lit(True)), on=list(ACCOUNT_YEARS), how="left"
+        years.with_columns(has_balance=pl.lit(True)),
+        on=list(ACCOUNT_YEARS),
+        how="left",
+        validate="m:1",
     ).with_columns(
         pl.col("lines").fill_null(0),
         pl.col("misdated").fill_null(0),

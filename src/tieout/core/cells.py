@@ -8,7 +8,7 @@ import polars as pl
 
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, ZERO, as_schema
-from tieout.core.proof import BALANCE, HELD, NO_LONGER_SHOWN
+from tieout.core.proof import BALANCE, HELD
 
 _KEY = list(CELL_KEY)
 
@@ -80,7 +80,7 @@ def through_mapping(rows: pl.DataFrame, dimension: str, table: pl.DataFrame | No
 
 
 def shown_members(members: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """`Scope.member_frame` with the company codes that Anaplan knows: what cells and `compare` use."""
+    """`Scope.member_frame` with the company codes of Anaplan, as cells and `compare` have them."""
     return through_mapping(members, "company", tables.get("company"))
 
 

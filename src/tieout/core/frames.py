@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import polars as pl
 
 # Four decimals hold every ISO currency; a fifth is refused when a page is decoded.
-AMOUNT = pl.Decimal(38, 4)
+AMOUNT_DECIMALS = 4
+AMOUNT = pl.Decimal(38, AMOUNT_DECIMALS)
 ZERO = pl.lit(0).cast(AMOUNT)
 
 Schema = Mapping[str, "pl.DataType | type[pl.DataType]"]

@@ -46,13 +46,6 @@ class FiscalYear:
             return None
         return next(n for n, end in enumerate(self.ends, start=1) if day <= end)
 
-    def periods(self) -> int:
-        """The last period whose end differs from the one before it (BSFN B0000167)."""
-        return max(
-            (n for n in range(2, len(self.ends) + 1) if self.ends[n - 1] != self.ends[n - 2]),
-            default=1,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class FiscalCalendar:
@@ -77,11 +70,15 @@ class FiscalCalendar:
         return year.ends[period.number - 1]
 
     def between(self, first: Period, last: Period) -> list[Period]:
-        """All periods of the pattern from `first` to `last`, both included."""
+        """All periods from `first` to `last`, both included, of the years F0008 has.
+
+        Fourteen a year, whatever the pattern uses: F0902 has fourteen columns, and an amount in a
+        period that the pattern does not have must be seen, not passed over.
+        """
         return [
             period
-            for fiscal_year, year in sorted(self.years.items())
-            for number in range(1, year.periods() + 1)
+            for fiscal_year in sorted(self.years)
+            for number in range(1, PERIODS_MAX + 1)
             if first <= (period := Period(fiscal_year, number)) <= last
         ]
 
@@ -122,6 +119,25 @@ class PeriodMember:
     member: str  # "" when the policy refuses the period or no member is known
 
 
+def shown_in(period: Period, policy: Policy) -> Period:
+    """The period that shows `period` in Anaplan: 13 and 14 fold into 12 if the policy says so."""
+    if policy == "fold" and period.number > REGULAR_PERIODS_MAX:
+        return Period(period.fiscal_year, REGULAR_PERIODS_MAX)
+    return period
+
+
+def periods_in_scope(
+    calendar: FiscalCalendar, first: Period, last: Period, policy: Policy
+) -> list[Period]:
+    """The periods from `first` to `last`, each with all periods that fold into the same one.
+
+    Else the member of period 12 would hold a partial sum until the thirteenth became current.
+    """
+    begin, end = shown_in(first, policy), shown_in(last, policy)
+    whole_year = Period(end.fiscal_year, PERIODS_MAX)
+    return [p for p in calendar.between(begin, whole_year) if shown_in(p, policy) <= end]
+
+
 def period_members(
     company: str,
     calendar: FiscalCalendar,
@@ -135,9 +151,7 @@ def period_members(
     """
     result = []
     for period in periods:
-        shown = period
-        if period.number > REGULAR_PERIODS_MAX and policy == "fold":
-            shown = Period(period.fiscal_year, REGULAR_PERIODS_MAX)
+        shown = shown_in(period, policy)
         key = (calendar.pattern, shown.fiscal_year, shown.number)
         end = calendar.end(shown)
         if period.number > REGULAR_PERIODS_MAX and policy == "refuse":

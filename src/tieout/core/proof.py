@@ -109,6 +109,11 @@ def _looked_up(column: str, decimals: Mapping[str, int]) -> pl.Expr:
     )
 
 
+def worth_reading(buckets: pl.DataFrame) -> pl.DataFrame:
+    """Held buckets that a next run reads again; one that is not shown waits for its balance."""
+    return buckets.filter((pl.col("state") == HELD) & (pl.col("reason") != NO_LONGER_SHOWN))
+
+
 def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:
     """Hold buckets whose account and year F0902 showed before and shows no longer.
 

@@ -88,7 +88,7 @@ def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame
             anaplan=pl.col("anaplan").sum().cast(AMOUNT),
             difference=pl.col("gap").sum().cast(AMOUNT),
         )
-        .sort("company", "ledger", "fiscal_year", "period")
+        .sort("company", "ledger", "currency", "fiscal_year", "period")
     )
 
 
@@ -101,7 +101,7 @@ def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -
         .otherwise(pl.lit("anaplan-differs"))
     )  # fmt: skip
     groups = (
-        shown.group_by("rule", "company", "ledger", "fiscal_year", "period")
+        shown.group_by("rule", "company", "ledger", "currency", "fiscal_year", "period")
         .agg(
             cells=pl.len(),
             amount=(pl.col("anaplan") - pl.col("f0911")).abs().sum().cast(AMOUNT),
@@ -109,7 +109,7 @@ def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -
             .sort()
             .head(SUBJECTS_SHOWN_MAX),
         )
-        .sort("company", "fiscal_year", "period", "rule")
+        .sort("company", "ledger", "currency", "fiscal_year", "period", "rule")
     )
     words = {
         "not-of-the-ledger": "hold an amount in Anaplan that the ledger does not have",
@@ -124,7 +124,8 @@ def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -
             f"{row['cells']} cells {words[row['rule']]} ({', '.join(row['subjects'])}"
             f"{'…' if row['cells'] > len(row['subjects']) else ''}).",
             "The next run sends these cells again; find out who or what changed them in Anaplan.",
-            row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
+            row["company"], amount=row["amount"],
+            currency=row["currency"] or currencies.get(row["company"], ""),
             cells=row["cells"],
         )
         for row in groups.iter_rows(named=True)
