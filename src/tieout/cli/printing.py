@@ -221,8 +221,10 @@ def findings(found: Sequence[Mapping[str, Any]]) -> None:
         cells = counted(sum(f["cells"] for f in those), "cell")
         subjects = [f["subject"] for f in those[:NOTE_SUBJECTS_MAX]]
         more = len(those) - len(subjects)
-        told = "; ".join([*subjects, *([f"{more} more"] if more else [])])
-        paragraph(f"To know ({rule}): {counted(len(those), 'finding')}, {cells}: {told}", indent="")
+        listed = "; ".join([*subjects, *([f"{more} more"] if more else [])])
+        paragraph(
+            f"To know ({rule}): {counted(len(those), 'finding')}, {cells}: {listed}", indent=""
+        )
         paragraph(f"{those[0]['what']} {those[0]['remedy']}".strip())
 
 
