@@ -124,7 +124,8 @@ class Instance:
         close.callback(auth.close)
         chosen = Connection(
             workspace=connection.workspace, model=connection.model, sign_in=connection.sign_in,
-            poll_seconds=seconds(connection.poll), task_seconds_max=seconds(connection.task_timeout),
+            poll_seconds=seconds(connection.poll),
+            task_seconds_max=seconds(connection.task_timeout),
             quiet_seconds=seconds(connection.start_quiet),
         )  # fmt: skip
         secret = secret_name(connection.secret)

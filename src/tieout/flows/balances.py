@@ -88,7 +88,7 @@ def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]
 def _balances_of(
     world: World[LoadActuals], run: str, key: dict[str, Any], *, everything: bool
 ) -> pl.DataFrame | None:
-    """F0902 rows of one partition: all of them, or those under groups that moved; None if none did."""
+    """F0902 rows of one partition: all, or those under groups that moved; None if none did."""
     columns = [
         "account_id", "fiscal_year", "ledger", "currency", "company",
         *(f"net_{n:02d}" for n in range(1, 15)), *(f"debit_{n:02d}" for n in range(1, 15)),

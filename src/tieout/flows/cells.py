@@ -81,7 +81,7 @@ def align(step: Step, world: World[LoadActuals], run: str) -> Result:
     """Split what is touched into what can be sent and what waits, and why.
 
     Every member must exist in the Anaplan list that holds its dimension; a cell without one is a
-    finding with its amount. Keeps `to_send` (CELL_KEY, value) and `waiting` (CELL_KEY, value, held).
+    finding with its amount. Keeps `to_send` (CELL_KEY, value) and `waiting` (TOUCHED).
     """
     scope = scope_for(world)
     touched = world.of_this_run(run, "touched", TOUCHED)
@@ -141,8 +141,8 @@ def _locked_findings(
     return [
         Finding(
             "locked-period", Severity.DIFFERENCE, f"company {row['company']}",
-            f"{row['cells']} cells of periods locked through {scope.rule.locked_through} changed in "
-            "the ledger and were not sent.",
+            f"{row['cells']} cells of periods locked through {scope.rule.locked_through} changed "
+            "in the ledger and were not sent.",
             "Run again with --unlock and a reason, or leave the plan as it was closed.",
             row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
             cells=row["cells"],
@@ -154,7 +154,7 @@ def _locked_findings(
 def _unmatched(
     world: World[LoadActuals], scope: Scope, free: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
-    """Cells whose members the Anaplan lists have, those without, and a finding per missing member."""
+    """Cells whose members Anaplan has, those without, and a finding per missing member."""
     currencies = core.company_currencies(members_in_anaplan(world, scope))
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
@@ -192,10 +192,10 @@ def _missing_member(
     member = row[dimension]
     return Finding(
         "unmatched-member", Severity.REJECT, f"{word} {member}",
-        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} cells of "
-        f"company {row['company']} wait.",
-        f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in Anaplan, "
-        "then replay.", row["company"], dimension, member, row["amount"],
+        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} cells "
+        f"of company {row['company']} wait.",
+        f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in "
+        "Anaplan, then replay.", row["company"], dimension, member, row["amount"],
         currencies.get(row["company"], ""), row["cells"],
     )  # fmt: skip
 
@@ -206,8 +206,8 @@ def _stopped(world: World[LoadActuals], behind: pl.DataFrame, scope: Scope) -> l
     return [
         Finding(
             "company-stopped", Severity.REJECT, f"company {row['company']}",
-            f"{row['cells']} cells of company {row['company']} wait for its unmatched members, so that no "
-            "part of a company is loaded.",
+            f"{row['cells']} cells of company {row['company']} wait for its unmatched members, so "
+            "that no part of a company is loaded.",
             "Settle the unmatched members; or set `unmatched = \"load rest\"`.", row["company"],
             amount=row["amount"], currency=currencies.get(row["company"], ""), cells=row["cells"],
         )

@@ -184,7 +184,7 @@ def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
 def read_lines(
     step: Step, world: World[LoadActuals], run: str, read: dict[str, Any], number: int
 ) -> Result:
-    """One read of posted lines into the mirror, with its fold beside it. `number`: see `_mirror`."""
+    """One read of posted lines into the mirror, with its fold beside it (`number`: `_mirror`)."""
     base = _partition_where(read)
     if "buckets" in read:
         wanted = world.of_this_run(run, "wanted").filter(
@@ -269,8 +269,8 @@ def _mirror(
             f"{place['ledger']}, {place['year']}, and {rows} came when they were read; "
             f"{TRIES_MAX} tries did not agree.",
             untouched="Nothing was loaded.",
-            do="Run again when the ledger is quiet; if the count stays higher, ask for a higher fetch "
-            "limit or lower `page_rows`.",
+            do="Run again when the ledger is quiet; if the count stays higher, ask for a higher "
+            "fetch limit or lower `page_rows`.",
         )
 
     read = _by_readers(world, one, wheres)

@@ -128,7 +128,8 @@ def previewed(
 ) -> Result:
     """A preview reads and proves, and says what would be sent; Anaplan is not changed."""
     return {
-        "outcome": "complete", "exit_code": 0, "figures": figures | {"rows_to_send": aligned["to_send"]},
-        "sentence": f"{aligned['to_send']} cells would be sent and {aligned['waiting']} would wait; "
-        "nothing was sent.",
+        "outcome": "complete", "exit_code": 0,
+        "figures": figures | {"rows_to_send": aligned["to_send"]},
+        "sentence": f"{aligned['to_send']} cells would be sent and {aligned['waiting']} would "
+        "wait; nothing was sent.",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""One load into Anaplan: check the import, write and upload its file, start it once, wait, keep the dump."""
+"""One load into Anaplan: check the import, upload its file, start it once, wait, keep the dump."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from tieout.store.tasks import Chunk
 
 ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
 FIRST_DATA_LINE = 2  # Anaplan counts the header as line 1 of the file
+SUBJECT_COLUMNS = ("account", "business_unit", "period", "code")
+WORDS = {"cancelled": "cancelled", "failed": "refused"}
 REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
 
 Rows = Callable[[World[Any], str], pl.DataFrame]
@@ -137,14 +139,14 @@ def _rejected(world: World[F], run: str, rejected: pl.DataFrame) -> list[Finding
     findings = []
     for row in joined.head(REJECTS_SHOWN_MAX).iter_rows(named=True):
         warned = row["status"] == "W"
-        subject = " × ".join(str(row.get(c) or "") for c in ("account", "business_unit", "period", "code")
-                             if row.get(c))  # fmt: skip
+        subject = " × ".join(str(row[c]) for c in SUBJECT_COLUMNS if row.get(c))
         amount = row.get("amount")
         findings.append(
             Finding(
                 "import-warned" if warned else "import-rejected", Severity.REJECT,
                 subject or f"line {row['line']}",
-                f"Anaplan {'loaded with a warning' if warned else 'rejected'} line {row['line']} of the file.",
+                f"Anaplan {'loaded with a warning' if warned else 'rejected'} line {row['line']} "
+                "of the file.",
                 "Correct the member or the model, then replay.", str(row.get("company") or ""),
                 amount=amount if isinstance(amount, Decimal) else None, cells=1,
                 vendor_words=row["errors"],
@@ -154,10 +156,11 @@ def _rejected(world: World[F], run: str, rejected: pl.DataFrame) -> list[Finding
 
 
 def _lost_dump(name: str, result: TaskResult) -> Finding:
+    failed = result.counts.failed
     return Finding(
         "import-rejected", Severity.REJECT, name,
-        f"Anaplan rejected {result.counts.failed if result.counts.failed is not None else 'some'} rows, "
-        "and its list of them is no longer there (another run of the import replaced it).",
+        f"Anaplan rejected {'some' if failed is None else failed} rows, and its list of them is no "
+        "longer there (another run of the import replaced it).",
         "Run the flow again.", vendor_words="; ".join(result.words),
     )  # fmt: skip
 
@@ -171,7 +174,7 @@ def _counted(action: dict[str, Any], result: TaskResult, rows: int, dumped: int)
         findings.append(
             Finding(
                 "import-rejected", Severity.REJECT, action["name"],
-                f"Anaplan {'cancelled' if result.outcome == 'cancelled' else 'refused'} the import.",
+                f"Anaplan {WORDS[result.outcome]} the import.",
                 "Read Anaplan's words, correct the cause, and run the flow again.", cells=rows,
                 vendor_words=words,
             )
@@ -182,7 +185,8 @@ def _counted(action: dict[str, Any], result: TaskResult, rows: int, dumped: int)
         findings.append(
             Finding(
                 "import-ignored", Severity.REJECT, action["name"],
-                f"Anaplan ignored {counts.ignored} rows: their cells are calculated or sums of others.",
+                f"Anaplan ignored {counts.ignored} rows: their cells are calculated or sums of "
+                "others.",
                 "Point the import at cells that can be written.", cells=counts.ignored,
                 vendor_words=words,
             )

@@ -63,7 +63,7 @@ def prove(
 def _lines_side(
     world: World[LoadActuals], run: str, key: Place, before: pl.DataFrame, everything: bool
 ) -> pl.DataFrame:
-    """The fold of the mirror: what was read in this run replaces what was there of the same buckets."""
+    """The fold of the mirror: what this run read replaces what was there of the same buckets."""
     names = [*_KEY, "lines", "amount", "misdated", "read"]
     schema = {name: BUCKETS[name] for name in names}
     here = [pl.col(name) == value for name, value in key.items()]
@@ -99,7 +99,7 @@ def _balances_again(
 
 
 def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFrame:
-    """BUCKET_KEY, in_use_amount, in_use_lines: what posted lines of batches in use put into buckets."""
+    """BUCKET_KEY, in_use_amount, in_use_lines of posted lines whose batch is in use."""
     schema = {name: BUCKETS[name] for name in _KEY} | {
         "in_use_amount": AMOUNT,
         "in_use_lines": pl.Int64,

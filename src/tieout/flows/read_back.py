@@ -1,4 +1,4 @@
-"""Reading the whole scope back from Anaplan, and the tie-out that decides what the run may be called."""
+"""Reading the whole scope back from Anaplan, and the tie-out that decides what a run was."""
 
 from __future__ import annotations
 
@@ -145,7 +145,8 @@ def _close(step: Step, world: World[LoadActuals], run: str, figures: dict[str, A
     }
     return {
         "outcome": "complete" if exit_code == OK else "needs_attention", "exit_code": exit_code,
-        "sentence": _sentence(world, exit_code, compared, len(open_cells), rejects), "figures": figures,
+        "sentence": _sentence(world, exit_code, compared, len(open_cells), rejects),
+        "figures": figures,
     }  # fmt: skip
 
 

@@ -104,7 +104,8 @@ def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
     return [
         Finding(
             "unposted", Severity.NOTE, f"company {row['company']}, ledger {row['ledger']}",
-            f"{row['count']} lines have the posted code {row['posted'] or 'blank'!r} and are not loaded.",
+            f"{row['count']} lines have the posted code {row['posted'] or 'blank'} and are not "
+            "loaded.",
             "They arrive with the run after they are posted.", row["company"], cells=row["count"],
         )
         for row in found.sort(list(group)).iter_rows(named=True)
@@ -124,7 +125,8 @@ def _folded_periods(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
     return [
         Finding(
             "period-folded", Severity.NOTE,
-            f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}-{row['period']:02d}",
+            f"company {row['company']}, ledger {row['ledger']}, "
+            f"{row['fiscal_year']}-{row['period']:02d}",
             f"Period {row['period']} is folded into period {row['shown_period']} ({row['buckets']} "
             "account balances; the amount is without sign).",
             "", row["company"], "period", amount=row["amount"],

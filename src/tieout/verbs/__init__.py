@@ -1,1 +1,1 @@
-"""What a person can ask or see: one function each, used by the command line and the web page alike."""
+"""What a person can ask or see: one function each, called by the command line and the page."""

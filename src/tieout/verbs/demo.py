@@ -12,7 +12,6 @@ from tieout.store.runs import Run
 from tieout.verbs import practice, running, seeing, setting_up
 
 FLOWS = ("companies", "accounts", "cost_centers", "actuals")
-FINISH_SECONDS = 30.0
 
 PROJECT = """\
 # The demo's project: both systems are practice systems on this machine.
@@ -110,10 +109,8 @@ def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> di
 
 def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
     """Run the four flows; with `mend`, play the people's part until both sides tie."""
-    engine = running.engine_for(instance)
-    engine.launch()
     runs: list[Run] = []
-    try:
+    with running.executing(instance) as engine:
         for flow in FLOWS:
             run, _ = running.run_flow(instance, flow, engine=engine)
             say(run.sentence)
@@ -121,13 +118,10 @@ def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
         if mend and runs[-1].outcome != "complete":
             for sentence in map_unmatched(instance, runs[-1]):
                 say(sentence)
-            run, _ = running.run_flow(
-                instance, "actuals", asked={"replay": runs[-1].id}, engine=engine
-            )
+            asked = {"replay": runs[-1].id}
+            run, _ = running.run_flow(instance, "actuals", asked=asked, engine=engine)
             say(run.sentence)
             runs.append(run)
-    finally:
-        engine.close(FINISH_SECONDS)
     last = {run.flow: run for run in runs}
     return {
         "ok": all(run.outcome == "complete" for run in last.values()),

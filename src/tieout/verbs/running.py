@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tieout.app import STORIES, Instance
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
-from tieout.engine.watch import follow
 from tieout.errors import Misconfigured
 from tieout.settings import LoadActuals, LoadMembers
 from tieout.store.runs import NewRun, Run
@@ -16,6 +17,7 @@ from tieout.store.runs import NewRun, Run
 OWNER = "owner"  # who acts on an instance without users
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
+INTERRUPTED_EXIT_CODE = 130
 
 
 def kind_of(flow: LoadActuals | LoadMembers) -> str:
@@ -54,38 +56,40 @@ def run_flow(
             do=f"Name one of: {', '.join(sorted(project.flows)) or 'none is configured'}.",
         )
     wanted, asked = kind or kind_of(configured), dict(asked or {})
-    unfinished = instance.store.unfinished_run(flow)
-    if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
-        _carried_out(instance, unfinished, engine)  # what was begun ends before something else
-        unfinished = None
-    config = instance.store.config()
-    run = unfinished or instance.store.new_run(
-        NewRun(
-            flow, wanted, OWNER, outcome="waiting", asked=asked,
-            config_version=config.version if config else None,
-        )
-    )  # fmt: skip
-    if not wait and (engine or executor_of(instance.home)):
+    with executing(instance, engine) as executor:
+        unfinished = instance.store.unfinished_run(flow)
+        if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
+            executor.carry_out(unfinished.id, RUN_SECONDS_MAX)  # what was begun ends first
+            unfinished = None
+        config = instance.store.config()
+        run = unfinished or instance.store.new_run(
+            NewRun(
+                flow, wanted, OWNER, outcome="waiting", asked=asked,
+                config_version=config.version if config else None,
+            )
+        )  # fmt: skip
+        if wait or not (engine or executor_of(instance.home)):
+            run = executor.carry_out(run.id, RUN_SECONDS_MAX)
         return run, unfinished is not None
-    return _carried_out(instance, run, engine), unfinished is not None
 
 
-def _carried_out(instance: Instance, run: Run, engine: Engine | None) -> Run:
+@contextmanager
+def executing(instance: Instance, engine: Engine | None = None) -> Iterator[Engine]:
+    """`engine`, or one of our own that is closed at the end.
+
+    A step that does not come to its end in time keeps the instance locked; then this process ends
+    at once, and the step is carried on by the next one, as after any kill.
+    """
     if engine is not None:
-        engine.start()
-        return engine.wait(run.id, RUN_SECONDS_MAX)
-    if executor_of(instance.home) is not None:
-        followed = follow(instance.store, run.id, RUN_SECONDS_MAX)
-        if followed.finished:
-            return followed
+        yield engine
+        return
     own = engine_for(instance)
     instance.store.sweep()
-    own.launch()
     try:
-        own.start()
-        return own.wait(run.id, RUN_SECONDS_MAX)
+        yield own
     finally:
-        own.close(FINISH_SECONDS)
+        if not own.close(FINISH_SECONDS):
+            os._exit(INTERRUPTED_EXIT_CODE)
 
 
 def preview(instance: Instance, flow: str) -> Run:
@@ -110,5 +114,6 @@ def only_actuals(instance: Instance) -> str:
     if len(names) == 1:
         return names[0]
     raise Misconfigured(
-        f"{len(names)} flows load actuals ({', '.join(names) or 'none'}).", do="Name one with --flow."
+        f"{len(names)} flows load actuals ({', '.join(names) or 'none'}).",
+        do="Name one with --flow.",
     )
