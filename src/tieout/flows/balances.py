@@ -55,6 +55,10 @@ def read_balances(
         whole = changes["everything"] or _has_fewer(world, run, key)
         rows = _balances_of(world, run, key, everything=whole)
         if rows is None:
+            dirty = _newly_in_scope(world, scope, key) if changes["reference_moved"] else None
+            if dirty is not None and not dirty.is_empty():
+                step.keep("dirty", dirty, **key)
+                found.append([company, ledger, year, dirty.height])
             continue
         before = world.frame("balances", BALANCES, **key)
         proved = world.frame("buckets", BUCKETS, **key)
@@ -105,6 +109,12 @@ def _balances_of(
     pages = list(world.jde.read(tables.ACCOUNT_BALANCES, where, columns=columns))
     schema = {c: tables.ACCOUNT_BALANCES.schema[c] for c in columns}
     return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+
+
+def _newly_in_scope(world: World[LoadActuals], scope: Scope, key: dict[str, Any]) -> pl.DataFrame:
+    """Buckets that came into scope with a new period; their balances are known already."""
+    proved = world.frame("buckets", BUCKETS, **key)
+    return within(fold.moved_buckets(proved, world.frame("balances", BALANCES, **key)), scope)
 
 
 def _has_fewer(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:

@@ -192,8 +192,8 @@ def _missing_member(
     member = row[dimension]
     return Finding(
         "unmatched-member", Severity.REJECT, f"{word} {member}",
-        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} cells "
-        f"of company {row['company']} wait.",
+        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} "
+        f"cells of company {row['company']} wait.",
         f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in "
         "Anaplan, then replay.", row["company"], dimension, member, row["amount"],
         currencies.get(row["company"], ""), row["cells"],

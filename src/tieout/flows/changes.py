@@ -38,7 +38,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
     """
     scope = scope_for(world)
     before = world.store.position(world.flow_name, SIGNS) or {}
-    everything = not before or _sweep_due(world, before)
+    reconfigured = bool(before) and before.get("flow") != flow_digest(world.flow)
+    everything = not before or reconfigured or _sweep_due(world, before)
     years = scope.years() if everything else scope.open_years()
     groups = _moved_groups(step, world, scope, years)
     window, next_window = _window(world, scope, before)
@@ -52,13 +53,12 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
     }
     reasons = []
     if everything:
-        reasons.append("first load" if not before else "weekly sweep")
+        reasons.append(_why_everything(before, reconfigured))
     if groups:
         reasons.append(f"{groups} balance groups moved")
     for name, words in (
         ("window", "lines were updated"), ("batches", "batches moved"),
         ("accounts", "accounts changed"), ("mappings", "mappings changed"),
-        ("flow", "the flow's configuration changed"),
     ):  # fmt: skip
         if before and seen[name] != before.get(name):
             reasons.append(words)
@@ -76,8 +76,15 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
         "quiet": not reasons, "everything": everything, "reasons": reasons, "signs": kept,
         "years": years, "lines_moved": bool(before) and window != before.get("window"),
         "batches_moved": bool(before) and batches != before.get("batches"),
+        "reference_moved": moved_reference,
         "accounts_moved": seen["accounts"] != before.get("accounts"),
     }  # fmt: skip
+
+
+def _why_everything(before: dict[str, Any], reconfigured: bool) -> str:
+    if not before:
+        return "first load"
+    return "the flow's configuration changed" if reconfigured else "everything is read anew"
 
 
 def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
