@@ -199,6 +199,9 @@ def test_an_unknown_or_circular_parent_is_a_warning(anaplan: Practice, parent: s
     told = counts(result["details"][0])
     assert (told["warningsRowCount"], told["failedCount"]) == ("1", "0")
     assert errors(anaplan, "Load Accounts") == ["Invalid parent"]
+    again = counts(anaplan.load("Load Accounts", ACCOUNTS_HEAD + rows)["details"][0])
+    assert (again["warningsUpdateCount"], again["successUpdateCount"]) == ("1", "1")
+    assert (again["totalUpdateCount"], again["totalRowCount"]) == ("2", "2")
     assert {"6000", "6100"} <= set(accounts(anaplan))
 
 

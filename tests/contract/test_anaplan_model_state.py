@@ -105,7 +105,8 @@ def test_the_calendar_and_the_versions_can_be_read_but_not_changed(anaplan: Prac
     calendar = anaplan.get("/modelCalendar")["modelCalendar"]
     assert calendar["fiscalYear"]["endDate"] == "2025-12-31"
     assert (calendar["pastYearsCount"], calendar["futureYearsCount"]) == (1, 0)
-    assert [v["name"] for v in anaplan.get("/versions")["versionMetadata"]] == ["Actual"]
+    versions = anaplan.get("/versions")["versionMetadata"]
+    assert [(v["name"], v["isActual"]) for v in versions] == [("Actual", True)]
     change = {"date": "2025-01-01"}
     assert anaplan.on_model("PUT", "/currentPeriod", json=change).status_code == 405
 

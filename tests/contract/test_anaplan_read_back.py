@@ -253,6 +253,8 @@ def test_a_saved_view_may_hide_empty_rows_and_totals_a_default_view_does_not(
     whole = {tuple(r[:2]): dict(zip(rows[1][2:], r[2:], strict=True)) for r in rows[2:]}
     assert whole["Main", "Profit and loss"]["Jan 24"] == "6.5"
     assert whole["Main", "Profit and loss"]["FY24"] == "6.5"
+    assert [whole["Main", "Rent"][f"Q{n} FY24"] for n in (1, 2, 3, 4)] == ["10.5", "0", "0", "0"]
+    assert whole["Euro, Inc", "Rent"]["Q4 FY25"] == "1000"
     assert whole["Euro, Inc", "Travel"]["FY25"] == "0"
     filled.person("show_totals", view="Flat")
     names = [r[1] for r in table(view(filled, "/data", headers=CSV).text)[2:]]
@@ -276,6 +278,8 @@ def test_metadata_of_exports_and_processes_names_their_parts(filled: Practice) -
     imports = {i["name"]: i for i in filled.get("/imports")["imports"]}
     assert imports["Load Ledger"]["importDataSourceId"] == filled.source("Load Ledger")
     assert imports["Load Accounts"]["importType"] == "HIERARCHY_DATA"
+    assert filled.get("/actions")["actions"][0]["actionType"] == "DELETE_BY_SELECTION"
+    assert set(filled.get("/processes")["processes"][0]) == {"id", "name"}
 
 
 def test_metadata_of_a_list_leaves_out_what_is_not_set(filled: Practice) -> None:

@@ -318,3 +318,4 @@ def test_a_deleted_import_fails_its_waiting_task(slow: Practice) -> None:
     slow.clock.advance(500)
     result = slow.get(task)["task"]["result"]
     assert (result["successful"], result["details"][0]["type"]) == (False, "failedToLocateEntity")
+    assert [i["name"] for i in slow.get("/imports")["imports"]] == ["Load Accounts", "Load Long"]

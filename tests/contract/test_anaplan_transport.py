@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
-from anaplan_practice import OTHER, Practice
+from anaplan_practice import OTHER, Practice, practice
 
 HEX = "[0-9a-f]{32}"
 
@@ -26,7 +27,9 @@ def test_a_tenant_has_600_requests_a_minute_for_all_its_users(anaplan: Practice)
     assert refused.status_code == 429
     anaplan.clock.advance(float(refused.headers["Retry-After"]))
     assert hit(anaplan, 1) == [200]
-    assert anaplan.system.control("state", {})["requests_worst_minute"] >= 71
+    seen = anaplan.system.control("state", {})
+    assert seen["requests_worst_minute"] >= 71
+    assert seen["requests_refused"] == codes.count(429) + 1
 
 
 def test_retry_after_may_be_a_date_or_absent(anaplan: Practice) -> None:
@@ -134,7 +137,7 @@ def test_sorting_needs_a_sign_at_the_top_and_is_ignored_below(anaplan: Practice,
     assert anaplan.on_model("GET", "/files?sort=nonsense").status_code == 200
 
 
-def test_ids_have_their_form_and_differ_in_every_state(anaplan: Practice) -> None:
+def test_ids_have_their_form_and_differ_in_every_state(anaplan: Practice, tmp_path: Path) -> None:
     """A019"""
     assert re.fullmatch(HEX, anaplan.workspace)
     assert re.fullmatch("[0-9A-F]{32}", anaplan.model)
@@ -148,6 +151,10 @@ def test_ids_have_their_form_and_differ_in_every_state(anaplan: Practice) -> Non
         assert re.fullmatch(prefix + r"\d{9}", found)
     items = anaplan.get(f"/lists/{anaplan.id('list', 'Accounts')}/items")["listItems"]
     assert all(re.fullmatch(r"2\d{11}", item["id"]) for item in items)
+    (tmp_path / "other").mkdir()
+    with practice(tmp_path / "other") as other:
+        assert other.model != anaplan.model
+        assert other.id("import", "Load Ledger") != anaplan.id("import", "Load Ledger")
 
 
 def test_sizes_of_workspaces_come_on_demand_in_any_spelling_of_true(anaplan: Practice) -> None:
