@@ -83,6 +83,7 @@ class ReadBack(Strict, frozen=True, kw_only=True):
     list: str = ""
     view: str = ""
     export: str = ""
+    dimensions: dict[str, str] = field(default_factory=dict)
 
 
 class Signs(Strict, frozen=True, kw_only=True):

@@ -12,12 +12,12 @@ from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
 from tieout.core.scope import Scope
 from tieout.flows.balances import ACCOUNTS
+from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
-DIMENSIONS = ("account", "business_unit", "company")
 _KEY = list(CELL_KEY)
 # What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has.
 PROVED: Schema = {
@@ -46,23 +46,16 @@ def fold_cells(step: Step, world: World[LoadActuals]) -> Result:
         flip=world.flow.signs.flip,
         tables=mappings(world),
     )
-    cells = _columns_of(world, cells)
+    cells = cells.with_columns(**constants_of(world))
     touched = core.touched(cells, _proved_in_scope(world, scope))
     step.keep("cells", cells, replace=True)
     step.keep("touched", touched)
     return {"buckets": buckets.height, "cells": cells.height, "touched": touched.height}
 
 
-def _columns_of(world: World[LoadActuals], cells: pl.DataFrame) -> pl.DataFrame:
-    """Ledger and currency are part of a cell only where the import has a column for them."""
-    wanted = set(world.flow.columns.values())
-    blanks = {name: pl.lit("") for name in ("ledger", "currency") if name not in wanted}
-    return cells.with_columns(**blanks) if blanks else cells
-
-
 def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
     """The mapping table of every dimension."""
-    return {dimension: world.store.mapping(dimension) for dimension in DIMENSIONS}
+    return {dimension: world.store.mapping(dimension) for dimension in ALWAYS}
 
 
 def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
@@ -158,8 +151,9 @@ def _unmatched(
     currencies = core.company_currencies(members_in_anaplan(world, scope))
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
-    for dimension in DIMENSIONS:
-        codes = list_codes(world, dimension)
+    lists = lists_of(world)
+    for dimension in lists:
+        codes = lowest_members(world, dimension).select("code")
         without = free.join(codes, left_on=dimension, right_on="code", how="anti")
         if without.is_empty():
             continue
@@ -168,7 +162,7 @@ def _unmatched(
             cells=pl.len(), amount=pl.col("value").sum().cast(AMOUNT)
         )
         findings.extend(
-            _missing_member(dimension, world.dimensions[dimension], row, currencies)
+            _missing_member(dimension, lists[dimension], row, currencies)
             for row in groups.sort("company", dimension).iter_rows(named=True)
         )
     if not missing:
@@ -176,13 +170,6 @@ def _unmatched(
     keys = pl.concat(missing).unique()
     unmatched = free.join(keys, on=_KEY, how="semi").with_columns(held=pl.lit(UNMATCHED))
     return free.join(keys, on=_KEY, how="anti"), unmatched, findings
-
-
-def list_codes(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
-    """The codes of the lowest members of the list that holds a dimension."""
-    found = world.anaplan.find("lists", world.dimensions[dimension])
-    items = world.anaplan.list_items(found.id)
-    return items.filter(~pl.col("is_parent") & (pl.col("code") != "")).select("code")
 
 
 def _missing_member(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -10,9 +11,10 @@ from tieout.core import tie_out
 from tieout.core.cells import company_currencies
 from tieout.core.findings import Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
-from tieout.errors import Misconfigured
-from tieout.flows.cells import DIMENSIONS, PROVED, members_in_anaplan
+from tieout.errors import Misconfigured, Refused
+from tieout.flows.cells import PROVED, members_in_anaplan
 from tieout.flows.changes import SIGNS
+from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.settings import LoadActuals
@@ -23,64 +25,63 @@ from tieout.store.steps import Step
 _KEY = list(CELL_KEY)
 SHOWN: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "shown": AMOUNT}
 WAITING: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
-LINE_ITEMS = "Line items"  # how Anaplan names the dimension of a module's measures
 OK, REJECTED, DIFFERS = 0, 5, 6
 
 
 def read_back(step: Step, world: World[LoadActuals]) -> Result:
-    """Every non-zero cell of the read-back view, by code, as `anaplan` (CELL_KEY, shown)."""
-    time, frames = None, []
-    names = {d: _code_of_name(world, d) for d in DIMENSIONS}
-    view = world.anaplan.find("views", world.flow.read_back.view)
-    for page in world.anaplan.read_view(view.id):
-        time = time or _time_dimension(world, page)
+    """Every non-zero cell Anaplan shows, by code, as `anaplan` (CELL_KEY, shown)."""
+    lists = lists_of(world)
+    members = {d: lowest_members(world, d) for d in lists}
+    frames = []
+    for page in _pages(world, [*lists.values(), TIME]):
         cells = _one_line_item(world, page).rename(
-            {world.dimensions[d]: d for d in DIMENSIONS} | {time: "member"}
+            {n: d for d, n in lists.items()} | {TIME: "member"}
         )
-        for dimension in DIMENSIONS:
-            cells = cells.join(names[dimension], left_on=dimension, right_on="name", how="inner")
+        for dimension, names in members.items():
+            cells = cells.join(names, left_on=dimension, right_on="name", how="inner")
             cells = cells.drop(dimension).rename({"code": dimension})
-        extra = {
-            n: pl.lit("") if n not in cells.columns else pl.col(n) for n in ("ledger", "currency")
-        }
-        frames.append(cells.with_columns(**extra).rename({"value": "shown"}).select(*SHOWN))
+        whole = cells.with_columns(**constants_of(world)).rename({"value": "shown"})
+        frames.append(whole.select(*SHOWN))
     found = pl.concat(frames) if frames else empty(SHOWN)
     step.keep("anaplan", found)
     return {"cells": found.height}
 
 
-def _code_of_name(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
-    """name → code of the lowest members; a member without a code goes by its name."""
-    found = world.anaplan.find("lists", world.dimensions[dimension])
-    items = world.anaplan.list_items(found.id).filter(~pl.col("is_parent"))
-    code = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("name"))
-    return items.select("name", code=code)
+def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
+    """The read-back view page by page, or the read-back export run anew; dimensions are checked."""
+    back = world.flow.read_back
+    if back.view:
+        pages = world.anaplan.read_view(world.anaplan.find("views", back.view).id)
+    else:
+        export = world.anaplan.find("exports", back.export)
+        known = world.anaplan.task_ids("exports", export.id)
+        task = world.anaplan.start("exports", export.id, known)
+        done = world.anaplan.wait("exports", export.id, task, name=export.name)
+        if done.outcome != "ok":
+            raise Refused(
+                f"The export {export.name} did not succeed ({done.state}).",
+                untouched="What was loaded is not proved; the position did not move.",
+                do="Run it in Anaplan and correct what it says.", evidence="; ".join(done.words),
+            )  # fmt: skip
+        pages = iter([world.anaplan.read_export(export.id, [*dimensions, LINE_ITEMS])])
+    for page in pages:
+        if sorted(set(page.columns) - {"value", LINE_ITEMS}) != sorted(dimensions):
+            raise Misconfigured(
+                f"{back.view or back.export} shows the dimensions {', '.join(page.columns)}; "
+                f"{', '.join(dimensions)} were expected.",
+                do="Name a view or export with exactly these, or set `read_back.dimensions`.",
+            )
+        yield page
 
 
 def _one_line_item(world: World[LoadActuals], page: pl.DataFrame) -> pl.DataFrame:
     """Where a view shows several line items, the one that the amount is loaded into."""
     if LINE_ITEMS not in page.columns:
         return page
-    name = next(h for h, meaning in world.flow.columns.items() if meaning == "amount")
-    others = page.filter(pl.col(LINE_ITEMS) != name)
-    single = page[LINE_ITEMS].n_unique() <= 1
-    return (
-        page if single else page.filter(pl.col(LINE_ITEMS) == name) if others.height else page
-    ).drop(LINE_ITEMS)
-
-
-def _time_dimension(world: World[LoadActuals], page: pl.DataFrame) -> str:
-    """The dimension of the view that is no list of ours: Time."""
-    lists = {world.dimensions[d] for d in DIMENSIONS}
-    missing = sorted(lists - set(page.columns))
-    left = [c for c in page.columns if c not in lists and c not in ("value", LINE_ITEMS)]
-    if missing or len(left) != 1:
-        raise Misconfigured(
-            f"The view {world.flow.read_back.view} has the dimensions {', '.join(page.columns)}; "
-            f"{', '.join(sorted(lists))} and Time were expected.",
-            do="Name a view with exactly these dimensions, or set `read_back.dimensions`.",
-        )
-    return left[0]
+    amount = next(h for h, meaning in world.flow.columns.items() if meaning == "amount")
+    if page[LINE_ITEMS].n_unique() > 1:
+        page = page.filter(pl.col(LINE_ITEMS) == amount)
+    return page.drop(LINE_ITEMS)
 
 
 def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
