@@ -58,6 +58,8 @@ RULES = {
     "name-conflict": "accounts with one code have different names or parents",
     "code-collision": "two keys become equal when they are trimmed",
     "code-too-long": "a code is longer than Anaplan's 60 characters",
+    "name-differs": "Anaplan shows members under other names than JD Edwards",
+    "parent-differs": "Anaplan shows a member under another parent than was sent",
     "member-missing": "a member that was sent is not in the Anaplan list",
     "unposted": "unposted lines, counted and never loaded",
 }

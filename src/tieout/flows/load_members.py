@@ -85,30 +85,71 @@ def rows_to_send(world: World[LoadMembers], run: str) -> pl.DataFrame:
 
 
 def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
-    """Every code that was sent must be in the list now; keeps `in_list`, writes findings."""
+    """Every member must be in the list now, under its name and parent; keeps `in_list`."""
     found = world.anaplan.find("lists", world.flow.read_back.list)
     items = world.anaplan.list_items(found.id)
+    codes = items.select(parent="name", parent_code="code").unique("parent", keep="none")
+    shown = items.join(codes, on="parent", how="left").select(
+        "code", "name", "parent", "parent_code"
+    )
     members = world.of_this_run(run, "members")
-    missing = members.join(items, on="code", how="anti")
-    step.keep("in_list", items.select("code", "name", "parent"))
-    step.reject(
-        [
-            Finding(
-                "member-missing", Severity.REJECT, f"member {code}",
-                f"The list {found.name} has no member with the code {code!r} after the import.",
-                "Read Anaplan's words for this row, correct the cause, and replay.",
-                dimension=world.flow.members, member=code, cells=1,
-            )
-            for code in missing["code"].to_list()
-        ],
-    )  # fmt: skip
-    return {"items": items.height, "missing": missing.height}
+    step.keep("in_list", shown)
+    findings = [
+        Finding(
+            "member-missing", Severity.REJECT, f"member {code}",
+            f"The list {found.name} has no member with the code {code!r} after the import.",
+            "Read Anaplan's words for this row, correct the cause, and replay.",
+            dimension=world.flow.members, member=code, cells=1,
+        )
+        for code in members.join(shown, on="code", how="anti")["code"].to_list()
+    ]  # fmt: skip
+    findings += _otherwise_named(world, found.name, members.join(shown, on="code", how="inner"))
+    step.reject(findings)
+    return {"items": items.height, "findings": len(findings)}
+
+
+def _otherwise_named(
+    world: World[LoadMembers], list_name: str, both: pl.DataFrame
+) -> list[Finding]:
+    """Members that Anaplan shows under another name (a note) or another parent (a reject)."""
+    findings = []
+    if "description" in both.columns:
+        other = both.filter(
+            (pl.col("description") != "") & (pl.col("description") != pl.col("name"))
+        )
+        if other.height:
+            findings.append(
+                Finding(
+                    "name-differs", Severity.NOTE, f"list {list_name}",
+                    f"{other.height} members have another name in Anaplan, such as "
+                    f"{other['name'][0]!r} for {other['description'][0]!r}.",
+                    "Anaplan makes names unique, or a person renamed them; members are matched by "
+                    "code.",
+                    cells=other.height,
+                )
+            )  # fmt: skip
+    parent = _parent(world.flow)
+    if parent is None:
+        return findings
+    right = (pl.col(parent) == pl.col("parent_code")) | (pl.col(parent) == pl.col("parent"))
+    moved = both.filter((pl.col(parent) != "") & ~right.fill_null(False))
+    findings += [
+        Finding(
+            "parent-differs", Severity.REJECT, f"member {row['code']}",
+            f"Anaplan shows {row['code']} under {row['parent'] or 'no parent'}, not under "
+            f"{row[parent]}.",
+            "Add the parent in Anaplan or correct the category code, and replay.",
+            dimension=world.flow.members, member=row["code"], cells=1,
+        )
+        for row in moved.iter_rows(named=True)
+    ]  # fmt: skip
+    return findings
 
 
 def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
     """Keep what is proved, and say what this run was."""
     members = world.of_this_run(run, "members")
-    there = world.of_this_run(run, "in_list").select("code")
+    there = world.of_this_run(run, "in_list").select("code").unique()
     found = world.store.rejects(run=run)
     rejected = [r for r in found if r.finding.severity == Severity.REJECT]
     refused = [r.finding.member for r in rejected if r.finding.member]
