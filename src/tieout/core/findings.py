@@ -56,7 +56,6 @@ RULES = {
     "not-of-the-ledger": "Anaplan shows an amount where the ledger has none",
     "anaplan-wiped": "cells that were proved before are empty in Anaplan now",
     "name-conflict": "accounts with one code have different names or parents",
-    "code-collision": "two keys become equal when they are trimmed",
     "code-too-long": "a code is longer than Anaplan's 60 characters",
     "name-differs": "Anaplan shows members under other names than JD Edwards",
     "parent-differs": "Anaplan shows a member under another parent than was sent",

@@ -10,7 +10,7 @@ from tieout.core import members as core
 from tieout.core.findings import Finding, Severity
 from tieout.flows.loading import load
 from tieout.flows.world import Result, Run, Steps, World
-from tieout.jde import tables
+from tieout.jde import tables, wire
 from tieout.jde.query import Where, every, one_of
 from tieout.settings import LoadMembers
 from tieout.store.steps import Step
@@ -41,8 +41,8 @@ def read_members(step: Step, world: World[LoadMembers]) -> Result:
     conditions: list[Where | None] = [
         one_of(alias, list(values)) for alias, values in world.flow.where.items()
     ]
-    pages = list(world.jde.read(table, every(*conditions)))
-    rows = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
+    rows, _ = world.jde.read_proved(table, every(*conditions))
+    wire.distinct_keys(table, rows)
     shaped = {
         "accounts": lambda: core.from_accounts(rows, world.flow.account_code),
         "business_units": lambda: core.from_business_units(rows),
