@@ -8,6 +8,7 @@ import polars as pl
 
 from tieout.core.cells import account_code
 from tieout.core.findings import Finding, Severity
+from tieout.errors import Refused
 
 CODE_CHARACTERS_MAX = 60  # Anaplan's limit for codes
 NO_POSTING = ("I", "N", "P")  # F0901.PEC and F0006.PECC of members that take no postings any more
@@ -36,6 +37,26 @@ def from_companies(companies: pl.DataFrame) -> pl.DataFrame:
     """F0010 rows → code, description, currency, active; the template company 00000 is none."""
     return companies.filter(pl.col("company") != "00000").with_columns(
         code=pl.col("company"), description=pl.col("name"), active=pl.lit(True)
+    )
+
+
+def refuse_collisions(rows: pl.DataFrame, key: Sequence[str], table: str) -> None:
+    """Refuse master data in which two rows have one key: trimming made two keys equal (rule 7).
+
+    `key`: what JD Edwards keeps unique beside the primary key, such as business_unit,
+    object_account and subsidiary of F0901. A bad load can leave `30` left-justified beside the
+    right-justified one; the amounts of both would merge. Primary keys are checked as they are read.
+    """
+    several = rows.group_by(key).len().filter(pl.col("len") > 1).sort(key)
+    if several.is_empty():
+        return
+    codes = [".".join(v for v in row[:-1] if v) for row in several.iter_rows()]
+    shown = ", ".join(codes[:NAMES_SHOWN_MAX]) + ("…" if len(codes) > NAMES_SHOWN_MAX else "")
+    raise Refused(
+        f"{table} holds several rows that become one key when blanks are trimmed: {shown}.",
+        untouched="Nothing was sent.",
+        do="Correct the badly justified rows in JD Edwards.",
+        who="the JD Edwards team",
     )
 
 
@@ -108,10 +129,10 @@ def parents_first(members: pl.DataFrame, parent: str | None) -> pl.DataFrame:
     )
     depth: dict[str, int] = {}
     for code in parent_of:
-        path: list[str] = []
+        path: dict[str, None] = {}  # in the order walked; looking one up takes no walk
         here = code
         while here in parent_of and here not in depth and here not in path:
-            path.append(here)
+            path[here] = None
             here = parent_of[here]
         base = depth.get(here, -1) if here not in path else len(parent_of)
         for offset, name in enumerate(reversed(path), start=1):
