@@ -185,6 +185,15 @@ def test_a_list_import_creates_renames_and_moves_but_never_deletes(anaplan: Prac
     }  # fmt: skip
 
 
+def test_a_short_row_lacks_its_last_cells(anaplan: Practice) -> None:
+    """A061"""
+    result = anaplan.load("Load Accounts", ACCOUNTS_HEAD + "6000,Travel\n\n6100\n")
+    told = counts(result["details"][0])
+    assert (told["successCreateCount"], told["ignoredCount"]) == ("2", "1")
+    assert accounts(anaplan)["6000"] == ("Travel", "")
+    assert accounts(anaplan)["6100"] == ("6100", "")
+
+
 def test_a_list_row_needs_a_key(anaplan: Practice) -> None:
     """A061"""
     anaplan.load("Load Accounts", ACCOUNTS_HEAD + ",Nameless,PL,TRUE,1\n")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from anaplan_practice import ACCOUNTS_HEAD, LEDGER_HEAD, Practice
 
+from tieout.sim.anaplan import build
+
 CSV = {"Accept": "text/csv"}
 LINE_ITEMS = "20000000012"
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -141,6 +143,25 @@ def test_the_csv_of_a_view_is_a_grid_with_its_page_on_top(filled: Practice) -> N
     ]
     page = {"pages": f"{LINE_ITEMS}:{filled.id('line_item', 'Note')}"}
     assert table(view(filled, "/data", params=page, headers=CSV).text)[0] == ["Note"]
+
+
+def test_line_items_side_by_side_show_the_empty_value_of_their_format(filled: Practice) -> None:
+    """A074, A081"""
+    state = filled.system.state
+    lists = [filled.id("list", "Companies"), filled.id("list", "Accounts"), "20000000003"]
+    axes = {"rows": lists, "columns": [LINE_ITEMS], "pages": []}
+    wide = build.add_view(state, filled.model, "Wide", filled.id("module", "Ledger"), axes,
+                          filtered=True)  # fmt: skip
+    text = filled.on_model("GET", f"/views/{wide}/data", headers=CSV).text
+    assert table(text) == [
+        ["", "", "", "Amount", "Note", "Open", "Due", "Twice"],
+        ["Main", "Rent", "Jan 24", "10.5", "", "false", "", "0"],
+        ["Main", "Travel", "Jan 24", "-4", "", "false", "", "0"],
+        ["Euro, Inc", "Rent", "Dec 25", "1000", "", "false", "", "0"],
+    ]
+    head = {"Accept": "application/json"}
+    shown = filled.on_model("GET", f"/views/{wide}/data?format=v1", headers=head).json()
+    assert "pages" not in shown
 
 
 def test_the_json_of_a_view_needs_a_format_and_a_header(filled: Practice) -> None:
