@@ -19,7 +19,6 @@ from expected import Expected
 from planning import SharedClock
 
 from tieout.app import STORIES, Instance
-from tieout.core.frames import CELL_KEY
 from tieout.engine.inline import tell_here
 from tieout.settings import Environment
 from tieout.sim.clock import PracticeClock
@@ -37,6 +36,7 @@ GZIP_WINDOW_BITS = 31
 
 Cell = tuple[str, str, str, str]  # company, account, cost center, month
 Cells = dict[Cell, Decimal]
+Meanwhile = Mapping[str, Callable[[], Any]]
 
 
 class Books:
@@ -97,8 +97,14 @@ class Books:
 
     # ------------------------------------------------------------------ runs
 
-    def run(self, flow: str = "actuals", *, kind: str = "", **asked: Any) -> Run:
-        """A new run of `flow`, told to its end in this thread."""
+    def run(
+        self, flow: str = "actuals", *, kind: str = "", meanwhile: Meanwhile | None = None,
+        **asked: Any,
+    ) -> Run:  # fmt: skip
+        """A new run of `flow`, told to its end in this thread.
+
+        `meanwhile`: "read back:before" → what happens elsewhere at that moment of the run.
+        """
         configured = self.instance.project().flows[flow]
         config = self.store.config()
         new = NewRun(
@@ -106,7 +112,15 @@ class Books:
             config_version=config.version if config else None,
         )  # fmt: skip
         run = self.store.new_run(new)
-        return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for)
+        return self.carry_on(run, meanwhile or {})
+
+    def carry_on(self, run: Run, meanwhile: Meanwhile) -> Run:
+        """Tell an unfinished run to its end."""
+
+        def moment(step: str, point: str) -> None:
+            meanwhile.get(f"{step}:{point}", _nothing)()
+
+        return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
 
     def tie_out(self) -> Run:
         """Both sides compared as they are now."""
@@ -190,8 +204,8 @@ class Books:
         return entries
 
     def tasks(self) -> int:
-        """How many tasks Anaplan was ever given, those nested in processes left out."""
-        return sum(not t["parent"] for t in self.control("anaplan", "state")["tasks"])
+        """How many tasks Anaplan was ever given."""
+        return len(self.control("anaplan", "state")["tasks"])
 
     # ------------------------------------------------------------------ both sides
 
@@ -265,6 +279,10 @@ class Books:
         return self.store.position("actuals", "signs")
 
 
+def _nothing() -> None:
+    """What happens at most moments."""
+
+
 Make = Callable[..., Books]
 
 
@@ -276,11 +294,6 @@ def changed(before: Mapping[Cell, Decimal], after: Mapping[Cell, Decimal]) -> Ce
         for cell in both
         if after.get(cell, Decimal(0)) != before.get(cell, Decimal(0))
     }
-
-
-def key_columns() -> list[str]:
-    """The columns that name a cell in the product's records."""
-    return list(CELL_KEY)
 
 
 def assert_tied(books: Books, run: Run) -> None:

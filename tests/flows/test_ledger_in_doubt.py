@@ -1,0 +1,139 @@
+"""Where the ledger contradicts itself, exactly those cells keep their value and the rest loads."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from books import Books, Cell, Make, assert_quiet, changed, told
+
+
+AMOUNT = "640.12"
+
+
+def cells_of(books: Books, answer: dict[str, Any]) -> set[Cell]:
+    """The cells of the buckets an event touched, in Anaplan's terms (company 00001)."""
+    found = set()
+    for bucket in answer["touched"]:
+        unit, _, account = bucket["code"].partition(".")
+        year, period = bucket["period"].split("-")
+        month = f"{MONTHS[int(period) - 1]} {year[2:]}"
+        to = books.mapping()
+        found.add((bucket["company"], to.get(account, account), to.get(unit, unit), month))
+    return found
+
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("died_post", "died post"),
+        ("wrong_period", "wrong period"),
+        ("convert", "balance without journals"),
+    ],
+)
+def test_cells_in_doubt_keep_their_value_and_the_others_load(
+    books: Books, event: str, reason: str
+) -> None:
+    held = books.anaplan()
+    doubtful = cells_of(books, books.event(event, period="2025-05", amount=AMOUNT))
+    books.event("backdated", company="00060", amount="77.77")
+    other = {c: v for c, v in changed(held, books.expected()).items() if c[0] == "00060"}
+    assert other
+
+    run = books.run()
+
+    assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
+    assert books.open_cells() == doubtful
+    reasons = {c.reason for c in books.store.open_cells("actuals")}
+    assert reason in reasons or event == "convert", reasons
+    assert changed(held, books.anaplan()) == other
+    assert books.uploaded_cells() == other
+    again = books.run()
+    assert again.exit_code == 6, told(books, again)
+    assert books.open_cells() == doubtful
+
+
+def test_a_posted_batch_that_is_in_use_is_not_certified_until_it_is_free(books: Books) -> None:
+    posted = books.event("backdated", period="2025-05", amount=AMOUNT)
+    batch = {"batch_type": posted["batch_type"], "batch_number": posted["batch_number"]}
+    books.event("in_use", **batch)
+    held = books.anaplan()
+
+    run = books.run()
+
+    assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
+    assert books.open_cells() == cells_of(books, posted)
+    assert books.anaplan() == held
+    books.control("jde", "event", name="in_use", done=True, **batch)
+    last = books.run()
+    assert last.outcome == "complete", told(books, last)
+    assert changed(books.expected(), books.anaplan()) == {}
+    assert_quiet(books)
+
+
+def test_an_unposted_batch_in_use_is_noted_and_loaded_when_it_is_posted(books: Books) -> None:
+    answer = books.event("in_use", period="2025-05", amount=AMOUNT)
+    held = books.anaplan()
+    run = books.run()
+    assert books.anaplan() == held
+    assert "unposted" in {r.finding.rule for r in books.findings(run)}, told(books, run)
+    batch = {"batch_type": answer["batch_type"], "batch_number": answer["batch_number"]}
+    books.control("jde", "event", name="in_use", done=True, **batch)
+    books.event("post_batch", **batch)
+    last = books.run()
+    assert last.outcome == "complete", told(books, last)
+    assert books.uploaded_cells().keys() == cells_of(books, answer)
+
+
+@pytest.mark.parametrize("kind", ["load_actuals", "tie_out"])
+def test_a_purge_of_lines_changes_no_value_in_anaplan(books: Books, kind: str) -> None:
+    held = books.anaplan()
+    purged = books.event("purge", company="00001", year=2024)
+    assert purged["lines"] > 100
+
+    run = books.run(kind=kind, full=True)
+
+    assert books.anaplan() == held
+    if kind == "load_actuals":
+        assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
+        assert {c[0] for c in books.open_cells()} == {"00001"}
+
+
+def test_a_post_that_is_repaired_loads_with_the_next_run(books: Books) -> None:
+    answer = books.event("died_post", period="2025-05", amount=AMOUNT)
+    assert books.run().exit_code == 6
+    batch = {"batch_type": answer["batch_type"], "batch_number": answer["batch_number"]}
+    # R099102 final: the balances are brought up to the posted lines, the batch is released.
+    for line in answer["touched"]:
+        books.event("convert", account=line["account"], amount=line["amount"], period="2025-05")
+        break
+    books.event("in_use", done=True, **batch)
+
+    run = books.run()
+
+    assert run.outcome == "complete", told(books, run)
+    assert changed(books.expected(), books.anaplan()) == {}
+    assert books.uploaded_cells().keys() == cells_of(books, answer)
+
+
+def test_in_the_troubled_company_only_doubtful_cells_are_held_and_the_rest_loads_and_ties(
+    make: Make,
+) -> None:
+    books = make(trouble=True)
+
+    run = books.load_everything()
+
+    assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
+    assert {cell[0] for cell in books.open_cells()} == {"00900"}
+    wrong = changed(books.expected(), books.anaplan())
+    assert wrong.keys() <= books.open_cells()
+    loaded = {cell for cell in books.anaplan() if cell[0] == "00900"}
+    assert len(loaded) > len(books.open_cells())
+    assert set(books.tie_out_gaps()["company"].to_list()) == {"00900"}
+    assert Decimal(0) < books.tie_out_gaps()["difference"].sum()
+    again = books.run()
+    assert again.exit_code == 6, told(books, again)
