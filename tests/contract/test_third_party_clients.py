@@ -14,29 +14,15 @@ from typing import Any
 
 import anaplan_sdk
 import apapi
-import httpx2
 import pytest
 from anaplan_practice import ACCOUNTS_HEAD, EMAIL, LEDGER_HEAD, PASSWORD, Practice, counts
 from anaplan_sdk.exceptions import AnaplanActionError, InvalidCredentialsException
+from anaplan_transports import AsyncToPractice, ToPractice
 from apapi.utils import ExportType, MIMEType, get_generic_session
 
 GOOD = "00001,5005,Jan 24,10.50,,,,\n"
 BAD = "00009,5005,Jan 24,1,,,,\n"
 MINUTE = 60
-
-
-class ToPractice(httpx2.BaseTransport):
-    """Sends what is meant for Anaplan's hosts to the practice system."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.inner = httpx2.URL(url), httpx2.HTTPTransport(verify=False)
-        self.seen: list[str] = []
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.seen.append(request.url.path.split("/")[-1])
-        request.url = request.url.copy_with(scheme="http", host=self.url.host, port=self.url.port)
-        request.headers["Host"] = f"{self.url.host}:{self.url.port}"
-        return self.inner.handle_request(request)
 
 
 def sdk_client(anaplan: Practice, **options: Any) -> anaplan_sdk.Client:
@@ -239,18 +225,6 @@ def test_the_sdk_signs_in_again_when_its_token_has_expired(quick: Practice) -> N
     assert transport.seen[3:] == expected
     with pytest.raises(InvalidCredentialsException):
         sdk_client(quick, token="bad").get_imports()
-
-
-class AsyncToPractice(httpx2.AsyncBaseTransport):
-    """The same for the SDK's asynchronous client."""
-
-    def __init__(self, url: str) -> None:
-        self.url, self.inner = httpx2.URL(url), httpx2.AsyncHTTPTransport(verify=False)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.url = request.url.copy_with(scheme="http", host=self.url.host, port=self.url.port)
-        request.headers["Host"] = f"{self.url.host}:{self.url.port}"
-        return await self.inner.handle_async_request(request)
 
 
 def test_the_asynchronous_sdk_sees_the_same(quick: Practice) -> None:
