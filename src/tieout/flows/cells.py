@@ -9,7 +9,7 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
+from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, Schema, empty
 from tieout.core.scope import Scope
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
@@ -27,6 +27,7 @@ PROVED: Schema = {
     "shown": AMOUNT,
 }
 TOUCHED: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
+EMPTIED = "emptied in Anaplan"  # by an import that clears more than configured, or by hand
 UNMATCHED, STOPPED = "no such member in Anaplan", "another cell of the company has no member"
 
 
@@ -78,8 +79,6 @@ def align(step: Step, world: World[LoadActuals], run: str) -> Result:
     """
     scope = scope_for(world)
     touched = world.of_this_run(run, "touched", TOUCHED)
-    if world.flow.import_clears != "nothing":
-        touched = _whole_scope(world, touched)
     waiting = [touched.filter(pl.col("held") != "")]
     free = touched.filter(pl.col("held") == "")
     if scope.rule.locked_through is not None and not world.asked.get("unlock"):
@@ -94,24 +93,25 @@ def align(step: Step, world: World[LoadActuals], run: str) -> Result:
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
         findings.extend(_stopped(world, behind, scope))
     step.reject(findings + _locked_findings(world, waiting, scope))
-    to_send = free.select(*_KEY, "value").sort(_KEY)
+    to_send = _whole_file(world, free.select(*_KEY, "value")).sort(_KEY)
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
     step.keep("to_send", to_send)
     step.keep("waiting", kept)
     return {"to_send": to_send.height, "waiting": kept.height, "stopped": stopped}
 
 
-def _whole_scope(world: World[LoadActuals], touched: pl.DataFrame) -> pl.DataFrame:
-    """An import that clears must carry every cell of its scope; held ones with their old value."""
-    cells = world.frame("cells", CELLS).select(*_KEY, "value", "held")
-    shown = world.frame("proved", PROVED).select(*_KEY, "shown")
-    rest = cells.join(touched, on=_KEY, how="anti").join(shown, on=_KEY, how="left")
-    held = pl.col("held") != ""
-    again = rest.with_columns(
-        value=pl.when(held).then(pl.col("shown").fill_null(ZERO)).otherwise(pl.col("value")),
-        held=pl.lit(""),
-    )
-    return pl.concat([touched, again.select(touched.columns)])
+def _whole_file(world: World[LoadActuals], free: pl.DataFrame) -> pl.DataFrame:
+    """What is sent, with every other cell beside it where the import clears its target.
+
+    The others carry what Anaplan was last proved to show, also those that are held, locked or wait
+    for a member: else the import would empty them. So does a file after a wipe nobody configured.
+    """
+    emptied = any(cell.reason == EMPTIED for cell in world.store.open_cells(world.flow_name))
+    if free.is_empty() or (world.flow.import_clears == "nothing" and not emptied):
+        return free
+    shown = world.frame("proved", PROVED).filter(pl.col("shown") != 0)
+    others = shown.join(free, on=_KEY, how="anti").select(*_KEY, value="shown")
+    return pl.concat([free, others])
 
 
 def _locked(

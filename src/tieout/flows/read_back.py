@@ -12,7 +12,7 @@ from tieout.core.cells import company_currencies
 from tieout.core.findings import Severity
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.errors import Misconfigured, Refused
-from tieout.flows.cells import PROVED, members_in_anaplan
+from tieout.flows.cells import EMPTIED, PROVED, members_in_anaplan
 from tieout.flows.changes import SIGNS
 from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
@@ -182,13 +182,17 @@ def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None
 def _open_cells(world: World[LoadActuals], run: str, compared: pl.DataFrame) -> list[OpenCell]:
     """Cells that are not proved: held, waiting, or shown differently by Anaplan."""
     waiting = world.of_this_run(run, "waiting", WAITING)
+    sent = world.of_this_run(run, "to_send", dict.fromkeys(_KEY, pl.String))
     reasons = waiting.select(*_KEY, waits="held")
-    odd = compared.join(reasons, on=_KEY, how="left").filter(
-        tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != "")
+    odd = (
+        compared.join(reasons, on=_KEY, how="left")
+        .join(sent.select(*_KEY, sent=pl.lit(True)), on=_KEY, how="left")
+        .filter(tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != ""))
     )
     reason = (
         pl.when(pl.col("waits").is_not_null()).then(pl.col("waits"))
         .when(pl.col("held") != "").then(pl.col("held"))
+        .when(pl.col("sent").is_null() & (pl.col("shown") == 0)).then(pl.lit(EMPTIED))
         .otherwise(pl.lit("Anaplan shows another amount"))
     )  # fmt: skip
     rows = odd.select(*_KEY, "fiscal_year", "period", reason=reason, amount="value")
