@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from books import Books, Cell, Make, assert_quiet, changed, told
 
-
 AMOUNT = "640.12"
 
 

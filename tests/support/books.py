@@ -1,4 +1,4 @@
-"""A demo instance beside its practice systems, run in this thread on a clock that nobody waits for."""
+"""A demo instance beside its practice systems, run in this thread on a clock of its own."""
 
 from __future__ import annotations
 
