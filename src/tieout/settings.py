@@ -6,9 +6,9 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -18,16 +18,22 @@ from tieout.errors import Misconfigured
 DURATION_UNITS_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 _PERIOD = r"^[0-9]{4}-(0[1-9]|1[0-4])$"
+_CURRENT_OR_PERIOD = rf"^current$|{_PERIOD}"
+_RANGE = r"^[^-\s]+(-[^-\s]+)?$"
+
+TEMPLATE_COMPANY = "00000"  # of F0010; it is never a company of transactions
+PERIODS_FROM_CALENDAR = "F0008"
+COLUMNS_SHOWN_MAX = 8
 
 Duration = Annotated[str, Meta(pattern=_DURATION, description="a number and ms, s, m, h or d")]
 PeriodText = Annotated[str, Meta(pattern=_PERIOD, description="fiscal year and period, 2025-03")]
-CurrentOrPeriod = Annotated[str, Meta(pattern=rf"^current$|{_PERIOD}")]
+CurrentOrPeriod = Annotated[str, Meta(pattern=_CURRENT_OR_PERIOD)]
 Code = Annotated[str, Meta(min_length=1)]
 
 
 def seconds(text: str) -> float:
     """A duration such as "90s" or "2h" in seconds."""
-    match = re.fullmatch(r"([0-9.]+)(ms|s|m|h|d)", text)
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
     if match is None:
         raise Misconfigured(f"{text!r} is not a duration such as 30s, 5m or 2h.")
     return float(match[1]) * DURATION_UNITS_SECONDS[match[2]]
@@ -89,44 +95,39 @@ class ReadBack(Strict, frozen=True, kw_only=True):
 class Signs(Strict, frozen=True, kw_only=True):
     """Object account ranges that Anaplan shows with the opposite sign."""
 
-    flip: tuple[Annotated[str, Meta(pattern=r"^[^-]+(-[^-]+)?$")], ...] = ()
+    flip: tuple[Annotated[str, Meta(pattern=_RANGE)], ...] = ()
 
 
 AccountCode = Literal["object", "object.subsidiary", "account", "account_id"]
+_NAMES = {"from_": "from", "import_": "import"}  # words that Python keeps for itself
 
 
 class LoadMembers(
-    Strict,
-    frozen=True,
-    kw_only=True,
-    tag_field="kind",
-    tag="load_members",
-    rename={"from_": "from", "import_": "import"},
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_members", rename=_NAMES
 ):
     """Accounts, business units or companies into an Anaplan list."""
 
-    members: Literal["accounts", "business_units", "companies"]
     from_: str
     to: str
     import_: str
     columns: dict[str, str]
     read_back: ReadBack
     account_code: AccountCode = "object.subsidiary"
+    members: Literal["accounts", "business_units", "companies"]
     where: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class LoadActuals(
-    Strict,
-    frozen=True,
-    kw_only=True,
-    tag_field="kind",
-    tag="load_actuals",
-    rename={"from_": "from", "import_": "import"},
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_actuals", rename=_NAMES
 ):
     """Posted ledger lines into an Anaplan module, proved cell by cell."""
 
     from_: str
     to: str
+    import_: str
+    columns: dict[str, str]
+    read_back: ReadBack
+    account_code: AccountCode = "object.subsidiary"
     ledgers: tuple[Code, ...] = ("AA",)
     companies: tuple[Code, ...]
     from_period: PeriodText
@@ -140,12 +141,8 @@ class LoadActuals(
     detect: Literal["updated", "gl_date"] = "updated"
     overlap_days: Annotated[int, Meta(ge=0, le=400)] = 3
     sweep_days: Annotated[int, Meta(ge=1, le=366)] = 7
-    import_: str
-    account_code: AccountCode = "object.subsidiary"
-    read_back: ReadBack
-    periods: str = "F0008"
+    periods: str = PERIODS_FROM_CALENDAR
     period_13: dict[str, Literal["fold", "separate", "refuse"]] = field(default_factory=dict)
-    columns: dict[str, str]
 
 
 class Project(Strict, frozen=True, kw_only=True):
@@ -173,11 +170,11 @@ COLUMN_MEANINGS = {
         "company", "account", "business_unit", "period", "amount", "ledger", "currency",
     ),
     "accounts": (
-        "code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 24)),
+        "code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 44)),
     ),
     "business_units": (
         "code", "description", "company", "type", "active",
-        *(f"category_{n:02d}" for n in range(1, 31)),
+        *(f"category_{n:02d}" for n in range(1, 51)),
     ),
     "companies": ("code", "description", "currency", "active"),
 }  # fmt: skip
@@ -195,76 +192,156 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
     Raises Misconfigured.
     """
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(
             f"{source} is not valid TOML: {error}.", do="Correct that place in the file."
         ) from error
-    try:
-        project = msgspec.convert(document, Project)
-    except msgspec.ValidationError as error:
-        raise Misconfigured(
-            f"{source}: {error}{_suggestion(str(error))}.",
-            untouched="Nothing was run.",
-            do="Correct that key; docs/reference/configuration.md lists all keys.",
-        ) from error  # fmt: skip
-    problems = list(_inconsistencies(project))
+    problems: list[str] = []
+    tables = {
+        name: _tables(name, document.get(name, {}), problems) for name in ("connections", "flows")
+    }
+    outgoing = _table("outgoing", document.get("outgoing", {}), Outgoing, problems)
+    problems += [_unknown(name, Project) for name in document if name not in _keys(Project)]
     if problems:
-        raise Misconfigured(f"{source}: " + "; ".join(problems) + ".", untouched="Nothing was run.")
+        raise Misconfigured(
+            f"{source}: {'; '.join(problems)}.", untouched="Nothing was run.",
+            do="Correct the file; docs/reference/configuration.md lists all keys.",
+        )  # fmt: skip
+    project = Project(outgoing=outgoing, **tables)
+    problems += _inconsistencies(project)
+    if problems:
+        raise Misconfigured(f"{source}: {'; '.join(problems)}.", untouched="Nothing was run.")
     return project
 
 
-def _suggestion(message: str) -> str:
-    """The nearest known key for an unknown one."""
-    match = re.search(r"unknown field `([^`]+)`", message)
-    if match is None:
-        return ""
-    kinds = (
-        Outgoing,
-        JdeConnection,
-        AnaplanConnection,
-        ReadBack,
-        Signs,
-        LoadMembers,
-        LoadActuals,
-        Project,
-    )
-    known = sorted({name for kind in kinds for name in kind.__struct_encode_fields__})
-    near = difflib.get_close_matches(match[1], known, n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
+# Which structs a table of the file may be; the key that chooses between them is their tag.
+_TABLES: dict[str, tuple[type[Strict], ...]] = {
+    "connections": (JdeConnection, AnaplanConnection),
+    "flows": (LoadMembers, LoadActuals),
+}
+_INNER_TABLES: dict[str, type[Strict]] = {"read_back": ReadBack, "signs": Signs}
+_WORDS = {
+    _DURATION: "a duration such as 30s, 5m or 2h",
+    _PERIOD: "a fiscal year and period such as 2025-03",
+    _CURRENT_OR_PERIOD: "current, or a fiscal year and period such as 2025-03",
+    _RANGE: "an object account, or a range such as 4000-4999",
+}
 
 
-def _inconsistencies(project: Project) -> Sequence[str]:
+def _tables(name: str, found: object, problems: list[str]) -> dict[str, Any]:
+    """The tables of `[connections.NAME]` or `[flows.NAME]`, each converted on its own.
+
+    So that a message names the very table; msgspec says `$.flows[...]` of a whole file.
+    """
+    if not isinstance(found, dict):
+        problems.append(f"{name} is not a table of tables such as [{name}.name]")
+        return {}
+    converted: dict[str, Any] = {}
+    for key, table in found.items():
+        place = f"{name}.{key}"
+        kinds = {struct.__struct_config__.tag: struct for struct in _TABLES[name]}
+        field_name = str(_TABLES[name][0].__struct_config__.tag_field)
+        tag = table.get(field_name) if isinstance(table, dict) else None
+        kind = kinds.get(tag) if isinstance(tag, str) else None
+        if kind is None:
+            given = "is missing" if tag is None else f"= {tag!r} is not known"
+            names = ", ".join(str(name) for name in kinds)
+            problems.append(f"{place}.{field_name} {given}; it is one of {names}")
+            continue
+        converted[key] = _table(place, table, kind, problems)
+    return converted
+
+
+def _table(place: str, table: object, kind: type[Strict], problems: list[str]) -> Any:
+    """One table as its struct, or a problem in words and nothing."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        exact = path.rstrip("`").partition("[...]")[0]  # msgspec does not name keys of a dict
+        problems.append(_in_words(place + exact, message, kind))
+        return None
+
+
+def _in_words(place: str, message: str, kind: type[Strict]) -> str:
+    """What msgspec says about a place, as a sentence about the file."""
+    key = re.search(r"`([^`]+)`", message)
+    if key is not None and "unknown field" in message:
+        inner = _INNER_TABLES.get(place.rpartition(".")[2], kind)
+        return _unknown(key[1], inner, f"{place}.")
+    if key is not None and "missing required field" in message:
+        return f"{place}.{key[1]} is missing"
+    for pattern, words in _WORDS.items():
+        if repr(pattern) in message:
+            return f"{place} is not {words}"
+    return f"{place}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys(kind: type[Strict]) -> list[str]:
+    """The keys of a table, the one that chooses its kind included."""
+    tag_field = kind.__struct_config__.tag_field
+    return [*kind.__struct_encode_fields__, *([tag_field] if tag_field else [])]
+
+
+def _unknown(key: str, kind: type[Strict], place: str = "") -> str:
+    """An unknown key, with the nearest key of its own table."""
+    near = difflib.get_close_matches(key, _keys(kind), n=1)
+    hint = f" (did you mean `{near[0]}`?)" if near else f"; known are {', '.join(_keys(kind))}"
+    return f"{place}{key} is unknown{hint}"
+
+
+def _inconsistencies(project: Project) -> list[str]:
+    """What the tables say together that cannot be meant."""
     problems: list[str] = []
+    for name, connection in project.connections.items():
+        for key in ("request_timeout", "poll", "task_timeout"):
+            if seconds(getattr(connection, key, "1s")) == 0:
+                problems.append(f"connections.{name}.{key} must be longer than nothing")
     for name, flow in project.flows.items():
-        ends = (("from", flow.from_, JdeConnection), ("to", flow.to, AnaplanConnection))
-        for key, connection, kind in ends:
-            if not isinstance(project.connections.get(connection), kind):
-                system = "JD Edwards" if kind is JdeConnection else "Anaplan"
-                problems.append(
-                    f"flows.{name}.{key} = {connection!r} names no {system} connection "
-                    f"(there are: {', '.join(sorted(project.connections)) or 'none'})"
-                )
-        meaning = "load_actuals" if isinstance(flow, LoadActuals) else flow.members
-        known, needed = COLUMN_MEANINGS[meaning], NEEDED_COLUMNS[meaning]
-        for column, source in flow.columns.items():
-            if source not in known:
-                near = difflib.get_close_matches(source, known, n=1)
-                hint = f"; did you mean {near[0]!r}" if near else ""
-                problems.append(
-                    f"flows.{name}.columns: {column!r} = {source!r} is none of "
-                    f"{', '.join(known[:8])}…{hint}"
-                )
-        for missing in sorted(needed - set(flow.columns.values())):
-            problems.append(f"flows.{name}.columns has no column for {missing!r}")
+        problems += _ends_problems(project, name, flow)
+        problems += _column_problems(name, flow)
         if isinstance(flow, LoadActuals):
-            problems.extend(_actuals_problems(name, flow))
+            problems += _actuals_problems(name, flow)
+            problems += _period_problems(name, flow)
         elif not flow.read_back.list:
             problems.append(f"flows.{name}.read_back needs `list`")
     return problems
 
 
-def _actuals_problems(name: str, flow: LoadActuals) -> Sequence[str]:
+def _ends_problems(project: Project, name: str, flow: LoadMembers | LoadActuals) -> list[str]:
+    """`from` and `to` name connections of the right system."""
+    problems = []
+    ends = (("from", flow.from_, JdeConnection), ("to", flow.to, AnaplanConnection))
+    for key, connection, kind in ends:
+        if not isinstance(project.connections.get(connection), kind):
+            what = "JD Edwards connection" if kind is JdeConnection else "Anaplan connection"
+            there = f"(there are: {', '.join(sorted(project.connections)) or 'none'})"
+            problems.append(f"flows.{name}.{key} = {connection!r} names no {what} {there}")
+    return problems
+
+
+def _column_problems(name: str, flow: LoadMembers | LoadActuals) -> list[str]:
+    """Every column has a meaning that the flow knows, and no needed one is missing."""
+    problems = []
+    meaning = "load_actuals" if isinstance(flow, LoadActuals) else flow.members
+    known, needed = COLUMN_MEANINGS[meaning], NEEDED_COLUMNS[meaning]
+    for column, source in flow.columns.items():
+        if source not in known:
+            near = difflib.get_close_matches(source, known, n=1)
+            hint = f"; did you mean {near[0]!r}" if near else ""
+            some = ", ".join(known[:COLUMNS_SHOWN_MAX])
+            some += "…" if len(known) > COLUMNS_SHOWN_MAX else ""
+            problems.append(
+                f"flows.{name}.columns: {column!r} = {source!r} is none of {some}{hint}"
+            )
+    for missing in sorted(needed - set(flow.columns.values())):
+        problems.append(f"flows.{name}.columns has no column for {missing!r}")
+    return problems
+
+
+def _actuals_problems(name: str, flow: LoadActuals) -> list[str]:
+    """Ledgers, companies, signs and the read-back of a flow of actuals."""
     problems = []
     columns = set(flow.columns.values())
     if len(flow.ledgers) > 1 and "ledger" not in columns:
@@ -272,14 +349,29 @@ def _actuals_problems(name: str, flow: LoadActuals) -> Sequence[str]:
     if "CA" in flow.ledgers and "currency" not in columns:
         problems.append(f"flows.{name} loads ledger CA and needs a column for 'currency'")
     if not (flow.read_back.view or flow.read_back.export):
-        problems.append(
-            f"flows.{name}.read_back needs `view` or `export`: a load is proved by reading back"
-        )
-    unknown = set(flow.period_13) - {"default", *flow.companies}
+        problems.append(f"flows.{name}.read_back needs `view` or `export` to prove a load")
+    for key, codes in (("companies", flow.companies), ("ledgers", flow.ledgers)):
+        if not codes:
+            problems.append(f"flows.{name}.{key} names none")
+        for code in sorted({code for code in codes if codes.count(code) > 1}):
+            problems.append(f"flows.{name}.{key} names {code} twice")
+    if TEMPLATE_COMPANY in flow.companies:
+        problems.append(f"flows.{name}.companies names {TEMPLATE_COMPANY}, the template of F0010")
+    for text in flow.signs.flip:
+        first, _, last = text.partition("-")
+        if last and first[: len(last)] > last:
+            problems.append(f"flows.{name}.signs.flip: {text} ends before it begins")
+    return problems
+
+
+def _period_problems(name: str, flow: LoadActuals) -> list[str]:
+    """The periods of a flow of actuals."""
+    problems = []
+    if flow.to_period != "current" and flow.to_period < flow.from_period:
+        problems.append(f"flows.{name}.to_period is before from_period")
+    unknown = ", ".join(sorted(set(flow.period_13) - {"default", *flow.companies}))
     if unknown:
-        problems.append(
-            f"flows.{name}.period_13 names {', '.join(sorted(unknown))}, not in `companies`"
-        )
+        problems.append(f"flows.{name}.period_13 names {unknown}, not in `companies`")
     return problems
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -108,7 +110,9 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-def test_every_code_has_one_row_whatever_the_order_of_the_rows(rows, dice) -> None:  # type: ignore[no-untyped-def]  # given by hypothesis
+def test_every_code_has_one_row_whatever_the_order_of_the_rows(
+    rows: list[tuple[str, str, bool]], dice: Random
+) -> None:
     shuffled = list(rows)
     dice.shuffle(shuffled)
     found, findings = one_per_code(named(*rows), ["description", "active"])
