@@ -15,21 +15,9 @@ from bench.ledger import COMPANIES, MONTHS, PERIODS, YEARS, Ledger
 
 NEXT = "/jderest/v2/dataservice/next"
 MONTH_ENDS = {
-    2024: [
-        "0131",
-        "0229",
-        "0331",
-        "0430",
-        "0531",
-        "0630",
-        "0731",
-        "0831",
-        "0930",
-        "1031",
-        "1130",
-        "1231",
-    ]
-}
+    2024: ["0131", "0229", "0331", "0430", "0531", "0630", "0731", "0831", "0930", "1031", "1130",
+           "1231"]
+}  # fmt: skip
 MONTH_ENDS[2025] = ["0131", "0228", *MONTH_ENDS[2024][2:]]
 SIGNED_IN = {
     "username": "TIEOUT", "environment": "JPD920", "role": "*ALL",
@@ -47,8 +35,8 @@ END = (
 )
 # What the product asks of the large tables; the bytes are ready before the clock starts.
 PREPARED = {
-    "F0911": "DCT DOC KCO DGJ JELN LT EXTL POST CO AID MCU OBJ SUB SBL SBLT CTRY FY PN CRCD BCRC AA "
-    "ICUT ICU UPMJ UPMT EXA EXR R2 RE SUMM",
+    "F0911": "DCT DOC KCO DGJ JELN LT EXTL POST CO AID MCU OBJ SUB SBL SBLT CTRY FY PN CRCD BCRC "
+    "AA ICUT ICU UPMJ UPMT EXA EXR R2 RE SUMM",
     "F0902": "AID CTRY FY FQ LT SBL SBLT CRCD CO "
     + " ".join(f"{name}{n:02d}" for name in ("AN", "AND") for n in range(1, 15)),
     "F0901": "AID CO MCU OBJ SUB DL01",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -23,32 +24,10 @@ BATCH_LINES = LINES_PER_DOCUMENT * DOCUMENTS_PER_BATCH
 SALTS_PER_SEED = 100
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORDS = [
-    "rent",
-    "accrual",
-    "payroll",
-    "freight",
-    "invoice",
-    "reversal",
-    "adj",
-    "FX",
-    "reval",
-    "bank",
-    "fee",
-    "depreciation",
-    "supplies",
-    "consulting",
-    "travel",
-    "Mueller",
-    "GmbH",
-    "ACME",
-    "Corp",
-    "stock",
-    "transfer",
-    "intercompany",
-    "recharge",
-    "quarter",
-    "close",
-]
+    "rent", "accrual", "payroll", "freight", "invoice", "reversal", "adj", "FX", "reval", "bank",
+    "fee", "depreciation", "supplies", "consulting", "travel", "Mueller", "GmbH", "ACME", "Corp",
+    "stock", "transfer", "intercompany", "recharge", "quarter", "close",
+]  # fmt: skip
 ODD_TEXTS = ('say "hi" },{', "café Zürich", 'a\\b/c, "x', "line\nbreak", "東京 支払", "=1+1")
 TEXTS, TEXT_CHARACTERS_MAX, ODD_TEXT_EVERY = 20_000, 30, 100
 TEN_MILLION = 10**7  # from here on Java prints a double with an exponent
@@ -74,7 +53,7 @@ class Ledger:
     balances: dict[tuple[str, int], list[tuple[bytes, int]]] = field(default_factory=dict)
     accounts: list[tuple[bytes, int]] = field(default_factory=list)
     batches: list[tuple[bytes, int]] = field(default_factory=list)
-    groups: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     members: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     cells: pl.DataFrame = field(default_factory=pl.DataFrame)  # what Anaplan must show, by code
 
