@@ -278,12 +278,29 @@ def test_the_thirteenth_period_is_part_of_december_where_it_folds() -> None:
     apart = scope("00060", first="2025-01", last="2025-13", period_13={"default": "refuse"})
     found = cells(year_end, CHART, apart)
     assert found.select("member", "value", "held").rows() == [
-        ("", Decimal(8), core.PERIOD_REFUSED),
+        ("?2025-13", Decimal(8), core.PERIOD_REFUSED),
         ("Dec 25", Decimal(70), ""),
     ]
     (finding,) = core.refused_findings(found, {"00060": "USD"})
     assert (finding.rule, finding.amount, finding.currency) == ("period-refused", 8, "USD")
     assert "2025-13" in finding.what
+
+
+def test_two_refused_periods_are_two_cells_and_two_findings() -> None:
+    apart = scope("00060", last="2025-14", period_13={"default": "refuse"})
+    refused = [(2024, 13, 8), (2025, 13, 9), (2025, 14, -9)]
+    year_ends = buckets(
+        *(
+            {"company": "00060", "fiscal_year": year, "period": period, "amount": amount}
+            for year, period, amount in refused
+        )
+    )
+    found = cells(year_ends, CHART, apart)
+    assert found.select("fiscal_year", "period", "value").rows() == refused
+    told = core.refused_findings(found, {"00060": "USD"})
+    assert [(f.subject[-7:], f.amount) for f in told] == [
+        ("2024-13", 8), ("2025-13", 9), ("2025-14", 9),
+    ]  # fmt: skip
 
 
 def test_ledgers_and_foreign_currencies_stay_apart() -> None:

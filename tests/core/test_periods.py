@@ -200,6 +200,20 @@ def test_a_year_that_the_date_pattern_lacks_is_told_and_not_passed_over() -> Non
     assert found.years() == [2025]
 
 
+def test_a_year_that_two_rows_claim_is_nobodys_and_is_told() -> None:
+    """A short year leaves two rows whose first periods end in one calendar year."""
+    short = patterns().filter(
+        (pl.col("date_pattern") == "R") & (pl.col("fiscal_year_start") == date(2024, 1, 1))
+    )
+    shifted = short.with_columns(pl.lit(date(2024, 7, 1)).alias("fiscal_year_start"))
+    ends = [pl.lit(date(2024, 7 + n // 3, 28)).alias(f"end_{n:02d}") for n in range(1, 15)]
+    small = reference(2025, 12, pl.concat([patterns(), shifted.with_columns(ends)]))
+    found = scope("00001", first="2023-01", small_tables=small)
+    assert found.years() == [2023, 2025]
+    (finding,) = found.findings
+    assert "fiscal year 2024" in finding.what
+
+
 def test_what_cannot_be_resolved_is_told_in_words() -> None:
     small = reference()
     small.companies[1, "date_pattern"] = "Z"

@@ -122,7 +122,7 @@ def fold(
     held = (
         pl.when(pl.col("state") == HELD).then(pl.col("reason"))
         .when(~pl.col("known")).then(pl.lit(UNKNOWN_ACCOUNT))
-        .when(pl.col("member") == "").then(pl.lit(PERIOD_REFUSED))
+        .when(pl.col("member").str.starts_with("?")).then(pl.lit(PERIOD_REFUSED))
         .otherwise(pl.lit(""))
     )  # fmt: skip
     flips = flipped(flip).fill_null(False)
@@ -166,7 +166,8 @@ def _with_codes(
 ) -> pl.DataFrame:
     """Buckets with the account, business unit and member that hold them, before any mapping.
 
-    A doubled account or period would double amounts, so it stops the program.
+    A doubled account or period would double amounts, so it stops the program. What has no code in
+    Anaplan stands under its own with a question mark: `?00012592`, `?2025-13`.
     """
     known = accounts.select(
         "account_id",
@@ -175,6 +176,8 @@ def _with_codes(
         "subsidiary",
         known=~accounts.get_column("gone", default=pl.lit(False)),
     )
+    number = pl.col("shown_period").cast(pl.String).str.zfill(2)
+    no_member = pl.concat_str(pl.lit("?"), "shown_year", pl.lit("-"), number)
     return (
         buckets.join(known, on="account_id", how="left", validate="m:1")
         .join(members, on=["company", "fiscal_year", "period"], how="inner", validate="m:1")
@@ -182,6 +185,7 @@ def _with_codes(
         .with_columns(
             pl.col("account").fill_null(pl.lit("?") + pl.col("account_id")),
             pl.col("business_unit").fill_null("?"),
+            member=pl.when(pl.col("member") == "").then(no_member).otherwise(pl.col("member")),
         )
     )
 

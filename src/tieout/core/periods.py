@@ -86,20 +86,30 @@ class FiscalCalendar:
 def calendars(patterns: pl.DataFrame) -> dict[str, FiscalCalendar]:
     """F0008 rows (date_pattern, fiscal_year_start, end_01 … end_14) → a calendar per date pattern.
 
-    The fiscal year is the calendar year in which the first period ends (facts/jde-gl.md §2.5).
+    The fiscal year is the calendar year in which the first period ends (facts/jde-gl.md §2.5). A
+    name that two rows claim is nobody's: which of them an F0911 row means cannot be told.
     """
     years: dict[str, dict[int, FiscalYear]] = {}
+    doubled: set[tuple[str, int]] = set()
     for row in patterns.iter_rows(named=True):
         ends = [row[f"end_{n:02d}"] for n in range(1, PERIODS_MAX + 1)]
         known = [end for end in ends if end is not None]
         if not known or row["fiscal_year_start"] is None:
             continue
         filled = tuple(end if end is not None else known[-1] for end in ends)
-        years.setdefault(row["date_pattern"], {})[filled[0].year] = FiscalYear(
-            row["fiscal_year_start"], filled
-        )
+        pattern, name = row["date_pattern"], filled[0].year
+        if name in years.setdefault(pattern, {}):
+            doubled.add((pattern, name))
+        years[pattern][name] = FiscalYear(row["fiscal_year_start"], filled)
     return {
-        pattern: FiscalCalendar(pattern, dict(sorted(by_year.items())))
+        pattern: FiscalCalendar(
+            pattern,
+            {
+                name: year
+                for name, year in sorted(by_year.items())
+                if (pattern, name) not in doubled
+            },
+        )
         for pattern, by_year in years.items()
     }
 

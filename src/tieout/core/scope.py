@@ -236,8 +236,8 @@ def _missing_years(
     return [
         Finding(
             "period-missing", Severity.DIFFERENCE, f"company {company}, {', '.join(missing)}",
-            f"F0008 has no fiscal year {', '.join(missing)} for date pattern {calendar.pattern} of "
-            f"company {company}; nothing of it is loaded.",
+            f"F0008 has no row, or several, for fiscal year {', '.join(missing)} of date pattern "
+            f"{calendar.pattern} of company {company}; nothing of it is loaded.",
             "Ask the JD Edwards administrator to complete the fiscal date pattern, or correct "
             "`from_period` and `to_period`.", company, "period",
         )
