@@ -111,6 +111,9 @@ def _whole_file(world: World[LoadActuals], free: pl.DataFrame) -> pl.DataFrame:
         return free
     shown = world.frame("proved", PROVED).filter(pl.col("shown") != 0)
     others = shown.join(free, on=_KEY, how="anti").select(*_KEY, value="shown")
+    for dimension in lists_of(world):
+        codes = lowest_members(world, dimension).select("code")
+        others = others.join(codes, left_on=dimension, right_on="code", how="semi")
     return pl.concat([free, others])
 
 
@@ -147,7 +150,10 @@ def _locked_findings(
 def _unmatched(
     world: World[LoadActuals], scope: Scope, free: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
-    """Cells whose members Anaplan has, those without, and a finding per missing member."""
+    """Cells whose members Anaplan has, those without, and a finding per missing member.
+
+    A zero for a member that is gone is neither: with the member went the cell it would empty.
+    """
     currencies = core.company_currencies(members_in_anaplan(world, scope))
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
@@ -158,8 +164,10 @@ def _unmatched(
         if without.is_empty():
             continue
         missing.append(without.select(_KEY))
-        groups = without.group_by("company", dimension).agg(
-            cells=pl.len(), amount=pl.col("value").sum().cast(AMOUNT)
+        groups = (
+            without.filter(pl.col("value") != 0)
+            .group_by("company", dimension)
+            .agg(cells=pl.len(), amount=pl.col("value").sum().cast(AMOUNT))
         )
         findings.extend(
             _missing_member(dimension, lists[dimension], row, currencies)
@@ -168,7 +176,8 @@ def _unmatched(
     if not missing:
         return free, free.clear(), []
     keys = pl.concat(missing).unique()
-    unmatched = free.join(keys, on=_KEY, how="semi").with_columns(held=pl.lit(UNMATCHED))
+    unmatched = free.join(keys, on=_KEY, how="semi").filter(pl.col("value") != 0)
+    unmatched = unmatched.with_columns(held=pl.lit(UNMATCHED))
     return free.join(keys, on=_KEY, how="anti"), unmatched, findings
 
 
