@@ -99,6 +99,8 @@ def test_unposted_lines_never_explain_a_posted_difference() -> None:
         ("00001", "CA", "XYZ", "0.01", ""),  # no row in F0013: the dictionary's two decimals
         ("00001", "CA", "XYZ", "0.001", proof.TOO_MANY_DECIMALS),
         ("00001", "BA", "JPY", "0.01", ""),  # outside CA the company decides
+        ("00070", "XA", "", "0.01", ""),  # a ledger kept in euro, whatever the company has
+        ("00090", "XA", "", "0.001", proof.TOO_MANY_DECIMALS),
     ],
 )
 def test_an_amount_finer_than_its_currency_is_held(

@@ -80,7 +80,10 @@ def reference(year: int = 2025, period: int = 12, f0008: pl.DataFrame | None = N
             {"currency": ["USD", "EUR", "JPY", "KWD"], "decimals": ["2", "2", "0", "3"]}
         ),
         ledgers=pl.DataFrame(
-            {"ledger": ["AA", "CA", "BA"], "required_to_balance": ["Y", "Y", "N"]}
+            {
+                "ledger": ["AA", "CA", "BA", "XA"], "required_to_balance": ["Y", "Y", "N", "Y"],
+                "denominated_currency": ["", "", "", "EUR"],
+            }
         ),
     )  # fmt: skip
 

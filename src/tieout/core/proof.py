@@ -92,11 +92,18 @@ def not_tied(buckets: pl.DataFrame) -> pl.DataFrame:
 def _places_exceeded(scope: Scope) -> pl.Expr:
     """Whether lines or balance have more decimals than the currency that governs them (rule 4).
 
-    The currency of the line governs ledger CA, else the currency of the company does.
+    The currency a ledger is kept in governs it (F0025), then in CA the currency of the line, then
+    the currency of the company (facts/jde-gl.md §2.6).
     """
     of_company = {c.company: c.decimals for c in scope.companies}
+    of_ledger = {
+        ledger: scope.decimals.get(currency, DICTIONARY_DECIMALS)
+        for ledger, currency in scope.denominated.items()
+    }
     governing = (
-        pl.when(pl.col("ledger") == FOREIGN_LEDGER)
+        pl.when(pl.col("ledger").is_in(sorted(of_ledger)))
+        .then(_looked_up("ledger", of_ledger))
+        .when(pl.col("ledger") == FOREIGN_LEDGER)
         .then(_looked_up("currency", scope.decimals))
         .otherwise(_looked_up("company", of_company))
     )

@@ -48,7 +48,7 @@ class Reference:
 
     `companies`: company, currency, date_pattern, fiscal_year_start, current_period (F0010);
     `patterns`: date_pattern, fiscal_year_start, end_01…end_14 (F0008); `currencies`: currency,
-    decimals (F0013); `ledgers`: ledger, required_to_balance (F0025).
+    decimals (F0013); `ledgers`: ledger, required_to_balance, denominated_currency (F0025).
     """
 
     companies: pl.DataFrame
@@ -82,6 +82,7 @@ class Scope:
     must_balance: frozenset[str]
     decimals: Mapping[str, int]  # by currency
     findings: tuple[Finding, ...]
+    denominated: Mapping[str, str]  # ledger → the one currency it is kept in (F0025.CRCX)
 
     def member_frame(self) -> pl.DataFrame:
         """One row per company and period: where it is shown, its member, whether it is locked."""
@@ -193,7 +194,11 @@ def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
             )
         )  # fmt: skip
     balanced = reference.ledgers.filter(pl.col("required_to_balance") == "Y")["ledger"].to_list()
-    return Scope(rule, tuple(companies), frozenset(balanced), decimals, tuple(findings))
+    named = reference.ledgers.filter(pl.col("denominated_currency") != "")
+    denominated = dict(named.select("ledger", "denominated_currency").iter_rows())
+    return Scope(
+        rule, tuple(companies), frozenset(balanced), decimals, tuple(findings), denominated
+    )
 
 
 def current_period(row: Mapping[str, object], calendar: FiscalCalendar) -> Period | None:
