@@ -179,6 +179,16 @@ def test_a_mapped_company_is_compared_under_the_code_anaplan_has() -> None:
     assert (row["company"], row["currency"]) == ("US01", "USD")
 
 
+def test_a_stale_cell_of_two_companies_with_one_code_stands_in_the_earlier_period() -> None:
+    """September 2025 is 2024-12 of the Oct–Sep company and 2025-09 of the other."""
+    both = scope("00001", "00090", first="2024-01").member_frame()
+    joined = shown_members(both, {"company": mapping("00090>00001")})
+    stale = {"company": "00001", "account": "9999", "member": "Sep 25", "shown": Decimal(3)}
+    for order in (joined, joined.reverse()):
+        found = tie_out.compare(LEDGER.clear(), rows(SHOWN, [stale]), order)
+        assert found.select("fiscal_year", "period").rows() == [(2024, 12)]
+
+
 def test_a_held_cell_is_a_difference_of_the_tie_out_but_not_a_second_finding() -> None:
     held = cells(
         buckets({"amount": 5, "balance": 3, "state": "held", "reason": "unexplained"}), CHART, YEAR

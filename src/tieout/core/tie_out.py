@@ -20,8 +20,10 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
     (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
     `members` (company, member, fiscal_year, period) says what is inside.
     """
-    inside = members.select("company", "member", in_year="fiscal_year", in_period="period").unique(
-        ["company", "member"]
+    inside = (
+        members.select("company", "member", in_year="fiscal_year", in_period="period")
+        .sort("company", "member", "in_year", "in_period")  # companies that share a code: the first
+        .unique(["company", "member"], keep="first", maintain_order=True)
     )
     read = anaplan.join(inside, on=["company", "member"], how="inner")
     joined = (
