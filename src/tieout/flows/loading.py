@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from tieout.anaplan import wire
-from tieout.anaplan.outcome import TaskResult
+from tieout.anaplan.outcome import RUNNING_STATES, TaskResult
 from tieout.core.findings import Finding, Severity
 from tieout.flows.world import F, Result, Run, Steps, World
 from tieout.store.steps import Step
@@ -83,8 +83,16 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
 
 
 def note_tasks(step: Step, world: World[F], action: dict[str, Any]) -> Result:
-    """The tasks the import has before ours is started; an unknown one afterwards is ours."""
-    return {"tasks": sorted(world.anaplan.task_ids(action["kind"], action["id"]))}
+    """The tasks the import has before ours is started; an unknown one afterwards is ours.
+
+    One that is not over, such as that of a run that gave up waiting, is let end first: a model has
+    one task at a time. Uncertain when it does not end within the connection's `task_timeout`.
+    """
+    tasks = world.anaplan.tasks(action["kind"], action["id"])
+    for task in tasks:
+        if task.state in RUNNING_STATES:
+            world.anaplan.wait(action["kind"], action["id"], task.task_id, name=action["name"])
+    return {"tasks": sorted(task.task_id for task in tasks)}
 
 
 def start_import(
