@@ -25,6 +25,7 @@ from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.query import equal, every, one_of
 from tieout.settings import LoadActuals
+from tieout.store.records import Manifest
 from tieout.store.steps import Step
 
 _KEY = list(BUCKET_KEY)
@@ -67,7 +68,9 @@ def _lines_side(
     names = [*_KEY, "lines", "amount", "misdated", "read"]
     schema = {name: BUCKETS[name] for name in names}
     here = [pl.col(name) == value for name, value in key.items()]
-    folds = world.of_this_run(run, "folds", schema).select(names).filter(*here)
+    kept_here = [m for m in world.store.kept(run, kind="folds") if _is_of(m, key)]
+    folds = world.store.scan(kept_here).collect() if kept_here else empty(schema)
+    folds = folds.select(names).filter(*here)
     latest = folds.sort("read").unique(_KEY, keep="last")
     if everything:
         return latest
@@ -106,12 +109,14 @@ def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFra
     }
     batches = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
     using = batches.filter(pl.col("status") == proof.IN_USE).select("batch_type", "batch_number")
+    if using.is_empty():
+        return empty(schema)
     manifests = world.store.current(world.flow_name, "lines", **key)
     manifests += [
         m for m in world.store.kept(run, kind="lines")
-        if m not in manifests and (m.company, m.ledger, m.fiscal_year) == tuple(key.values())
+        if m not in manifests and _is_of(m, key)
     ]  # fmt: skip
-    if using.is_empty() or not manifests:
+    if not manifests:
         return empty(schema)
     lines = (
         world.store.scan(manifests)
@@ -127,3 +132,8 @@ def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFra
             in_use_amount=pl.col("amount").sum().cast(AMOUNT), in_use_lines=pl.len().cast(pl.Int64)
         )
     )
+
+
+def _is_of(manifest: Manifest, key: Place) -> bool:
+    """Whether a file belongs to the partition; only its own files need to be opened."""
+    return (manifest.company, manifest.ledger, manifest.fiscal_year) == tuple(key.values())
