@@ -154,6 +154,8 @@ def test_a_separate_thirteenth_period_goes_to_the_member_its_table_names() -> No
     assert loaded("00060", **options)["2024-13"] == "P13 FY24"
     options["period_13"] = {"default": "fold"}
     assert loaded("00060", **options)["2024-13"] == "P12 FY24"
+    options["period_13"] = {"default": "refuse"}
+    assert loaded("00060", **options)["2024-13"] == ""
 
 
 def test_two_periods_of_one_member_are_both_refused_and_told() -> None:
