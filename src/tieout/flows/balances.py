@@ -10,6 +10,7 @@ import polars as pl
 from tieout.core import buckets as fold
 from tieout.core.cells import remembered
 from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema, as_schema
+from tieout.core.members import refuse_collisions
 from tieout.core.scope import Scope
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -35,6 +36,7 @@ def read_accounts(step: Step, world: World[LoadActuals]) -> Result:
     pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
     schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
     accounts = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    refuse_collisions(accounts, ("business_unit", "object_account", "subsidiary"), "F0901")
     kept = remembered(world.frame("accounts", ACCOUNTS), accounts)
     step.keep("accounts", as_schema(kept, ACCOUNTS), replace=True)
     return {"accounts": accounts.height, "no_longer_shown": kept.height - accounts.height}

@@ -47,7 +47,7 @@ def prove(
     lines = _lines_side(world, run, key, before, everything)
     balances = world.frame("balances", BALANCES, **key)
     years = world.frame("account_years", ACCOUNT_YEARS, **key)
-    in_use = _lines_in_use(world, run, key)
+    in_use = _lines_in_use(world, run, key, lines)
     tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
     again = proof.not_tied(tied)["account_id"].unique().sort().to_list()
     if again:
@@ -55,10 +55,19 @@ def prove(
         tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
         step.keep("balances", balances, replace=True, **key)
         step.keep("account_years", years, replace=True, **key)
-    tied = within(proof.hold_vanished(tied, before, years), scope)
+    everywhere = pl.concat([_years_of_others(world, key), years])
+    tied = within(proof.hold_vanished(tied, before, everywhere), scope)
     step.keep("buckets", tied, replace=True, **key)
     states = dict(tied.group_by("state").len().sort("state").iter_rows())
     return {"buckets": tied.height, "states": states, "again": proof.not_tied(tied).height}
+
+
+def _years_of_others(world: World[LoadActuals], key: Place) -> pl.DataFrame:
+    """Accounts with a balance row in the other companies: one that moved there is not gone."""
+    kept = world.frame(
+        "account_years", ACCOUNT_YEARS, ledger=key["ledger"], fiscal_year=key["fiscal_year"]
+    )
+    return kept.filter(pl.col("company") != key["company"])
 
 
 def _lines_side(
@@ -101,8 +110,10 @@ def _balances_again(
     )
 
 
-def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFrame:
-    """BUCKET_KEY, in_use_amount, in_use_lines of posted lines whose batch is in use."""
+def _lines_in_use(
+    world: World[LoadActuals], run: str, key: Place, side: pl.DataFrame
+) -> pl.DataFrame:
+    """BUCKET_KEY, in_use_amount, in_use_lines of the lines behind `side` whose batch is in use."""
     schema = {name: BUCKETS[name] for name in _KEY} | {
         "in_use_amount": AMOUNT,
         "in_use_lines": pl.Int64,
@@ -122,11 +133,12 @@ def _lines_in_use(world: World[LoadActuals], run: str, key: Place) -> pl.DataFra
         world.store.scan(manifests)
         .join(using.lazy(), on=["batch_type", "batch_number"], how="semi")
         .collect()
-        .sort("read")
-        .unique(list(LINE_KEY), keep="last")
+        .unique([*LINE_KEY, "read"])
+        .with_columns(currency=fold.bucket_currency())
     )
+    held_now = side.select(*_KEY, "read")
     return (
-        lines.with_columns(currency=fold.bucket_currency())
+        lines.join(held_now, on=[*_KEY, "read"], how="semi")
         .group_by(_KEY)
         .agg(
             in_use_amount=pl.col("amount").sum().cast(AMOUNT), in_use_lines=pl.len().cast(pl.Int64)
