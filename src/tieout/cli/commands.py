@@ -65,8 +65,7 @@ def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, por
             serve_until_stopped(instance, port)
     finally:
         instance.close()
-        if once:
-            practice.stop_practice(instance.home)
+        practice.stop_practice(instance.home)  # `run` and `serve` start them again
     sys.exit(0 if result["ok"] or not once else DIFFERS)
 
 

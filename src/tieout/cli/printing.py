@@ -104,7 +104,7 @@ def made(result: Mapping[str, Any], wrote: bool) -> None:
 def mapped(source: str, target: str | None, version: int) -> None:
     """What a mapping changed."""
     click.echo(f"{source} maps to {target or 'itself'} from now on (mapping version {version}).")
-    following("tieout replay RUN", "tieout run FLOW")
+    following("tieout run FLOW")
 
 
 # ---------------------------------------------------------------------------- runs
@@ -173,13 +173,9 @@ def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], whole: bool) -> None:
     open_ones = [f for f in open_ones if f["state"] == "open" and f["severity"] != "note"]
-    unmatched = [f for f in open_ones if f["rule"] == "unmatched-member" and f["dimension"]]
-    if found["outcome"] == "needs_attention" and unmatched:
-        dimension = unmatched[0]["dimension"].replace("_", "-")
-        following(
-            f"tieout map {dimension} {unmatched[0]['member']} TARGET --why REASON, "
-            f"then tieout replay {found['run']}"
-        )
+    mend = _mend(open_ones)
+    if found["outcome"] == "needs_attention" and mend:
+        following(mend)
     elif found["outcome"] == "needs_attention" and open_ones:
         following(f"tieout rejects --run {found['run']}", f"tieout tie-out --flow {found['flow']}")
     elif found["outcome"] in ("waiting", "running") or (found["outcome"] == "failed" and not whole):
@@ -197,7 +193,19 @@ def rejects(found: Sequence[Mapping[str, Any]]) -> None:
     findings(found)
     grave = [f for f in found if f["severity"] != "note" and f["state"] == "open"]
     if grave:
-        following("tieout map DIMENSION SOURCE TARGET", f"tieout replay {grave[-1]['run']}")
+        following(_mend(grave) or f"tieout show {grave[-1]['run']}")
+
+
+def _mend(open_ones: Sequence[Mapping[str, Any]]) -> str:
+    """The commands that mend the first unmatched member among findings; empty without one."""
+    for f in open_ones:
+        if f["rule"] == "unmatched-member" and f["dimension"]:
+            dimension = f["dimension"].replace("_", "-")
+            return (
+                f"tieout map {dimension} {f['member']} TARGET --why REASON, "
+                f"then tieout replay {f['run']}"
+            )
+    return ""
 
 
 def findings(found: Sequence[Mapping[str, Any]]) -> None:
