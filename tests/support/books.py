@@ -20,6 +20,7 @@ from planning import SharedClock
 
 from tieout.app import STORIES, Instance
 from tieout.engine.inline import tell_here
+from tieout.engine.story import Interrupted
 from tieout.settings import Environment
 from tieout.sim.clock import PracticeClock
 from tieout.sim.serve import Running, start
@@ -105,14 +106,16 @@ class Books:
 
         `meanwhile`: "read back:before" → what happens elsewhere at that moment of the run.
         """
+        return self.carry_on(self._begun(flow, kind, asked), meanwhile or {})
+
+    def _begun(self, flow: str, kind: str, asked: Mapping[str, Any]) -> Run:
         configured = self.instance.project().flows[flow]
         config = self.store.config()
         new = NewRun(
             flow, kind or kind_of(configured), OWNER, outcome="waiting", asked=asked,
             config_version=config.version if config else None,
         )  # fmt: skip
-        run = self.store.new_run(new)
-        return self.carry_on(run, meanwhile or {})
+        return self.store.new_run(new)
 
     def carry_on(self, run: Run, meanwhile: Meanwhile) -> Run:
         """Tell an unfinished run to its end."""
@@ -121,6 +124,23 @@ class Books:
             meanwhile.get(f"{step}:{point}", _nothing)()
 
         return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+
+    def run_killed(self, moments: int, flow: str = "actuals") -> Run | None:
+        """A run that dies after so many moments of its steps; None when it ended before that."""
+        left = [moments]
+
+        def moment(step: str, point: str) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Interrupted(f"{step}:{point}")
+
+        run = self.store.unfinished_run(flow) or self._begun(flow, "", {})
+        try:
+            tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+        except Interrupted as interrupted:
+            print(f"run {run.id} died at {interrupted}")
+            return run
+        return None
 
     def tie_out(self) -> Run:
         """Both sides compared as they are now."""
