@@ -23,7 +23,10 @@ from tieout.jde.query import Where, equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
-UNIT_ROWS = 50_000  # lines held in memory before they go to a file of the mirror
+UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirror
+# Lines of one step. Each costs two totals and a first page per reader, so a step has many pages;
+# when it breaks off, so many are read again.
+READ_ROWS = 250_000
 ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100
@@ -158,11 +161,11 @@ def _lines_by_period(
 
 
 def _parts(periods: list[int], sizes: list[int]) -> list[list[int]]:
-    """Consecutive periods put together until a part would hold more than UNIT_ROWS lines."""
+    """Consecutive periods put together until a part would hold more than READ_ROWS lines."""
     parts: list[list[int]] = []
     size = 0
     for period, lines in zip(periods, sizes, strict=True):
-        if parts and size + lines <= UNIT_ROWS:
+        if parts and size + lines <= READ_ROWS:
             parts[-1].append(period)
             size += lines
         else:
@@ -244,7 +247,7 @@ def _mirror(
 
     Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
     under a read number of its own, so that no line of the broken read is ever current. `number` is
-    that of the read in its run. Memory: UNIT_ROWS lines per reader.
+    that of the read in its run. Memory: UNIT_ROWS lines and a page per reader.
     """
     days = scope_for(world).days()
     first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
@@ -255,7 +258,7 @@ def _mirror(
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
-            for unit in _units(read(tables.ACCOUNT_LEDGER, where)):
+            for unit in _units(_ahead(read(tables.ACCOUNT_LEDGER, where))):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height
@@ -295,6 +298,15 @@ def _by_readers(
     with ThreadPoolExecutor(len(readers)) as pool:
         started = [pool.submit(share, *pair) for pair in zip(readers, shares, strict=True)]
         return [result for future in started for result in future.result()]
+
+
+def _ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same pages; the next one comes while the last is folded and written, never two."""
+    with ThreadPoolExecutor(1) as fetching:
+        coming = fetching.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = fetching.submit(next, pages, None)
+            yield page
 
 
 def _units(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
