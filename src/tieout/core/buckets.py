@@ -28,6 +28,7 @@ FOREIGN_LEDGER = "CA"
 
 _KEY = list(BUCKET_KEY)
 _GRAIN = [*BUCKET_KEY, "subledger", "subledger_type"]
+_FOLDED = [*_GRAIN, "posted", "document_type", "summarized", "gl_date", "amount"]
 
 
 def bucket_currency(ledger: str = "ledger", currency: str = "currency") -> pl.Expr:
@@ -49,7 +50,8 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     inside = pl.col("gl_date").is_between(pl.col("first_day"), pl.col("last_day")).fill_null(False)
     amount = pl.col("amount")
     return (
-        lines.filter(pl.col("posted") == POSTED)
+        lines.select(_FOLDED)  # the other columns are not carried through the join
+        .filter(pl.col("posted") == POSTED)
         .with_columns(currency=bucket_currency())
         .join(days, on=["company", "fiscal_year", "period"], how="left", validate="m:1")
         .group_by(_GRAIN)
