@@ -13,12 +13,25 @@ JSON_LEVELS_MAX = 64
 NUMBER_CHARACTERS_MAX = 100
 EVIDENCE_CHARACTERS_MAX = 400
 
+_NAME = (  # of what must not be seen
+    r"(?<![\w$-])[\w$-]*(?:token|passw|passphrase|secret|authori[sz]ation|credential|session_?id"
+    r"|private_?key|api_?key)[\w-]*|(?<![a-z0-9])(?:auth|pass|pwd)\b"
+)
+_QUOTE_AND_SIGN = r"\\*[\"']?\s*[:=]\s*"
+_SCHEME = r"\b(?:AnaplanAuthToken|Bearer|Basic|CACertificate|Negotiate|Digest)\s+"
 _SECRET = re.compile(
-    r'((?:"[^"\\]{0,40})?(?:token|password|secret|authorization|cookie)[\w-]*"?\s*[:=]\s*'
-    r"|\b(?:AnaplanAuthToken|Bearer|Basic|CACertificate)\s+)"
-    r'("(?:[^"\\]|\\.)*"?|[^\s,;&}<"]+)',
+    # A line of cookies holds many, and lists and objects are not looked into: all to the end.
+    rf"(?P<all>(?:cookie2?{_QUOTE_AND_SIGN}|(?:{_NAME}){_QUOTE_AND_SIGN}[\[{{])).*"
+    # `"token":"…"`, also as JSON within JSON, where each quotation mark has backslashes before it.
+    rf"|(?P<name>(?:{_NAME}){_QUOTE_AND_SIGN})"
+    rf"(?:(?P<mark>\\*[\"']).*?(?:(?<!\\)(?P=mark)|$)|(?:{_SCHEME})?[^\s,;&}}<\"\\]+)"
+    rf"|(?P<tag><(?:\w+:)?(?:{_NAME}))\b[^<]*"
+    rf"|(?P<scheme>{_SCHEME})[^\s,;&}}<\"\\]+"
+    r"|(?P<word>\btoken\s+['\"]?)(?=\S*\d)[\w+/=.-]{16,}",
     re.IGNORECASE,
 )
+_LEFT = ("all", "name", "tag", "scheme", "word")  # the part of a secret that stays readable
+_LONG = re.compile(r"(?<![\w+/=-])[\w+/=-]{44,}")
 
 
 class _NotStrictError(ValueError):
@@ -107,7 +120,24 @@ def _check_depth(value: Any) -> None:
 
 
 def excerpt(body: bytes) -> str:
-    """The first words of `body`, printable and with secrets blotted out."""
-    text = body[: 4 * EVIDENCE_CHARACTERS_MAX].decode("utf-8", "replace")
-    text = "".join(c if c.isprintable() else " " for c in text)
-    return _SECRET.sub(r"\1…", text)[:EVIDENCE_CHARACTERS_MAX]
+    """The first words of `body` as evidence may keep them, see `plain`."""
+    return plain(body[: 4 * EVIDENCE_CHARACTERS_MAX].decode("utf-8", "replace"))
+
+
+def plain(text: object) -> str:
+    """A peer's words as a sentence, a log or the database may hold them.
+
+    One line of printable characters, at most 400, in which whatever looks like a password, a token
+    or a cookie is blotted out: as JSON, JSON within JSON, XML, a header or a query.
+    """
+    start = str(text)[: 4 * EVIDENCE_CHARACTERS_MAX]
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    line = _SECRET.sub(lambda m: next(filter(None, m.group(*_LEFT)), "") + "…", line)
+    return _LONG.sub(_opaque, line)[:EVIDENCE_CHARACTERS_MAX]
+
+
+def _opaque(found: re.Match[str]) -> str:
+    """Capitals, small letters and digits in so long a run are no word and no id: a token."""
+    run = found[0]
+    mixed = run.upper() != run != run.lower() and any(c.isdigit() for c in run)
+    return "…" if mixed else run
