@@ -54,7 +54,7 @@ def read_balances(
     found = []
     for company, ledger, year in partitions(scope, changes["years"]):
         key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
-        whole = changes["everything"] or _has_fewer(world, run, key)
+        whole = changes["all_balances"] or _has_fewer(world, run, key)
         rows = _balances_of(world, run, key, everything=whole)
         if rows is None:
             dirty = _newly_in_scope(world, scope, key) if changes["reference_moved"] else None

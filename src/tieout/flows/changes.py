@@ -40,7 +40,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
     before = world.store.position(world.flow_name, SIGNS) or {}
     reconfigured = bool(before) and before.get("flow") != flow_digest(world.flow)
     everything = not before or reconfigured or _sweep_due(world, before)
-    years = scope.years() if everything else scope.open_years()
+    doubtful = bool(before) and not before["proved"]
+    years = scope.years() if everything or doubtful else scope.open_years()
     groups = _moved_groups(step, world, scope, years)
     window, next_window = _window(world, scope, before)
     batches, next_batches = _batches(step, world, before, next_window["since"])
@@ -54,6 +55,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
     reasons = []
     if everything:
         reasons.append(_why_everything(before, reconfigured))
+    if doubtful:
+        reasons.append("the last run was not complete")
     if groups:
         reasons.append(f"{groups} balance groups moved")
     for name, words in (
@@ -74,6 +77,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
         kept["swept"] = world.clock.now().date().isoformat()
     return {
         "quiet": not reasons, "everything": everything, "reasons": reasons, "signs": kept,
+        "all_balances": everything or doubtful,
         "years": years, "lines_moved": bool(before) and window != before.get("window"),
         "batches_moved": bool(before) and batches != before.get("batches"),
         "reference_moved": moved_reference,

@@ -56,7 +56,11 @@ def tie_out(run: Run, world: World[LoadActuals]) -> Result:
     """
     step = Steps(run, world)
     step("read the calendar", read_reference, True)
-    changes = {"everything": True, "years": step("list the years", list_years)["years"]}
+    changes = {
+        "everything": True,
+        "all_balances": True,
+        "years": step("list the years", list_years)["years"],
+    }
     balances = step("read the balances", read_balances, run.id, changes)
     for company, ledger, year, _ in balances["partitions"]:
         place = {"company": company, "ledger": ledger, "year": year}

@@ -115,17 +115,22 @@ def close_the_run(
 ) -> Result:
     """Move the positions, leave open cells for the next run, and say what this run was."""
     _keep_what_was_seen(step, world, run)
-    before = world.store.position(world.flow_name, SIGNS)
-    step.move_position(SIGNS, before, changes["signs"])
-    return _close(step, world, run, figures)
+    return _close(step, world, run, figures, changes["signs"])
 
 
 def close_the_tie_out(step: Step, world: World[LoadActuals], run: str) -> Result:
-    """Say whether both sides agree now; no position moves."""
-    return _close(step, world, run, {})
+    """Say whether both sides agree now; no position moves, but a difference ends the quiet."""
+    return _close(step, world, run, {}, world.store.position(world.flow_name, SIGNS))
 
 
-def _close(step: Step, world: World[LoadActuals], run: str, figures: dict[str, Any]) -> Result:
+def _close(
+    step: Step,
+    world: World[LoadActuals],
+    run: str,
+    figures: dict[str, Any],
+    signs: dict[str, Any] | None,
+) -> Result:
+    """`signs`: where the next run starts; a run that is not Complete lets no quiet one follow."""
     compared = world.frame("compared", {})
     proved = compared.filter((pl.col("shown") != 0) | pl.col("in_ledger"))
     step.keep("proved", proved.select(PROVED.keys()), replace=True)
@@ -138,6 +143,9 @@ def _close(step: Step, world: World[LoadActuals], run: str, figures: dict[str, A
         exit_code = REJECTED
     elif open_cells or any(f.severity is Severity.DIFFERENCE for f in findings):
         exit_code = DIFFERS
+    if signs is not None:
+        before = world.store.position(world.flow_name, SIGNS)
+        step.move_position(SIGNS, before, signs | {"proved": exit_code == OK})
     rejects = sum(f.cells for f in findings if f.severity is Severity.REJECT)
     figures = figures | {
         "open_cells": len(open_cells),

@@ -16,11 +16,11 @@ from tieout.flows.changes import POSTED_BATCH
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
-from tieout.jde.query import between, equal, every, not_equal, one_of
+from tieout.jde.query import equal, every, not_equal, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
-BATCHES_PER_QUERY_MAX = 1_000  # groups in one answer: half of the usual fetch limit
+BATCHES_PER_QUERY_MAX = 200  # groups in one answer: far below any fetch limit
 
 
 def check_what_is_shown(
@@ -39,7 +39,7 @@ def check_what_is_shown(
         *proof.completeness(buckets, scope),
         *_unknown_accounts(cells, scope),
         *core.refused_findings(cells, core.company_currencies(members_in_anaplan(world, scope))),
-        *_batches_without_lines(world, run, scope),
+        *_batches_without_lines(step, world, run, scope),
         *_unposted(world, scope),
         *_folded_periods(buckets, scope),
     ]
@@ -65,17 +65,22 @@ def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _batches_without_lines(world: World[LoadActuals], run: str, scope: Scope) -> list[Finding]:
-    """Posted batches seen in this run of which JD Edwards shows no line in any company or ledger.
+def _batches_without_lines(
+    step: Step, world: World[LoadActuals], run: str, scope: Scope
+) -> list[Finding]:
+    """Posted batches of which JD Edwards shows no line in any company or ledger.
 
-    Batches older than the first period with detail may have been purged and are not asked for.
+    Asked of the batches seen in this run and of those that had none before. Batches older than the
+    first period with detail may have been purged and are not asked for.
     """
     seen = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
-    posted = seen.filter(pl.col("status") == POSTED_BATCH)
+    key = ["batch_type", "batch_number"]
+    before = world.frame("batches_without_lines", seen.schema)
+    every_one = pl.concat([before.select(seen.columns), seen]).unique(key, keep="last")
+    posted = every_one.filter(pl.col("status") == POSTED_BATCH)
     first = scope.first_day_of_detail()
     if first is not None:
         posted = posted.filter(pl.col("batch_date") >= first)
-    key = ["batch_type", "batch_number"]
     manifests = world.store.current(world.flow_name, "lines")
     if manifests:
         mirrored = world.store.scan(manifests).select(key).unique().collect()
@@ -85,11 +90,12 @@ def _batches_without_lines(world: World[LoadActuals], run: str, scope: Scope) ->
         numbers = rows["batch_number"].to_list()
         for start in range(0, len(numbers), BATCHES_PER_QUERY_MAX):
             some = numbers[start : start + BATCHES_PER_QUERY_MAX]
-            where = every(
-                equal("batch_type", str(kind)), between("batch_number", some[0], some[-1])
-            )
+            where = every(equal("batch_type", str(kind)), one_of("batch_number", some))
             shown.append(world.jde.totals(tables.ACCOUNT_LEDGER, group_by=key, where=where))
     lines = pl.concat(shown) if shown else posted.clear()
+    missing = posted.join(lines, on=key, how="anti")
+    if missing.height or before.height:
+        step.keep("batches_without_lines", missing, replace=True)
     return proof.batches_without_lines(list(posted.select(key).iter_rows()), lines)
 
 
