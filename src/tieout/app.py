@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tomllib
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tieout.anaplan.client import Anaplan, Connection
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
@@ -23,6 +26,7 @@ from tieout.settings import (
     AnaplanConnection,
     Environment,
     JdeConnection,
+    LoadActuals,
     LoadMembers,
     Project,
     read_project,
@@ -30,6 +34,7 @@ from tieout.settings import (
 )
 from tieout.store.store import Store
 
+DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 DIFFERENCES_SHOWN_MAX = 8
 STORIES: Mapping[str, Callable[..., Any]] = {
@@ -74,11 +79,20 @@ class Instance:
             )
         return read_project(applied.text, str(path))
 
+    def applied(self, version: int | None = None) -> Project:
+        """A configuration as it was applied: the newest, or the one a run was begun under."""
+        config = self.store.config(version)
+        if config is None:
+            raise Misconfigured(
+                f"Nothing is configured in {self.home} yet.", do="Run `tieout init`."
+            )
+        return read_project(config.text, f"configuration {config.version}")
+
     @contextmanager
     def world_for(self, run_id: str) -> Iterator[World[Any]]:
         """Both connections of a run's flow, closed (signed out) at the end whatever happens."""
         run = self.store.run(run_id)
-        project = self.project()
+        project = self.applied(run.config_version)
         flow = project.flows.get(run.flow)
         if flow is None:
             raise Misconfigured(f"The flow {run.flow} is not configured any more.")
@@ -91,7 +105,8 @@ class Instance:
             yield World(
                 flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, readers=readers,
                 anaplan=anaplan, store=self.store, clock=self.clock,
-                dimensions=dimensions(project, flow.to), chunk_bytes=planning.chunk_bytes,
+                dimensions=dimensions(project, flow.to), configured=configured(project, flow),
+                target=target(project, flow), chunk_bytes=planning.chunk_bytes,
                 evidence=evidence,
             )  # fmt: skip
 
@@ -172,6 +187,24 @@ def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield from _keys(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", json.dumps(value, ensure_ascii=False, default=str)
+
+
+def configured(project: Project, flow: LoadMembers | LoadActuals) -> str:
+    """A digest that changes with the flow itself and with either end: then all is read anew."""
+    erp = project.jde(flow)
+    return _digest([flow, erp.url, erp.environment, erp.role, target(project, flow)])
+
+
+def target(project: Project, flow: LoadMembers | LoadActuals) -> str:
+    """A digest of where a flow loads to; what was proved in another model counts no more."""
+    to = project.anaplan(flow)
+    lists = dimensions(project, flow.to)
+    return _digest([to.api_url, to.workspace, to.model, flow.import_, flow.read_back, lists])
+
+
+def _digest(value: object) -> str:
+    told = msgspec.json.encode(value, order="sorted")
+    return hashlib.sha256(told).hexdigest()[:DIGEST_DIGITS]
 
 
 def secret_name(reference: str) -> str:

@@ -6,7 +6,6 @@ import hashlib
 from datetime import date, timedelta
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from tieout.core import fingerprint
@@ -25,11 +24,6 @@ BATCH_COLUMNS = ("batch_type", "batch_number", "status", "batch_date", "updated"
 SIGNS = "signs"  # the position that keeps what the last proved run saw
 
 
-def flow_digest(flow: LoadActuals) -> str:
-    """A change of the flow's configuration folds everything anew."""
-    return hashlib.sha256(msgspec.json.encode(flow, order="sorted")).hexdigest()[:16]
-
-
 def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: bool) -> Result:
     """Compare fingerprint, window, batches and account stamps with those of the last proved run.
 
@@ -38,7 +32,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
     """
     scope = scope_for(world)
     before = world.store.position(world.flow_name, SIGNS) or {}
-    reconfigured = bool(before) and before.get("flow") != flow_digest(world.flow)
+    reconfigured = bool(before) and before.get("configured") != world.configured
     everything = not before or reconfigured or _sweep_due(world, before)
     doubtful = bool(before) and not before["proved"]
     years = scope.years() if everything or doubtful else scope.open_years()
@@ -50,7 +44,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
         "batches": batches,
         "accounts": _accounts(world),
         "mappings": world.store.mapping_version(),
-        "flow": flow_digest(world.flow),
+        "configured": world.configured,
+        "target": world.target,
     }
     reasons = []
     if everything:

@@ -57,9 +57,9 @@ class World(Generic[F]):
     anaplan: Anaplan
     store: Store
     clock: Clock
-    dimensions: Mapping[
-        str, str
-    ]  # account, business_unit, company → the Anaplan list that holds it
+    dimensions: Mapping[str, str]  # account, business_unit, company → its Anaplan list
+    configured: str  # digest of the flow and of both ends it connects
+    target: str  # digest of the model, import and lists that it loads into
     chunk_bytes: int
     evidence: Evidence = field(default_factory=Evidence)
 
@@ -74,10 +74,6 @@ class World(Generic[F]):
         if not manifests:
             return empty(schema)
         return self.store.scan(manifests).collect()
-
-    def known(self, kind: str) -> bool:
-        """Whether this flow has current records of a kind."""
-        return bool(self.store.current(self.flow_name, kind))
 
     def of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.DataFrame:
         """What this run kept of a kind, in the order it was kept."""
