@@ -42,6 +42,20 @@ def test_paging_goes_on_past_the_fetch_limit_or_stops_at_it(ais: Ais) -> None:
     assert second.json()["links"] == []
 
 
+def test_a_fetch_limit_may_end_a_result_without_a_word(ais: Ais) -> None:
+    """J045"""
+    ais.switch("fetch_limit_rows", 4)
+    ais.switch("fetch_limit_links", "silent")
+    second = ais.follow(first(ais))
+    assert documents(second) == [3]
+    assert grid(second)["summary"] == {"records": 1, "moreRecords": False}
+    assert second.json()["links"] == []
+    whole = first(ais, maxPageSize="No Max", enableNextPageProcessing=None)
+    assert grid(whole)["summary"] == {"records": 4, "moreRecords": False}
+    short = first(ais, enableNextPageProcessing=None)
+    assert grid(short)["summary"] == {"records": 3, "moreRecords": True}
+
+
 @pytest.mark.parametrize("enabled", [True, "true"])
 def test_the_next_link_stands_first_exactly_while_there_are_more(ais: Ais, enabled: object) -> None:
     """J047"""

@@ -72,6 +72,7 @@ class SmallAis:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.lives = {"sessionTimeout": "30", "timeToLive": "720"}
         self.hidden_after: int | None = None  # a DB fetch limit that nothing announces
+        self.on_no_page: set[int] = set()  # documents that are counted and never shown
         self.between_pages: Callable[[], None] = lambda: None
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +117,8 @@ class SmallAis:
         order = [o["column"].split(".")[1] for o in body["aggregation"]["orderBy"]]
         rows.sort(key=lambda r: [r[a] if r[a] is not None else "" for a in order])
         aliases = [c.split(".")[1] for c in body["returnControlIDs"].split("|")]
-        picked = [{f"{name}_{a}": r[a] for a in aliases} for r in rows][: self.hidden_after]
+        shown = [r for r in rows if r.get("DOC") not in self.on_no_page][: self.hidden_after]
+        picked = [{f"{name}_{a}": r[a] for a in aliases} for r in shown]
         rid = secrets.token_hex(8)
         links = "enableNextPageProcessing" in body
         self.cursors[rid] = [
@@ -229,6 +231,10 @@ class Desk:
         )  # fmt: skip
         return Jde(http, connection, lambda: Credentials("TIEOUT", self.ais.password), self.clock)
 
+    def post(self, lines: int) -> None:
+        """Only so many posted lines: documents from 101 on, of 10.50 each."""
+        self.ais.tables["F0911"] = [gl_row(101 + n) for n in range(lines)]
+
     def fault(self, kind: str, **fields: Any) -> None:
         self.box.faults.control({"add": {"kind": kind, **fields}})
 
@@ -253,5 +259,5 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture
 def ledger(desk: Desk) -> Desk:
     """A small AIS with ten posted lines, documents 101 to 110, of 10.50 each."""
-    desk.ais.tables["F0911"] = [gl_row(101 + n) for n in range(10)]
+    desk.post(10)
     return desk

@@ -36,8 +36,11 @@ def test_a_read_signs_in_once_pages_by_links_and_signs_out(ledger: Desk) -> None
     assert frames[0]["amount"].to_list() == [Decimal("10.5000")] * 3
     assert frames[0]["gl_date"].to_list() == [date(2025, 10, 31)] * 3
     assert [verb for verb, _ in ledger.ais.asked] == [
-        "tokenrequest", "dataservice", *["dataservice/next"] * 3, "tokenrequest/logout",
+        "tokenrequest", "dataservice", "dataservice", *["dataservice/next"] * 3, "dataservice",
+        "tokenrequest/logout",
     ]  # fmt: skip
+    kinds = [body["dataServiceType"] for body in ledger.asked("dataservice")]
+    assert kinds == ["BROWSE", "AGGREGATION", "AGGREGATION"]
     assert ledger.ais.tokens == {}
 
 
@@ -182,6 +185,8 @@ def test_pages_without_end_are_refused_by_a_proved_read(ledger: Desk) -> None:
     ledger.ais.between_pages = grow
     with pytest.raises(Refused, match="circle"):
         ledger.client().read_proved(ACCOUNT_LEDGER, None)
+    with pytest.raises(Refused, match="circle"):
+        documents(ledger.client())
 
 
 def test_a_line_that_stands_on_two_pages_is_read_once(ledger: Desk) -> None:
@@ -243,8 +248,8 @@ def test_rows_cut_off_by_a_fetch_limit_are_read_by_keys(ledger: Desk) -> None:
 
 
 def test_rows_that_no_way_of_reading_shows_are_refused_with_the_limit_named(ledger: Desk) -> None:
-    ledger.ais.hidden_after = 3
-    with pytest.raises(Refused, match="counts 10 rows of F0911 but shows 3: a DB fetch limit"):
+    ledger.ais.on_no_page = {104, 110}
+    with pytest.raises(Refused, match="counts 10 rows of F0911 but shows 8: a DB fetch limit"):
         ledger.client(page_rows=4).read_proved(ACCOUNT_LEDGER, None)
 
 
@@ -270,17 +275,98 @@ def test_an_amount_edited_while_we_read_makes_us_read_again(ledger: Desk) -> Non
     assert rows["amount"][0] == Decimal("99.0000")
 
 
-def test_a_ledger_that_never_rests_is_refused_after_three_reads(ledger: Desk) -> None:
+@pytest.mark.parametrize("way", ["read_proved", "read_whole"])
+def test_a_ledger_that_never_rests_is_given_up_after_three_reads(ledger: Desk, way: str) -> None:
     def post_one() -> None:
         row = dict(ledger.ais.tables["F0911"][-1])
         ledger.ais.tables["F0911"].append(row | {"DOC": row["DOC"] + 1})
 
     ledger.ais.between_pages = post_one
-    with pytest.raises(Refused, match="changed while it was read, 3 times"):
-        ledger.client().read_proved(ACCOUNT_LEDGER, None)
+    with pytest.raises(Unavailable, match="changed while it was read, 3 times"):
+        getattr(ledger.client(), way)(ACCOUNT_LEDGER, None)
 
 
 def test_nothing_is_proved_as_nothing(desk: Desk) -> None:
     rows, proof = desk.client().read_proved(ACCOUNT_LEDGER, None, sums=["amount"])
     assert rows.schema == pl.Schema(ACCOUNT_LEDGER.schema)
     assert (rows.height, proof.before.count, proof.before.sums) == (0, 0, (("amount", Decimal(0)),))
+
+
+# --- every read is counted ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [3, 4, 6, 9])
+@pytest.mark.parametrize("way", ["read", "read_by_keys"])
+def test_a_result_cut_off_in_silence_is_read_to_its_end(ledger: Desk, limit: int, way: str) -> None:
+    ledger.ais.hidden_after = limit
+    pages = getattr(ledger.client(), way)(ACCOUNT_LEDGER, None)
+    assert pl.concat(pages)["document"].to_list() == TEN
+
+
+def test_one_full_page_is_not_taken_for_the_whole(ledger: Desk) -> None:
+    ledger.ais.hidden_after = 5
+    assert documents(ledger.client(page_rows=5)) == TEN
+
+
+def test_a_hundred_rows_on_one_page_are_counted(desk: Desk) -> None:
+    desk.post(130)
+    desk.ais.hidden_after = 100
+    assert documents(desk.client(page_rows=1000)) == list(range(101, 231))
+
+
+def test_a_few_rows_on_one_page_cost_one_request(ledger: Desk) -> None:
+    assert documents(ledger.client(page_rows=1000)) == TEN
+    assert len(ledger.asked("dataservice")) == 1
+
+
+def test_a_hundred_rows_on_one_page_cost_one_count(desk: Desk) -> None:
+    desk.post(100)
+    assert len(documents(desk.client(page_rows=1000))) == 100
+    assert len(desk.asked("dataservice")) == 2
+
+
+@pytest.mark.parametrize("way", ["read", "read_by_keys"])
+def test_lines_that_are_counted_and_on_no_page_are_refused(ledger: Desk, way: str) -> None:
+    ledger.ais.on_no_page = {104}
+    with pytest.raises(Refused, match="counts 10 rows of F0911 but shows 9"):
+        list(getattr(ledger.client(), way)(ACCOUNT_LEDGER, None))
+    with pytest.raises(Refused, match="counts 10 rows of F0911 but shows 9"):
+        ledger.client().read_whole(ACCOUNT_LEDGER, None)
+
+
+def a_line_leaves(ledger: Desk) -> None:
+    """A line already read is deleted, so that the line after the page moves up onto it (J13)."""
+
+    def delete() -> None:
+        ledger.ais.between_pages = lambda: None
+        del ledger.ais.tables["F0911"][0]
+        for cursor in ledger.ais.cursors.values():
+            del cursor[1][0]
+
+    ledger.ais.between_pages = delete
+
+
+def test_a_line_that_falls_between_two_pages_stops_the_read(ledger: Desk) -> None:
+    a_line_leaves(ledger)
+    with pytest.raises(Unavailable, match="10 rows before, 9 read, 9 after"):
+        documents(ledger.client())
+
+
+def test_a_line_that_falls_between_two_pages_is_there_when_read_again(ledger: Desk) -> None:
+    a_line_leaves(ledger)
+    rows = ledger.client().read_whole(ACCOUNT_LEDGER, None, columns=["document"])
+    assert rows["document"].to_list() == TEN[1:]
+
+
+def test_a_caller_that_counts_himself_is_not_counted_for(ledger: Desk) -> None:
+    ledger.ais.hidden_after = 4
+    frames = list(ledger.client().read(ACCOUNT_LEDGER, None, expected=10))
+    assert pl.concat(frames)["document"].to_list() == TEN
+    kinds = [body["dataServiceType"] for body in ledger.asked("dataservice")]
+    assert set(kinds) == {"BROWSE"}
+
+
+def test_nothing_is_read_whole_as_nothing(desk: Desk) -> None:
+    rows = desk.client().read_whole(ACCOUNT_LEDGER, None, columns=["amount", "fiscal_year"])
+    assert rows.schema == {"amount": pl.Decimal(38, 4), "fiscal_year": pl.Int32}
+    assert rows.height == 0

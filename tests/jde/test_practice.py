@@ -149,12 +149,28 @@ def test_pages_totals_and_proof_hold_under_every_switch(
     assert practice.system.control("report", {})["refused"] == []
 
 
-def test_a_fetch_limit_that_stops_links_is_overcome_by_keys(practice: Practice) -> None:
-    practice.switch("fetch_limit_rows", 100)
-    practice.switch("fetch_limit_links", "stop")
+@pytest.mark.parametrize("links", ["stop", "silent"])
+@pytest.mark.parametrize("limit", [100, 60, 25])
+def test_a_fetch_limit_that_ends_results_is_overcome_by_keys(
+    practice: Practice, links: str, limit: int
+) -> None:
+    practice.switch("fetch_limit_rows", limit)
+    practice.switch("fetch_limit_links", links)
     rows, proof = practice.client().read_proved(ACCOUNT_LEDGER, POSTED)
     assert right(rows.select("document", "line_number", "amount").rows())
     assert proof.holds
+
+
+@pytest.mark.parametrize("links", ["stop", "silent"])
+@pytest.mark.parametrize("limit", [100, 60])
+def test_an_ordinary_read_is_not_cut_off_by_a_fetch_limit(
+    practice: Practice, links: str, limit: int
+) -> None:
+    practice.switch("fetch_limit_rows", limit)
+    practice.switch("fetch_limit_links", links)
+    assert right(read(practice.client()))
+    whole = practice.client().read_whole(ACCOUNT_LEDGER, POSTED)
+    assert right(whole.select("document", "line_number", "amount").rows())
 
 
 BREAKS = {

@@ -13,7 +13,7 @@ from tieout.http import Answer, Http
 from tieout.jde import aggregate, wire
 from tieout.jde.keys import after, unseen
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
-from tieout.jde.proof import PROVED_READS_MAX, Measure, Proof, unproved
+from tieout.jde.proof import PROVED_READS_MAX, Measure, NotWholeError, Proof, Tally, unproved
 from tieout.jde.query import Value, Where, equal, every
 from tieout.jde.session import (
     CNC,
@@ -34,7 +34,6 @@ DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
 ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
 RESTARTS_MAX = 3  # of one result set without a single new row in between
 DATES_COMPARED_MAX = 2
-EXTRA_PAGES_MAX = 5  # rows that arrive while we read; more is a link that never ends
 
 Pages = Callable[[Table, Where | None, Sequence[str]], Iterator[Page]]
 
@@ -70,8 +69,7 @@ class Jde:
         No document states their format, and a date read as another would select other rows without
         a word. Asks for the period ends of F0008 by date and compares with what it shows.
         """
-        frames = list(self.read(DATE_PATTERNS, None, columns=["end_01"]))
-        days = pl.concat(frames)["end_01"].drop_nulls() if frames else pl.Series([], dtype=pl.Date)
+        days = self.read_whole(DATE_PATTERNS, None, columns=["end_01"])["end_01"].drop_nulls()
         for day in days.unique().sort().tail(DATES_COMPARED_MAX):
             found = self.count(DATE_PATTERNS, equal("end_01", day))
             if found != (days == day).sum():
@@ -89,33 +87,70 @@ class Jde:
     # --- rows ---------------------------------------------------------------------------------
 
     def read(
-        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None
-    ) -> Iterator[pl.DataFrame]:
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None,
+        expected: int | None = None,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
         """Pages of the rows of `where`, by primary key, in `table.schema` (or `columns`).
 
-        Next pages come by the server's links. A result set that expires, whose session is lost or
-        that ends without a link goes on after the last key that was yielded, so that no row is
-        yielded twice or left out.
+        Next pages come by the server's links. A result set that expires, whose session is lost,
+        that ends without a link or before all counted rows have come goes on after the last key
+        that was yielded, so that no row is yielded twice or left out. At the end the rows are as
+        many as were counted (`proof` says when), or Refused or Unavailable is raised.
+
+        `expected` is for a caller that counts before and after and compares: nothing is counted
+        here, and other rows than expected are no error.
         """
-        return self._read(table, where, columns, self._linked)
+        return self._settled(table, where, columns, self._linked, expected)
 
     def read_by_keys(
-        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None
-    ) -> Iterator[pl.DataFrame]:
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None,
+        expected: int | None = None,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
         """The same without links: each page is a query of its own, after the last key (v1, U7)."""
-        return self._read(table, where, columns, self._keyed)
+        return self._settled(table, where, columns, self._keyed, expected)
 
-    def _read(
-        self, table: Table, where: Where | None, columns: Sequence[str] | None,
-        pages: Pages,
+    def read_whole(
+        self, table: Table, where: Where | None, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """All rows of `where` at once, for selections that fit in memory.
+
+        Reads again when rows came or went meanwhile, and by key ranges when rows are missing;
+        after three reads Refused or Unavailable.
+        """
+        names = tuple(columns or table.names)
+        pages = self._linked
+        for _ in range(PROVED_READS_MAX):
+            try:
+                return _together(table, names, self._read(table, where, names, pages, None))
+            except NotWholeError as error:
+                proof = error.proof
+            if proof.rows < proof.before.count:
+                pages = self._keyed
+        raise unproved(table, proof, PROVED_READS_MAX)
+
+    def _settled(
+        self, table: Table, where: Where | None, columns: Sequence[str] | None, pages: Pages,
+        expected: int | None,
     ) -> Iterator[pl.DataFrame]:  # fmt: skip
         names = tuple(columns or table.names)
-        asked = names + tuple(k for k in table.key if k not in names)
+        try:
+            yield from self._read(table, where, names, pages, expected)
+        except NotWholeError as error:
+            raise unproved(table, error.proof, 1) from error
+
+    def _read(
+        self, table: Table, where: Where | None, names: Sequence[str], pages: Pages,
+        expected: int | None,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
+        """Pages by key, going on after the last one until all have come; NotWholeError if not."""
+        asked = (*names, *(k for k in table.key if k not in names))
+        tally = Tally(lambda: self.count(table, where), expected, self._page_rows)
         previous: pl.DataFrame | None = None
         firsts: set[tuple[Value, ...]] = set()
         restarts = 0
         while True:
             rest = every(where, after(table, previous)) if previous is not None else where
+            had = tally.rows
             try:
                 for page in pages(table, rest, asked):
                     frame = unseen(table, previous, page.frame)
@@ -124,21 +159,20 @@ class Jde:
                             raise _endless(table)
                         continue
                     first = frame.select(table.key).row(0)
-                    if first in firsts:
+                    tally.take(frame.height, more=page.more)
+                    if first in firsts or tally.endless:
                         raise _endless(table)
                     firsts.add(first)
                     previous, restarts = frame, 0
                     yield frame.select(names)
-                return
             except _Broken as broken:
                 restarts += 1
                 if restarts > RESTARTS_MAX:
-                    raise Refused(
-                        f"{PEER} broke off the reading of {table.name} {restarts} times in a row: "
-                        f"{broken.words}.",
-                        untouched=UNTOUCHED, evidence=broken.words, who=CNC,
-                        do="Read with a smaller page_rows, or raise resultSetTimeout.",
-                    ) from broken  # fmt: skip
+                    raise _broken_off(table, restarts, broken.words) from broken
+                continue
+            if not tally.short or tally.rows == had:  # nothing stands after the last key
+                tally.settle()
+                return
 
     def _linked(self, table: Table, where: Where | None, names: Sequence[str]) -> Iterator[Page]:
         """The pages of one result set, and _Broken if it does not hold all that were announced."""
@@ -223,31 +257,19 @@ class Jde:
         """All rows of `where` at once, as many as counted before and after, with equal sums.
 
         For selections that fit in memory. Reads again when something moved meanwhile, and by key
-        ranges when rows are missing; Refused after three reads.
+        ranges when rows are missing; after three reads Refused or Unavailable.
         """
         names = tuple(columns or table.names)
         pages = self._linked
         for _ in range(PROVED_READS_MAX):
             before = self.measure(table, where, sums)
-            frames = list(self._bounded(table, where, names, before.count, pages))
-            rows = pl.concat(frames) if frames else _nothing(table, names)
+            rows = _together(table, names, self._read(table, where, names, pages, before.count))
             proof = Proof(before, rows.height, self.measure(table, where, sums))
             if proof.holds:
                 return rows, proof
             if rows.height < before.count:
                 pages = self._keyed  # a fetch limit cuts result sets, not key ranges (J16, U7)
-        raise unproved(table, proof)
-
-    def _bounded(
-        self, table: Table, where: Where | None, names: Sequence[str], expected: int, pages: Pages
-    ) -> Iterator[pl.DataFrame]:
-        """The pages, refused once they hold far more rows than were counted (J17)."""
-        rows = 0
-        for frame in self._read(table, where, names, pages):
-            rows += frame.height
-            if rows > expected + EXTRA_PAGES_MAX * self._page_rows:
-                raise _endless(table)
-            yield frame
+        raise unproved(table, proof, PROVED_READS_MAX)
 
     # --- counts and sums ----------------------------------------------------------------------
 
@@ -304,8 +326,17 @@ class Jde:
         raise failure(answer, f"the reading of {table.name}")
 
 
-def _nothing(table: Table, names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema={n: table.schema[n] for n in names})
+def _together(table: Table, names: Sequence[str], frames: Iterator[pl.DataFrame]) -> pl.DataFrame:
+    schema = {n: table.schema[n] for n in names}
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+
+def _broken_off(table: Table, times: int, words: str) -> Refused:
+    return Refused(
+        f"{PEER} broke off the reading of {table.name} {times} times in a row: {words}.",
+        untouched=UNTOUCHED, evidence=words, who=CNC,
+        do="Read with a smaller page_rows, or raise resultSetTimeout.",
+    )  # fmt: skip
 
 
 def _endless(table: Table) -> Refused:

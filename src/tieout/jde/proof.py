@@ -1,16 +1,28 @@
-"""What makes a read complete: as many rows as counted before and after it, and equal sums."""
+"""What makes a read complete: as many rows as counted before and after it, and equal sums.
+
+When a read is counted. A DB fetch limit may end a result set early and say that there are no more
+rows (J045, and no document rules it out), and a row can fall between two pages when a row before it
+is deleted. So every result of more than one page is counted after its first page and once more at
+its end, and one page that is full or holds more than FEW_ROWS_MAX rows is counted after it. A page
+of fewer rows is one look at the database, without a place for a row to fall through, and no limit
+can have cut it: the limit is 2000 by default and was 500 in older releases, and Oracle's own page
+of 100 rows would not work below 100. That is why a poll that finds nothing new needs no count.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tieout.errors import Refused
+from tieout.errors import Refused, Trouble, Unavailable
 from tieout.jde.page import PEER
 from tieout.jde.session import CNC
 from tieout.jde.wire import Table
 
 PROVED_READS_MAX = 3
+FEW_ROWS_MAX = 99  # of one page; the smallest fetch limit there can be is 100
+EXTRA_PAGES_MAX = 5  # rows that arrive while we read; more is a link that never ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,59 @@ class Proof:
         return self.before == self.after and self.rows == self.before.count
 
 
-def unproved(table: Table, proof: Proof) -> Refused:
+class NotWholeError(Exception):
+    """A read brought other rows than were counted; `proof` says how many."""
+
+    def __init__(self, proof: Proof) -> None:
+        super().__init__(f"{proof.before.count} counted, {proof.rows} read")
+        self.proof = proof
+
+
+class Tally:
+    """How many rows a read should bring and how many have come.
+
+    `expected` is a count that the caller has made and compares himself; without it the rows are
+    counted here, unless they are few (see above).
+    """
+
+    def __init__(self, count: Callable[[], int], expected: int | None, page_rows: int) -> None:
+        self._count, self._expected, self._page_rows = count, expected, page_rows
+        self._known = expected
+        self._pages = 0
+        self.rows = 0
+
+    def take(self, rows: int, *, more: bool) -> None:
+        """Note a page; counts when it is the first sign that this is not a small result."""
+        self.rows += rows
+        self._pages += 1
+        large = more or self._pages > 1 or rows > FEW_ROWS_MAX or rows >= self._page_rows
+        if self._known is None and large:
+            self._known = self._count()
+
+    @property
+    def short(self) -> bool:
+        """Whether rows are missing so far."""
+        return self._known is not None and self.rows < self._known
+
+    @property
+    def endless(self) -> bool:
+        """Whether far more rows came than there are (J17)."""
+        extra = EXTRA_PAGES_MAX * self._page_rows
+        return self._known is not None and self.rows > self._known + extra
+
+    def settle(self) -> None:
+        """NotWholeError unless as many rows came as there were before and are now."""
+        if self._known is None or self._expected is not None:
+            return
+        one_look = self._pages == 1 and self.rows == self._known
+        after = self._known if one_look else self._count()
+        proof = Proof(Measure(self._known), self.rows, Measure(after))
+        if not proof.holds:
+            raise NotWholeError(proof)
+
+
+def unproved(table: Table, proof: Proof, reads: int) -> Trouble:
+    """What to say when `reads` reads of `table` were not whole."""
     before, after = proof.before, proof.after
     if proof.rows < before.count and before == after:
         return Refused(
@@ -44,9 +108,10 @@ def unproved(table: Table, proof: Proof) -> Refused:
             untouched="Nothing was sent to Anaplan.", who=CNC,
             do="Raise the DB Fetch Limit of the HTML server (jas.ini) or lower page_rows.",
         )  # fmt: skip
-    return Refused(
-        f"{table.name} changed while it was read, {PROVED_READS_MAX} times: {before.count} rows "
-        f"before, {proof.rows} read, {after.count} after.",
+    times = f", {reads} times" if reads > 1 else ""
+    return Unavailable(
+        f"{table.name} changed while it was read{times}: {before.count} rows before, "
+        f"{proof.rows} read, {after.count} after.",
         untouched="Nothing was sent to Anaplan.", who="whoever posts at this time",
         do="Run again when posting has ended.",
     )  # fmt: skip

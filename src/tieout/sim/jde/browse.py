@@ -119,8 +119,10 @@ class Browser:
         found = numbers("q", (row[0] for row in self._ledger.query(sql, where.parameters)))
         if not order and not stable:
             self._random.shuffle(found)
+        if switches["fetch_limit_links"] == "silent":  # J045
+            found = found[:limit]
         kept = len(found) if paged else size
-        if paged and switches["fetch_limit_links"] == "stop":  # J045
+        if paged and switches["fetch_limit_links"] == "stop":
             kept = limit
         result = ResultSet(table, columns, output, str(ids or ""), size, found[:kept])
         result.more_beyond = len(found) > kept
