@@ -14,7 +14,7 @@ from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, as_schema, 
 from tieout.core.scope import Scope
 from tieout.errors import Unavailable
 from tieout.flows.balances import partitions, within
-from tieout.flows.changes import SIGNS, window_where
+from tieout.flows.changes import SEEN, window_where
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -41,32 +41,37 @@ def read_moved_lines(
 ) -> Result:
     """The date-filtered read and the rows of batches that moved, against the mirror.
 
-    Keeps `dirty` buckets where a line arrived, changed or left. Returns their partitions.
+    Keeps `dirty` buckets where a line arrived, changed or left, and those that hold lines of a batch
+    which is in use now. Returns how many lines were seen.
     """
     scope = scope_for(world)
     frames: list[pl.DataFrame] = []
     if changes["lines_moved"]:
-        frames.extend(
-            world.jde.read(tables.ACCOUNT_LEDGER, window_where(world, scope, _since(world)))
-        )
+        window = window_where(world, scope, _since(world))
+        frames.append(world.jde.read_whole(tables.ACCOUNT_LEDGER, window))
     if changes["batches_moved"]:
         frames.extend(_lines_of_batches(world, run, scope))
-    if not frames:
-        return {"partitions": [], "lines": 0}
-    seen = pl.concat(frames).unique(_LINE_KEY)
-    mirrored = current_lines(world, seen)
-    dirty = within(fold.changed_lines(seen, mirrored), scope)
-    found = []
-    for (company, ledger, year), rows in dirty.group_by("company", "ledger", "fiscal_year"):
-        key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
-        step.keep("dirty", rows, **key)
-        found.append([company, ledger, year, rows.height])
-    return {"partitions": sorted(found), "lines": seen.height}
+    seen = pl.concat(frames).unique(_LINE_KEY) if frames else empty(LINES)
+    dirty = [_buckets_in_use(world, run)]
+    if seen.height:
+        dirty.append(fold.changed_lines(seen, current_lines(world, seen, _LINE_KEY)))
+    step.keep("dirty", within(pl.concat(dirty).unique(), scope))
+    return {"lines": seen.height}
+
+
+def _buckets_in_use(world: World[LoadActuals], run: str) -> pl.DataFrame:
+    """Buckets with mirrored lines of batches that are being posted: they are proved anew."""
+    batches = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
+    using = batches.filter(pl.col("status") == proof.IN_USE)
+    if using.is_empty():
+        return empty({name: BUCKETS[name] for name in _KEY})
+    lines = current_lines(world, using, ["batch_type", "batch_number"])
+    return lines.with_columns(currency=fold.bucket_currency()).select(_KEY).unique()
 
 
 def _since(world: World[LoadActuals]) -> str | None:
-    signs = world.store.position(world.flow_name, SIGNS) or {}
-    since: str | None = (signs.get("window") or {}).get("since")
+    before = world.store.position(world.flow_name, SEEN) or {}
+    since: str | None = (before.get("window") or {}).get("since")
     return since
 
 
@@ -85,20 +90,21 @@ def _lines_of_batches(world: World[LoadActuals], run: str, scope: Scope) -> Iter
                 one_of("ledger", list(scope.rule.ledgers)),
                 one_of("company", scope.company_codes()),
             )
-            yield from world.jde.read(tables.ACCOUNT_LEDGER, where)
+            yield world.jde.read_whole(tables.ACCOUNT_LEDGER, where)
 
 
-def current_lines(world: World[LoadActuals], keys: pl.DataFrame | None = None) -> pl.DataFrame:
-    """The lines of the mirror that hold now, or those of them with the keys in `keys`.
+def current_lines(
+    world: World[LoadActuals], those: pl.DataFrame, key: list[str]
+) -> pl.DataFrame:
+    """The lines of the mirror that hold now and share their `key` columns with a row of `those`.
 
     A line holds when it was kept by the read that its bucket names; older versions are history.
     """
     manifests = world.store.current(world.flow_name, "lines")
     if not manifests:
         return empty(LINES)
-    lines = world.store.scan(manifests)
-    if keys is not None:
-        lines = lines.join(keys.lazy().select(_LINE_KEY), on=_LINE_KEY, how="semi")
+    wanted = those.lazy().select(key)
+    lines = world.store.scan(manifests).join(wanted, on=key, how="semi")
     buckets = world.frame("buckets", BUCKETS).lazy().select(*_KEY, "read")
     held = lines.with_columns(bucket_currency=fold.bucket_currency())
     on = [name if name != "currency" else "bucket_currency" for name in _KEY]
@@ -110,10 +116,10 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
     """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
 
     Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
-    `wanted`, the dirty buckets.
+    `wanted`, the dirty buckets, and `reads`: what to read, in order.
     """
     scope = scope_for(world)
-    held = world.frame("buckets", BUCKETS).filter(pl.col("state") == proof.HELD).select(_KEY)
+    held = proof.worth_reading(world.frame("buckets", BUCKETS)).select(_KEY)
     dirty = world.of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
     wanted = within(pl.concat([dirty.select(_KEY), held]).unique(), scope)
     step.keep("wanted", wanted)
@@ -258,7 +264,8 @@ def _mirror(
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
-            for unit in _units(_ahead(read(tables.ACCOUNT_LEDGER, where))):
+            pages = read(tables.ACCOUNT_LEDGER, where, expected=before.count)
+            for unit in _units(_ahead(pages)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height

@@ -94,15 +94,15 @@ def _balances_again(
     balances: pl.DataFrame, years: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """F0902 of some accounts, read after their lines."""
-    pages: list[pl.DataFrame] = []
+    parts = []
     for start in range(0, len(accounts), ACCOUNTS_PER_QUERY_MAX):
         where = every(
             equal("company", key["company"]), equal("ledger", key["ledger"]),
             equal("fiscal_year", key["fiscal_year"]),
             one_of("account_id", accounts[start : start + ACCOUNTS_PER_QUERY_MAX]),
         )  # fmt: skip
-        pages.extend(world.jde.read(tables.ACCOUNT_BALANCES, where))
-    rows = pl.concat(pages) if pages else pl.DataFrame(schema=tables.ACCOUNT_BALANCES.schema)
+        parts.append(world.jde.read_whole(tables.ACCOUNT_BALANCES, where))
+    rows = pl.concat([pl.DataFrame(schema=tables.ACCOUNT_BALANCES.schema), *parts])
     others = ~pl.col("account_id").is_in(accounts)
     return (
         pl.concat([balances.filter(others), fold.fold_balances(rows)]),
