@@ -72,13 +72,16 @@ def test_a_start_whose_answer_is_lost_is_adopted_and_not_started_again(books: Bo
     assert books.tasks() == tasks + 1
 
 
-def test_a_start_that_never_arrived_is_made_once_more(books: Books) -> None:
+def test_a_start_that_was_lost_is_told_as_unknown_and_not_sent_again(books: Books) -> None:
     something_happened(books)
-    tasks = books.tasks()
+    before, tasks = (books.position(), books.open_cells()), books.tasks()
     books.fault("anaplan", "cut_before", method="POST", path=TASK)
 
-    assert_tied(books, books.run())
+    run = books.run()
 
+    assert (run.exit_code, books.tasks()) == (10, tasks), told(books, run)
+    assert_told_or_right(books, run, before)
+    assert_tied(books, books.run())
     assert books.faults_hit("anaplan") == 1
     assert books.tasks() == tasks + 1
 
