@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.http import Call, Http
+from tieout.network import trust
 
 
 def certificate(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> Path:
@@ -152,3 +154,16 @@ def test_a_server_that_demands_a_client_certificate_is_not_asked_twice(
 def test_a_missing_authority_file_is_a_mistake_in_the_configuration() -> None:
     with pytest.raises(Misconfigured, match="cannot be used"):
         call("https://127.0.0.1:9", Path("/nowhere/ca.pem"), [])
+
+
+def test_connections_share_the_certificates_and_a_changed_file_is_read_again(
+    tmp_path: Path,
+) -> None:
+    file = certificate(tmp_path)
+    first = trust(str(file))
+    assert trust(str(file)) is first
+    os.utime(file, ns=(1, 1))
+    assert trust(str(file)) is not first
+    file.unlink()
+    with pytest.raises(Misconfigured, match="certificate file"):
+        trust(str(file))

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from fnmatch import fnmatchcase
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,11 +21,12 @@ import msgspec
 from isal import isal_zlib
 
 from tieout.clock import Clock
-from tieout.errors import Misconfigured, Refused, Unavailable, Uncertain
-from tieout.network import Deadlines, Network, is_never_used, trust
-from tieout.strict_json import excerpt, read_json
+from tieout.errors import Refused, Unavailable, Uncertain
+from tieout.network import Deadlines, Network, checked, trust
+from tieout.strict_json import excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
+GZIP_MEMBERS_MAX = 1_000  # of one body: as many as a file of Anaplan has chunks
 WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
 BODY_BYTES_MAX = 256 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
 RETRY_AFTER_SECONDS_MAX = 120.0
@@ -115,6 +115,30 @@ class _UnreadableError(Exception):
     """A body that is too large or in an encoding that was not asked for."""
 
 
+class _Gunzip:
+    """Unzips a body piece by piece; a body may be several gzip members, one behind the other."""
+
+    def __init__(self) -> None:
+        self._member, self._members = isal_zlib.decompressobj(wbits=31), 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether what came so far ends with a whole member."""
+        return bool(self._member.eof)
+
+    def more(self, piece: bytes, size_max: int) -> bytes:
+        """What `piece` adds, at most `size_max` bytes."""
+        part: bytes = b""
+        while piece and len(part) < size_max:
+            if self._member.eof:
+                self._member, self._members = isal_zlib.decompressobj(wbits=31), self._members + 1
+                if self._members > GZIP_MEMBERS_MAX:
+                    raise _UnreadableError(f"answered with more than {GZIP_MEMBERS_MAX} gzip parts")
+            part += self._member.decompress(piece, size_max - len(part))
+            piece = self._member.unused_data
+        return part
+
+
 @dataclass(frozen=True, slots=True)
 class _Sending:
     """One request ready to go, as often as needed."""
@@ -152,9 +176,9 @@ class Http:
         ca_file: str | None = None, allow_http: bool = False, allow: Sequence[str] = (),
         told: Callable[[Call], None] | None = None, tries: int = 4, keep_cookies: bool = False,
     ) -> None:  # fmt: skip
-        self._base, self._path = _checked(base_url, system, allow_http, allow)
+        self._base, self._path = checked(base_url, system, allow_http, allow)
         self.system, self._clock, self._told = system, clock, told
-        self._timeout, self._tries = timeout_seconds, max(1, tries)
+        self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
         policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
         self._client = httpx2.Client(
@@ -188,7 +212,7 @@ class Http:
         request = _Sending(
             method, self._base + path + ("?" + query if query else ""),
             self._path + path + ("?" + names if names else ""),
-            sent_headers, content, timeout_seconds or self._timeout,
+            sent_headers, content, timeout_seconds or self.timeout_seconds,
         )  # fmt: skip
         return self._deliver(request, repeatable)
 
@@ -217,7 +241,7 @@ class Http:
 
     def _judged(self, answer: Answer, where: str, repeatable: bool) -> Answer:
         if answer.status in REDIRECT_STATUSES:
-            host = urlsplit(answer.headers.get("location", "")).hostname or "another path"
+            host = _host(answer.headers.get("location", ""))
             raise Refused(
                 f"{self.system} answered with a redirect to {host} {where}; it was not followed.",
                 do="Check the address of the connection.",
@@ -259,6 +283,11 @@ class Http:
                 headers = {k.lower(): v for k, v in response.headers.items()}
         except httpx2.HTTPError as error:
             return self._lost(error)
+        except (httpx2.InvalidURL, UnicodeError) as error:  # such as a token with odd characters
+            raise Refused(
+                f"A request to {self.system} was not sent: its address or a header holds "
+                "characters that HTTP does not carry.",
+            ) from error
         except _GZIP_ERROR:
             return _Lost("answered with a damaged gzip body", sent=True)
         except _UnreadableError as error:
@@ -276,17 +305,17 @@ class Http:
     ) -> Iterator[bytes]:
         """The body with both sizes bounded; gunzipped here because the library has no limit."""
         if encoding not in ("", "identity", "gzip"):
-            raise _UnreadableError(f"answered in the encoding {encoding!r}, not asked for")
-        gunzip = isal_zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+            raise _UnreadableError(f"answered in the encoding {plain(encoding)!r}, not asked for")
+        gunzip = _Gunzip() if encoding == "gzip" else None
         size = 0
         for piece in pieces:
             received[0] += len(piece)
-            part = gunzip.decompress(piece, BODY_BYTES_MAX - size + 1) if gunzip else piece
+            part = gunzip.more(piece, BODY_BYTES_MAX - size + 1) if gunzip else piece
             size += len(part)
             if received[0] > WIRE_BYTES_MAX or size > BODY_BYTES_MAX:
                 raise _UnreadableError(f"answered with more than {size >> 20} MB, too much to read")
             yield part
-        if gunzip is not None and received[0] and not gunzip.eof:
+        if gunzip is not None and received[0] and not gunzip.whole:
             raise _GZIP_ERROR("the body ends too early")
 
     def _lost(self, error: httpx2.HTTPError) -> _Lost:
@@ -311,45 +340,19 @@ class Http:
         return _Lost("cut the connection", sent=True, evidence=str(error))
 
 
+def _host(location: str) -> str:
+    """Where a redirect leads, as it may be told."""
+    try:
+        return plain(urlsplit(location).hostname or "another path")
+    except ValueError:
+        return "an address that is none"
+
+
 def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | None:
     seen: BaseException | None = error
     while seen is not None and not isinstance(seen, kind):
         seen = seen.__cause__ or seen.__context__
     return seen
-
-
-def _checked(base_url: str, system: str, allow_http: bool, allow: Sequence[str]) -> tuple[str, str]:
-    """The base URL without trailing slash, and its path; Misconfigured if it may not be used."""
-    parts = urlsplit(base_url)
-    shown = f"The address of {system}"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Misconfigured(f"{shown} must start with https:// and name a host.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise Misconfigured(f"{shown} must not hold a user, a password or a query.")
-    if is_never_used(parts.hostname):
-        raise Misconfigured(f"{shown} is {parts.hostname}, an address that is never used.")
-    if parts.scheme == "http" and not allow_http:
-        raise Misconfigured(
-            f"{shown} starts with http://, which sends passwords in clear.",
-            do="Use https, or set allow_http = true as an explicit exception.",
-        )
-    origin = _origin(parts.scheme, parts.hostname, parts.port)
-    if allow and not any(_allowed(origin, pattern) for pattern in allow):
-        raise Misconfigured(
-            f"{shown} ({origin}) is not in the list of allowed addresses.",
-            do="Add it to [outgoing] allow.", who="the administrator of Tieout",
-        )  # fmt: skip
-    return base_url.rstrip("/"), parts.path.rstrip("/")
-
-
-def _origin(scheme: str, host: str, port: int | None) -> str:
-    return f"{scheme}://{host.lower()}:{port or (443 if scheme == 'https' else 80)}"
-
-
-def _allowed(origin: str, pattern: str) -> bool:
-    parts = urlsplit(pattern)
-    mine = _origin(parts.scheme, parts.hostname or "", parts.port)
-    return fnmatchcase(origin.replace("[", "("), mine.replace("[", "("))
 
 
 def _pause(asked_seconds: float | None, attempt: int) -> float:
@@ -369,7 +372,8 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return min(RETRY_AFTER_SECONDS_MAX, float(value))
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+        seconds = (when - now).total_seconds()
+    except (ValueError, OverflowError):  # a year or an offset beyond all calendars
         return None
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-    return min(RETRY_AFTER_SECONDS_MAX, max(0.0, (when - now).total_seconds()))
+    return min(RETRY_AFTER_SECONDS_MAX, max(0.0, seconds))

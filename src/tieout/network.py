@@ -1,18 +1,26 @@
-"""Connections under `http.py`: every wait ends with the exchange, and TLS is always verified."""
+"""Connections under `http.py`: where they may lead, TLS, and waits that end with the exchange."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore2
 
 from tieout.errors import Misconfigured
 
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+_PATTERN = re.compile(r"(https?)://(\[[0-9a-f:.*]+\]|[^/:@?#\s]+)(?::(\d{1,5}|\*))?/?")
+TRUSTS_MAX = 16  # certificate files of one process
 WRITE_SLICE_BYTES = 256 * 2**10  # the deadline is looked at between slices
 
 
@@ -86,11 +94,20 @@ class Network(httpcore2.SyncBackend):
 
 
 def trust(ca_file: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or later with the authorities of `ca_file` (PEM), else those of this machine."""
+    """TLS 1.2 or later with the authorities of `ca_file` (PEM), else those of this machine.
+
+    Connections share what is read here, which takes longer than a request; a file that was
+    changed since is read again.
+    """
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        return _trust(ca_file, os.stat(ca_file).st_mtime_ns if ca_file else 0)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"The certificate file {ca_file!r} cannot be used: {error}.") from error
+
+
+@lru_cache(maxsize=TRUSTS_MAX)
+def _trust(ca_file: str | None, changed_at: int) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -103,3 +120,48 @@ def is_never_used(host: str) -> bool:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     return address.is_link_local or address.is_multicast or address.is_unspecified
+
+
+def checked(base_url: str, system: str, allow_http: bool, allow: Sequence[str]) -> tuple[str, str]:
+    """The base URL without trailing slash, and its path; Misconfigured if it may not be used."""
+    shown = f"The address of {system}"
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise Misconfigured(f"{shown} is not an address: {error}.") from error
+    if parts.scheme not in ("http", "https") or not host or not base_url.isprintable():
+        raise Misconfigured(f"{shown} must start with https:// and name a host.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise Misconfigured(f"{shown} must not hold a user, a password or a query.")
+    if is_never_used(host):
+        raise Misconfigured(f"{shown} is {host}, an address that is never used.")
+    if parts.scheme == "http" and not allow_http:
+        raise Misconfigured(
+            f"{shown} starts with http://, which sends passwords in clear.",
+            do="Use https, or set allow_http = true as an explicit exception.",
+        )
+    origin = (parts.scheme, host, str(port or DEFAULT_PORTS[parts.scheme]))
+    fitting = [pattern for pattern in allow if _allowed(origin, pattern)]
+    if allow and not fitting:
+        raise Misconfigured(
+            f"{shown} ({parts.scheme}://{host}:{origin[2]}) is not in the list of allowed "
+            "addresses.",
+            do="Add it to [outgoing] allow.", who="the administrator of Tieout",
+        )  # fmt: skip
+    return base_url.rstrip("/"), parts.path.rstrip("/")
+
+
+def _allowed(origin: tuple[str, str, str], pattern: str) -> bool:
+    """Whether `pattern` names this scheme, host and port; Misconfigured if it is no pattern."""
+    found = _PATTERN.fullmatch(pattern.lower())
+    if found is None:
+        raise Misconfigured(
+            f"The allowed address {pattern!r} is not https://host or https://host:port.",
+            do="Correct [outgoing] allow; * stands for any characters, or for any port.",
+        )
+    scheme, host, port = found.groups()
+    # fnmatch also knows [abc], which no host name needs.
+    named = fnmatchcase(origin[1], host.strip("[]").replace("[", "[[]"))
+    wanted = port or DEFAULT_PORTS[scheme]
+    return origin[0] == scheme and named and wanted in ("*", origin[2])
