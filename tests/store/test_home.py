@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tieout.errors import Misconfigured
-from tieout.store.home import check_home, file_system, make_home
+from tieout.store.home import check_home, file_system, make_home, refuse_network_disk
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +72,19 @@ tmpfs /srv/finance/local tmpfs rw 0 0
 )
 def test_the_disk_a_home_is_on_is_told_by_its_nearest_mount(path: str, kind: str) -> None:
     assert file_system(Path(path), MOUNTS) == kind
+
+
+NETWORK_DISKS = (
+    "nfs", "nfs4", "cifs", "smb2", "smb3", "ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs",
+    "lustre", "fuse.sshfs",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETWORK_DISKS)
+def test_the_embedded_database_is_not_put_on_a_network_disk(tmp_path: Path, kind: str) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/finance {tmp_path} {kind} rw 0 0\n")
+    with pytest.raises(Misconfigured, match=f"on a network disk .{kind}."):
+        refuse_network_disk(tmp_path / "home", mounts)
+    mounts.write_text("/dev/vda / ext4 rw 0 0\n")
+    refuse_network_disk(tmp_path / "home", mounts)

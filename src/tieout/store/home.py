@@ -13,7 +13,11 @@ PRIVATE_MODE = 0o700
 PRIVATE_UMASK = 0o077
 MOUNTS = Path("/proc/self/mounts")
 # Locks of network file systems do not hold what SQLite needs (https://sqlite.org/wal.html).
-NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs"}
+NETWORK_FILE_SYSTEMS = {
+    "afs", "beegfs", "ceph", "cifs", "davfs", "fuse.ceph", "fuse.gcsfuse", "fuse.glusterfs",
+    "fuse.mountpoint-s3", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre",
+    "nfs", "nfs4", "orangefs", "smb2", "smb3", "smbfs",
+}  # fmt: skip
 
 
 def make_home(home: Path) -> None:
@@ -45,9 +49,9 @@ def check_home(home: Path) -> None:
         )
 
 
-def refuse_network_disk(home: Path) -> None:
+def refuse_network_disk(home: Path, mounts: Path = MOUNTS) -> None:
     """Refuse a home on a network file system for the embedded database."""
-    kind = file_system(home, MOUNTS.read_text() if MOUNTS.exists() else "")
+    kind = file_system(home, mounts.read_text() if mounts.exists() else "")
     if kind in NETWORK_FILE_SYSTEMS:
         raise Misconfigured(
             f"{home} is on a network disk ({kind}), where the embedded database is not safe.",
