@@ -87,6 +87,17 @@ def test_the_database_refuses_an_entry_that_does_not_follow_the_last(store: Stor
     assert store.audit() == before
 
 
+def test_no_entry_gives_way_to_a_new_one_that_repeats_its_hash(store: Store) -> None:
+    tell(store, *[Telling("Anna", "did", str(n), {}) for n in range(3)])
+    before = store.audit()
+    values = f"4, '', 'M', '', '', '', '', '', '{before[-1].hash}', '{before[1].hash}'"
+    ways = ["INSERT"] + (["INSERT OR REPLACE"] if store.database.is_sqlite else [])
+    for way in ways:
+        with pytest.raises(DatabaseError), store.begin() as connection:
+            connection.execute(text(f"{way} INTO audit {COLUMNS} VALUES ({values})"))
+    assert store.audit() == before
+
+
 def owner_lifts_the_rules(store: Store) -> None:
     """What somebody can do who owns the database; the chain must still tell."""
     names = {"sqlite": ["no_update", "no_delete", "follows"]}

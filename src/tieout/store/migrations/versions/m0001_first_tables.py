@@ -234,13 +234,15 @@ CHAIN_RULES_SQLITE = (
     CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
     """,
-    # INSERT OR REPLACE deletes without asking the trigger above, so this one asks first.
+    # INSERT OR REPLACE deletes without asking the trigger above whichever entry has the number or
+    # the hash of the new one, so this one asks first.
     """
     CREATE TRIGGER audit_follows BEFORE INSERT ON audit
     WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)
         OR NEW.previous IS NOT COALESCE(
             (SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), '{start}'
         )
+        OR EXISTS (SELECT 1 FROM audit WHERE hash = NEW.hash)
     BEGIN SELECT RAISE(ABORT, 'an audit entry must follow the last one'); END
     """,
 )
