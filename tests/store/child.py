@@ -19,6 +19,7 @@ from tieout.errors import Refused
 from tieout.store.mappings import Mapping
 from tieout.store.steps import Step
 from tieout.store.store import Store
+from tieout.store.vault import make_key
 
 FILE_BYTES_MAX = 200_000
 LARGE_ROWS = 200_000
@@ -110,6 +111,15 @@ def database_too_large(store: Store, run: str) -> None:
         print(refused.sentence())
     try:
         store.run_step(run, "read", lambda step: {"text": "x" * 60_000})
+    except Refused as refused:
+        print(refused.sentence())
+
+
+def key_too_large(store: Store, run: str) -> None:
+    """The disk takes no more while the key is written."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    try:
+        make_key(store.home / "key")
     except Refused as refused:
         print(refused.sentence())
 

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from tieout.clock import SystemClock
-from tieout.errors import Busy, Misconfigured, Refused, Unavailable
+from tieout.errors import Misconfigured, Refused, Unavailable
+from tieout.store import audit
+from tieout.store.audit import VERIFY_PAGE_ROWS_MAX, Telling
 from tieout.store.database import (
     Database,
     journal_mode,
@@ -22,6 +24,7 @@ from tieout.store.database import (
     refuse_unsound_sqlite,
     saying_what_failed,
 )
+from tieout.store.runs import NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
@@ -73,15 +76,57 @@ def test_a_reader_is_not_held_up_by_another_reader(embedded: Store) -> None:
             assert connection.execute(text("SELECT count(*) FROM audit")).scalar() == 0
 
 
-def test_a_database_held_by_another_program_is_busy_not_broken(embedded: Store) -> None:
+def test_a_database_held_by_another_program_is_told_so_and_not_called_broken(
+    embedded: Store,
+) -> None:
     with embedded.begin() as connection:
         connection.execute(text("PRAGMA busy_timeout = 10"))  # this connection stays in the pool
     other = sqlite3.connect(embedded.home / "tieout.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Busy, match="held by another program"):
+    with pytest.raises(Unavailable, match="held by another program"):
         embedded.apply_config("x", "Anna")
     other.execute("ROLLBACK")
     assert embedded.apply_config("x", "Anna").version == 1
+
+
+def test_a_step_waits_more_than_once_for_a_database_that_another_program_holds(
+    embedded: Store,
+) -> None:
+    run = embedded.new_run(NewRun("actuals", "load_actuals", "Anna")).id
+    with embedded.begin() as connection:
+        connection.execute(text("PRAGMA busy_timeout = 10"))  # this connection stays in the pool
+    other = sqlite3.connect(embedded.home / "tieout.sqlite", isolation_level=None)
+    tries: list[int] = []
+
+    def held_once(_connection: Connection) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            other.execute("BEGIN")
+            other.execute("SELECT count(*) FROM audit").fetchone()  # keeps the first commit out
+        else:
+            other.execute("ROLLBACK")
+
+    def function(step: Step) -> dict[str, object]:
+        step.after(held_once)
+        return {"rows": 1}
+
+    assert embedded.run_step(run, "read", function) == {"rows": 1}
+    assert len(tries) == 2
+    assert len(embedded.steps(run)) == 1
+    other.close()
+
+
+def test_who_checks_the_whole_trail_keeps_no_writer_waiting(embedded: Store) -> None:
+    tellings = [Telling("Anna", "did", str(n), {}) for n in range(VERIFY_PAGE_ROWS_MAX + 1)]
+    with embedded.begin() as connection:
+        connection.execute(text("PRAGMA busy_timeout = 10"))  # this connection stays in the pool
+        audit.append(connection, embedded.clock.now(), *tellings)
+    pages = embedded.audit_pages()
+    checked = len(next(pages))
+    assert embedded.apply_config("x", "Anna").version == 1, "written between two pages"
+    assert checked + sum(len(page) for page in pages) == len(tellings) + 1
+    assert embedded.verify_audit().entries == len(tellings) + 1
+    assert embedded.verify_audit().whole
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tieout.clock import SystemClock
 from tieout.errors import Busy, Refused
 from tieout.store.positions import OpenCell
-from tieout.store.runs import NewRun
+from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import RESULT_BYTES_MAX, Step
 from tieout.store.store import Store
 
@@ -94,6 +94,41 @@ def test_of_two_processes_in_the_same_step_one_commits_and_both_learn_its_result
     assert told == ["started run", "read lines", "finished step"]
 
 
+def test_the_try_of_a_step_that_came_second_keeps_the_evidence_of_its_calls(
+    store: Store, run: str
+) -> None:
+    def first(step: Step) -> dict[str, object]:
+        step.call(OneCall(status=200))
+        return {"who": "first"}
+
+    def second(step: Step) -> dict[str, object]:
+        step.call(OneCall(status=201))
+        store.run_step(run, "start import", first)
+        return {"who": "second"}
+
+    assert store.run_step(run, "start import", second) == {"who": "first"}
+    assert [(call.n, call.status) for call in store.calls(run)] == [(1, 200), (2, 201)]
+
+
+def test_a_call_made_after_the_last_step_is_written_when_the_run_ends(
+    store: Store, run: str
+) -> None:
+    steps: list[Step] = []
+
+    def function(step: Step) -> dict[str, object]:
+        steps.append(step)
+        step.call(OneCall(path="/read"))
+        return {}
+
+    store.run_step(run, "read ledger", function)
+    steps[0].call(OneCall(path="/tokenrequest/logout"))
+    for _ in range(2):
+        store.finish_run(run, Ending("complete", "Ties.", 0, {}))
+    calls = [(call.step, call.n, call.path) for call in store.calls(run)]
+    assert calls == [("read ledger", 1, "/read"), ("read ledger", 2, "/tokenrequest/logout")]
+    assert store.audit(run=run)[-1].told == {"outcome": "complete", "calls": 2}
+
+
 def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(store: Store, run: str) -> None:
     def fails(step: Step) -> dict[str, object]:
         step.keep("lines", lines("1.0000"))
@@ -120,13 +155,18 @@ def test_an_effect_that_fails_at_commit_undoes_the_whole_step(store: Store, run:
     def late(step: Step) -> dict[str, object]:
         step.keep("lines", lines("1.0000"))
         step.tell("read lines", "company 00001")
+        step.call(OneCall(method="PUT"))
         step.move_position("updated", "2024-12-31", "2025-02-28")
         return {}
 
-    with pytest.raises(Busy, match="moved by another run"):
-        store.run_step(run, "second", late)
+    for _ in range(2):
+        with pytest.raises(Busy, match="moved by another run"):
+            store.run_step(run, "second", late)
     assert store.position(flow, "updated") == "2025-01-31"
     assert store.current(flow, "lines") == []
+    assert "read lines" not in [entry.act for entry in store.audit(run=run)]
+    calls = [(call.step, call.n, call.method) for call in store.calls(run)]
+    assert calls == [("second", 1, "PUT"), ("second", 2, "PUT")], "what it asked the peers stays"
     assert [step.name for step in store.steps(run)] == ["first"]
 
 
@@ -189,6 +229,30 @@ def test_bytes_come_back_as_they_were_and_a_changed_file_is_refused(store: Store
     path.unlink()
     with pytest.raises(Refused, match="it is missing"):
         store.read_bytes(manifest)
+
+
+def test_rows_that_were_changed_on_the_disk_are_not_added_up(store: Store, run: str) -> None:
+    """Whether they were changed before this process read them or after."""
+    store.run_step(run, "read", lambda s: {"id": s.keep("lines", lines("1.0000", "2.0000")).id})
+    manifests = store.kept(run)
+    path = store.records.root / manifests[0].path
+    before = path.read_bytes()
+    middle = len(before) // 3
+    changed = before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :]
+    for reader in (store, Store(store.home, SystemClock(), _url(store))):
+        assert reader.scan(manifests).collect().height == 2
+        path.write_bytes(changed)
+        for _ in range(2):
+            with pytest.raises(Refused, match="content is not what was written"):
+                reader.scan(manifests)
+        path.write_bytes(before)
+    path.write_bytes(changed)
+    with pytest.raises(Refused, match="content is not what was written"):
+        Store(store.home, SystemClock(), _url(store)).scan(manifests)
+
+
+def _url(store: Store) -> str | None:
+    return None if store.database.is_sqlite else store.database.url.render_as_string(False)
 
 
 def test_a_result_too_large_to_list_is_refused_before_anything_is_written(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -146,18 +148,69 @@ def test_a_credential_can_be_set_again_and_a_missing_one_is_named(store: Store) 
         store.secret("planning")
 
 
-def test_under_another_key_nothing_stored_is_overwritten(store: Store) -> None:
-    first = make_key(store.home / "key")
+def test_a_lost_key_stops_what_needs_it_and_is_not_replaced_unasked(store: Store) -> None:
+    store.make_key("Anna")
+    first = read_key(store.home / "key")
     store.set_secret("erp", {"password": "old"}, "Anna")
-    (store.home / "key").rename(store.home / "key.old")
-    with pytest.raises(KeyTrouble, match=first.fingerprint):
+    (store.home / "key").rename(store.home / "kept elsewhere")
+    with pytest.raises(KeyTrouble, match=first.fingerprint) as refused:
         store.secret("erp")
-    second = make_key(store.home / "key")
-    for name in ("erp", "planning"):
-        with pytest.raises(KeyTrouble) as refused:
-            store.set_secret(name, {"password": "new"}, "Anna")
-        assert first.fingerprint in refused.value.what
-        assert second.fingerprint in refused.value.what
-    (store.home / "key").unlink()
-    (store.home / "key.old").rename(store.home / "key")
+    assert "`tieout init --new-key`" in refused.value.do
+    with pytest.raises(KeyTrouble, match=f"erp .key {first.fingerprint}.") as refused:
+        store.make_key("Anna")
+    assert "`tieout init --new-key`" in refused.value.do
+    assert not (store.home / "key").exists()
+    (store.home / "kept elsewhere").rename(store.home / "key")
     assert store.secret("erp") == {"password": "old"}
+
+
+def test_under_a_new_key_credentials_are_entered_again_one_by_one(store: Store) -> None:
+    store.make_key("Anna")
+    first = read_key(store.home / "key")
+    for name in ("erp", "planning"):
+        store.set_secret(name, {"password": "old"}, "Anna")
+    (store.home / "key").rename(store.home / "lost")
+    store.make_key("Ben", anew=True)
+    second = read_key(store.home / "key")
+
+    store.set_secret("erp", {"password": "new"}, "Ben")
+    assert store.secret("erp") == {"password": "new"}
+    with pytest.raises(KeyTrouble) as refused:
+        store.secret("planning")
+    assert first.fingerprint in refused.value.what
+    assert second.fingerprint in refused.value.what
+    assert "`tieout connect NAME`" in refused.value.do
+    held = {note.name: note.key_fingerprint for note in store.secrets()}
+    assert held == {"erp": second.fingerprint, "planning": first.fingerprint}
+    store.set_secret("planning", {"password": "new"}, "Ben")
+    assert store.secret("planning") == {"password": "new"}
+
+    told = [(e.actor, e.act, e.told) for e in store.audit() if e.actor == "Ben"]
+    sealed = {"erp": first.fingerprint, "planning": first.fingerprint}
+    made = {"key": second.fingerprint, "sealed_with_others": sealed}
+    again = {"fields": ["password"], "key": second.fingerprint, "replaced_key": first.fingerprint}
+    assert told == [
+        ("Ben", "made key", made),
+        ("Ben", "set credential", again),
+        ("Ben", "set credential", again),
+    ]
+
+
+def test_a_key_that_is_there_is_never_replaced_by_a_new_one(store: Store) -> None:
+    store.make_key("Anna")
+    before = (store.home / "key").read_bytes()
+    with pytest.raises(KeyTrouble, match="already"):
+        store.make_key("Anna", anew=True)
+    assert (store.home / "key").read_bytes() == before
+    assert [entry.act for entry in store.audit()] == ["made key"]
+
+
+def test_a_disk_too_full_for_a_key_leaves_no_half_of_one(
+    store: Store, child: Callable[[Store, str, str], list[str]]
+) -> None:
+    before = sorted(store.home.iterdir())
+    done = subprocess.run(
+        child(store, "key_too_large", "-"), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("The disk of this instance is full")
+    assert sorted(store.home.iterdir()) == before

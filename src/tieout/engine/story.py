@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, TypeAlias
 
 from tieout.errors import Trouble
@@ -92,7 +92,12 @@ def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:
         return found
     with store.begin() as connection:
         runs.take_up(connection, run.id)
-    return store.finish_run(run.id, _told(run, story, world_for))
+    try:
+        return store.finish_run(run.id, _told(run, story, world_for))
+    except Interrupted:
+        with suppress(Trouble):  # who carries the run on has other things to tell
+            store.write_late_calls(run.id)
+        raise
 
 
 def _told(run: Run, story: Story, world_for: WorldFor) -> Ending:

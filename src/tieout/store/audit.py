@@ -11,9 +11,10 @@ elsewhere come on top.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, desc, insert, select
@@ -130,10 +131,11 @@ def _read(row: Row[Any]) -> Entry:
     return Entry(**row._mapping)
 
 
-def _all(connection: Connection) -> Iterator[Entry]:
+def pages(page_after: Callable[[int], list[Entry]]) -> Iterator[list[Entry]]:
+    """The whole trail page by page; `page_after(seq)` reads the one after entry `seq`."""
     after = 0
-    while page := entries(connection, after=after):
-        yield from page
+    while page := page_after(after):
+        yield page
         after = page[-1].seq
 
 
@@ -153,9 +155,14 @@ class Verdict:
 
 
 def verify(connection: Connection) -> Verdict:
+    """Recompute the chain as one transaction sees it."""
+    return verified(pages(lambda after: entries(connection, after=after)))
+
+
+def verified(trail: Iterable[list[Entry]]) -> Verdict:
     """Recompute the chain from its start and name the first entry that does not fit."""
     count, head = 0, CHAIN_START
-    for entry in _all(connection):
+    for entry in chain.from_iterable(trail):
         why = _broken(entry, count + 1, head)
         if why:
             return Verdict(count, head, count + 1, why)

@@ -15,6 +15,8 @@ from tieout.store.database import lock
 from tieout.store.schema import app_secret
 from tieout.store.vault import Key
 
+SECRETS = "secrets"  # the lock of who changes a secret or the key
+
 
 @dataclass(frozen=True, slots=True)
 class SecretNote:
@@ -36,16 +38,14 @@ class Author:
 
 def put(
     connection: Connection, key: Key, name: str, fields: Mapping[str, str], author: Author
-) -> None:
-    """Seal `fields` under `name` in place of what was there.
+) -> str:
+    """Seal `fields` under `name` in place of what was there; the key that had sealed it, or "".
 
-    KeyTrouble when any stored secret was sealed with another key: overwriting one would hide that
-    the key of the instance was exchanged.
+    Whoever lost a key enters the credentials again one by one: the others stay sealed and go on
+    naming the key they need.
     """
-    lock(connection, "secrets")
-    for held in listed(connection):
-        if held.key_fingerprint != key.fingerprint:
-            raise vault.wrong_key(held.name, held.key_fingerprint, key.fingerprint)
+    lock(connection, SECRETS)
+    replaced = next((h.key_fingerprint for h in listed(connection) if h.name == name), "")
     values = {
         "sealed": vault.seal(key, name, fields),
         "key_fingerprint": key.fingerprint,
@@ -55,6 +55,7 @@ def put(
     same = app_secret.c.name == name
     if connection.execute(update(app_secret).where(same).values(values)).rowcount == 0:
         connection.execute(insert(app_secret), {"name": name, **values})
+    return replaced
 
 
 def key_for(path: Path, name: str, held: Sequence[SecretNote]) -> Key:
@@ -71,6 +72,25 @@ def key_for(path: Path, name: str, held: Sequence[SecretNote]) -> Key:
             do=trouble.do,
             who=trouble.who,
         ) from trouble
+
+
+def make_key(connection: Connection, path: Path, *, anew: bool) -> tuple[Key, list[SecretNote]]:
+    """Make the key of an instance where there is none, and what stays sealed with lost ones.
+
+    KeyTrouble when credentials are sealed and a new key is not asked for with `anew`: it would
+    only hide that theirs is missing.
+    """
+    lock(connection, SECRETS)
+    sealed = listed(connection)
+    if sealed and not anew:
+        names = ", ".join(f"{note.name} (key {note.key_fingerprint})" for note in sealed)
+        raise KeyTrouble(
+            f"There is no key in {path}, but there are credentials sealed with one: {names}.",
+            untouched="The sealed credentials were left as they are; no key was made.",
+            do=f"Put the key back. {vault.if_lost()}",
+            who="who keeps the key of this instance",
+        )
+    return vault.make_key(path), sealed
 
 
 def get(connection: Connection, key: Key, name: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable
+from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class TryAgain(Unavailable):
-    """The database undid a transaction in favour of another (deadlock, serialisation)."""
+    """The database did not do a transaction because of another (lock, deadlock, serialisation)."""
 
 
 class Database:
@@ -104,14 +104,9 @@ class Database:
             try:
                 with self.begin() as connection:
                     return write(connection)
-            except Unavailable as trouble:
+            except Unavailable:
                 if tries == TRANSACTION_TRIES_MAX:
-                    raise Unavailable(
-                        "The database could not finish a transaction.",
-                        untouched="Nothing was changed by it.",
-                        do="Try again in a minute.",
-                        evidence=str(trouble),
-                    ) from trouble
+                    raise
         raise AssertionError("unreachable")
 
     def version(self) -> str:
@@ -286,7 +281,7 @@ def _from_sqlite(error: DBAPIError) -> Trouble | None:
         case sqlite3.SQLITE_CANTOPEN:
             return _database_gone(words)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return Busy(
+            return TryAgain(
                 f"The database was held by another program for {BUSY_TIMEOUT_SECONDS} seconds.",
                 untouched="Nothing was changed.",
                 do="Try again; if a backup tool holds the file, let it use `tieout backup`.",

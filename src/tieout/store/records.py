@@ -24,6 +24,7 @@ from sqlalchemy.engine import Row
 
 from tieout.errors import Refused
 from tieout.store.database import disk_trouble, saying_what_failed
+from tieout.store.disk import flush_directory
 from tieout.store.schema import app_manifest
 
 PARQUET_ZSTD_LEVEL = 1  # guide/dataplane.md §4: 17 bytes a row at 1.4 million rows a second
@@ -33,6 +34,7 @@ _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _PART = ".part"
 
 Key: TypeAlias = tuple[str, str, str, str, int]  # flow, kind, company, ledger, fiscal year
+_State: TypeAlias = tuple[str, int, int]  # the hash a file was found to have, its inode, its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Records:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._checked: dict[str, _State] = {}  # by path; replaced whole, so threads may share it
 
     def write_frame(self, place: Sequence[str], frame: pl.DataFrame) -> Written:
         """`frame` as Parquet under `place` (flow, kind, run, step); amounts stay Decimal."""
@@ -109,17 +112,22 @@ class Records:
             except BaseException:
                 part.unlink(missing_ok=True)
                 raise
-            _flush_directory(directory)
-        return Written(f"{flow}/{kind}/{name}", *written)
+            flush_directory(directory)
+            path = f"{flow}/{kind}/{name}"
+            # It was hashed as it was read back, so this process need not do it again.
+            self._checked[path] = _state(written[1], (directory / name).stat())
+        return Written(path, *written)
 
     def scan(self, manifests: Sequence[Manifest], schema: pl.Schema | None = None) -> pl.LazyFrame:
         """The rows of all `manifests`, one after the other in their order.
 
-        Without manifests the frame is empty and has `schema`. A missing or cut file is Refused.
+        Without manifests the frame is empty and has `schema`. Refused when a file is missing, or is
+        not the one that was written: each is hashed the first time this process reads it, and again
+        when it changed since.
         """
         if not manifests:
             return pl.LazyFrame(schema=schema)
-        paths = [self._path(manifest) for manifest in manifests]
+        paths = [self._intact(manifest) for manifest in manifests]
         # The home may have any name; nothing in a path of ours is a pattern.
         return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
 
@@ -136,6 +144,14 @@ class Records:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != manifest.sha256:
             raise _damaged(manifest, "its content is not what was written")
+
+    def _intact(self, manifest: Manifest) -> Path:
+        path = self._path(manifest)
+        state = _state(manifest.sha256, path.stat())
+        if self._checked.get(manifest.path) != state:
+            self.check(manifest)
+            self._checked[manifest.path] = state
+        return path
 
     def require(self, manifest: Manifest) -> None:
         """Refuse when the file is missing or cut."""
@@ -178,6 +194,10 @@ class Records:
         return sorted(str(path.relative_to(self.root)) for path in orphans)
 
 
+def _state(sha256: str, found: os.stat_result) -> _State:
+    return sha256, found.st_ino, found.st_mtime_ns
+
+
 def _fit(word: str) -> str:
     return _UNFIT_FOR_NAMES.sub("_", word)[:NAME_CHARACTERS_MAX] or "_"
 
@@ -211,15 +231,7 @@ def _make_directory(directory: Path) -> None:
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in missing:
-        _flush_directory(path.parent)
-
-
-def _flush_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # without it a power cut may forget the file's name
-    finally:
-        os.close(descriptor)
+        flush_directory(path.parent)
 
 
 def _damaged(manifest: Manifest, why: str) -> Refused:

@@ -195,5 +195,11 @@ def calls(connection: Connection, run: str, *, step: str | None = None) -> list[
     return [CallMade(*row) for row in connection.execute(query.order_by(app_call.c.seq))]
 
 
+def count_calls(connection: Connection, run: str) -> int:
+    """How many exchanges a run had with its peers."""
+    query = select(func.count()).where(app_call.c.run == run)
+    return connection.execute(query).scalar_one()
+
+
 def _read(row: Row[Any]) -> Run:
     return Run(**row._mapping)

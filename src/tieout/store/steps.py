@@ -7,12 +7,13 @@ is there already, the step is not run again and its recorded result is returned.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import polars as pl
 from sqlalchemy import Connection, func, insert, select
@@ -29,6 +30,7 @@ from tieout.store.schema import app_call, app_step
 RESULT_BYTES_MAX = 65_536  # guide/engine.md §3.11: listing a run loads every result
 
 Write = Callable[[Connection], object]
+CallRow: TypeAlias = dict[str, Any]  # the columns of app_call but seq and n
 
 
 class Call(Protocol):
@@ -64,12 +66,21 @@ class Step:
     `keep`, `keep_bytes` and `call` may be used by several threads at once.
     """
 
-    def __init__(self, run: Run, name: str, files: Records, clock: Clock) -> None:
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        files: Records,
+        clock: Clock,
+        late: Callable[[CallRow], None],
+    ) -> None:
+        """`late` takes the calls that are told after the step has ended."""
         self.run, self.name = run, name
-        self._files, self._clock = files, clock
+        self._files, self._clock, self._late = files, clock, late
         self._lock = threading.Lock()
+        self._over = self._inserted = False
         self._kept: list[_Kept] = []
-        self._calls: list[dict[str, Any]] = []
+        self._calls: list[CallRow] = []
         self._tellings: list[audit.Telling] = []
         self._writes: list[Write] = []
 
@@ -153,7 +164,7 @@ class Step:
         )
 
     def call(self, call: Call) -> None:
-        """Note one exchange; it is recorded even when the step fails."""
+        """Note one exchange; it is recorded even when the step fails, or has ended already."""
         row = {
             "run": self.run.id, "step": self.name, "system": call.system, "method": call.method,
             "path": call.path, "status": call.status, "ms": call.milliseconds,
@@ -161,7 +172,10 @@ class Step:
             "at": self._clock.now(),
         }  # fmt: skip
         with self._lock:
-            self._calls.append(row)
+            if not self._over:
+                self._calls.append(row)
+                return
+        self._late(row)
 
     def after(self, write: Write) -> None:
         """Run `write` in the transaction that commits this step; it may be asked twice."""
@@ -188,20 +202,32 @@ class Step:
 
     # The end of a step, called by the store
 
+    def end(self) -> None:
+        """From now on calls are late: those of this step are about to be written."""
+        with self._lock:
+            self._over = True
+
     def discard(self) -> None:
         """Remove the files of a step that failed before its commit was tried."""
         self._files.remove(kept.manifest.path for kept in self._kept)
 
-    def write_calls(self, connection: Connection) -> None:
-        """The evidence, numbered on from that of earlier tries of the same step."""
-        if not self._calls:
-            return
-        count = select(func.count()).where(
-            app_call.c.run == self.run.id, app_call.c.step == self.name
-        )
-        first = connection.execute(count).scalar_one() + 1
-        rows = [call | {"n": n} for n, call in enumerate(self._calls, start=first)]
-        connection.execute(insert(app_call), rows)
+    def write_calls(self, connection: Connection, started_at: datetime) -> None:
+        """The evidence of a try that failed, unless its commit had happened after all."""
+        if not self._committed(connection, started_at):
+            add_calls(connection, self._calls)
+
+    def calls_are_late(self) -> None:
+        """The evidence could not be written; it is tried again at the end of the run."""
+        for call in self._calls:
+            self._late(call)
+
+    def _committed(self, connection: Connection, started_at: datetime) -> bool:
+        """Whether this try committed the step, and not another one."""
+        if not self._inserted:
+            return False
+        same = (app_step.c.run == self.run.id, app_step.c.name == self.name)
+        query = select(app_step.c.started_at).where(*same)
+        return bool(connection.execute(query).scalar_one_or_none() == started_at)
 
     def commit(self, connection: Connection, result: str, started_at: datetime) -> dict[str, Any]:
         """Everything this step did, in the caller's transaction; the recorded result."""
@@ -215,13 +241,15 @@ class Step:
         if not insert_new(connection, app_step, row):
             # Another try committed it, perhaps this one before the connection broke. Our files
             # may be the visible ones, so they are left to `sweep`.
+            self.write_calls(connection, started_at)
             if (done := recorded(connection, self.run.id, self.name)) is None:
                 raise AssertionError(f"step {self.name} of {self.run.id} is there and is not")
             return done
+        self._inserted = True
         self._commit_records(connection)
         for write in self._writes:
             write(connection)
-        self.write_calls(connection)
+        add_calls(connection, self._calls)
         audit.append(connection, finished_at, *self._tellings, self._last_telling())
         committed: dict[str, Any] = parsed(result)
         return committed
@@ -240,6 +268,17 @@ class Step:
         detail = {"kept": kept, "calls": len(self._calls)}
         who = self.run.started_by
         return audit.Telling(who, "finished step", self.run.id, detail, self.run.id, self.name)
+
+
+def add_calls(connection: Connection, calls: Sequence[CallRow]) -> None:
+    """The evidence of calls, numbered on from that of earlier tries of the same step."""
+    numbers: dict[tuple[str, str], Iterator[int]] = {}
+    for run, name in dict.fromkeys((call["run"], call["step"]) for call in calls):
+        earlier = select(func.count()).where(app_call.c.run == run, app_call.c.step == name)
+        numbers[run, name] = itertools.count(connection.execute(earlier).scalar_one() + 1)
+    rows = [call | {"n": next(numbers[call["run"], call["step"]])} for call in calls]
+    if rows:
+        connection.execute(insert(app_call), rows)
 
 
 def recorded(connection: Connection, run: str, name: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Store:
         self.home, self.clock = home, clock
         self.database = Database(url) if url else Database.at(home / DATABASE_FILE)
         self.records = Records(home / RECORDS_DIRECTORY)
+        self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:
         """Bring the database up to date; a newer one is refused."""
@@ -95,21 +97,39 @@ class Store:
         with self.database.read() as connection:
             if (done := steps.recorded(connection, run, name)) is not None:
                 return done
-            step = Step(runs.find(connection, run), name, self.records, self.clock)
+            found = runs.find(connection, run)
+        step = Step(found, name, self.records, self.clock, self._call_late)
         started_at = self.clock.now()
         try:
-            result = steps.result_text(name, function(step))
+            result = self._done(step, function)
+            return self.database.transact(lambda c: step.commit(c, result, started_at))
+        except BaseException:
+            self._keep_evidence(step, started_at)
+            raise
+
+    def _done(self, step: Step, function: Callable[[Step], Mapping[str, Any]]) -> str:
+        try:
+            return steps.result_text(step.name, function(step))
         except BaseException:
             step.discard()
-            self._keep_evidence(step)
             raise
-        return self.database.transact(lambda c: step.commit(c, result, started_at))
+        finally:
+            step.end()
 
-    def _keep_evidence(self, step: Step) -> None:
+    def _keep_evidence(self, step: Step, started_at: datetime) -> None:
         try:
-            self.database.transact(step.write_calls)
+            self.database.transact(lambda c: step.write_calls(c, started_at))
         except Trouble:
-            return  # the step's own failure is what the person must read
+            step.calls_are_late()  # the step's own failure is what the person must read
+
+    def write_late_calls(self, run: str) -> None:
+        """Write down the calls of a run that its steps could not: a sign-out, or on a full disk."""
+        if late := self._late.get(run, []):
+            self.database.transact(lambda c: steps.add_calls(c, late))
+            del self._late[run]
+
+    def _call_late(self, call: steps.CallRow) -> None:
+        self._late.setdefault(call["run"], []).append(call)
 
     # Records
 
@@ -160,14 +180,16 @@ class Store:
             return run
 
     def finish_run(self, run: str, ending: Ending) -> Run:
-        """End a run; one that has ended stays as it is."""
+        """End a run, its late calls written first; one that has ended stays as it is."""
 
         def write(connection: Connection) -> Run:
             if runs.finish(connection, run, ending, self.clock.now()):
                 done = runs.find(connection, run)
-                self._tell(connection, done, "finished run", outcome=done.outcome)
+                calls = runs.count_calls(connection, run)
+                self._tell(connection, done, "finished run", outcome=done.outcome, calls=calls)
             return runs.find(connection, run)
 
+        self.write_late_calls(run)
         return self.database.transact(write)
 
     def _tell(self, connection: Connection, run: Run, act: str, **detail: object) -> None:
@@ -326,13 +348,24 @@ class Store:
             return mappings.history(connection, dimension, source)
 
     def set_secret(self, name: str, fields: Mapping[str, str], by: str) -> None:
-        """Seal credentials under the key of this instance; KeyTrouble with another key."""
+        """Seal credentials under the present key of this instance, whatever sealed them before."""
         key = vault.read_key(self.home / vault.KEY_FILE)
         author = Author(by, self.clock.now())
         with self.begin() as connection:
-            credentials.put(connection, key, name, fields, author)
-            detail = {"fields": sorted(fields), "key": key.fingerprint}
+            replaced = credentials.put(connection, key, name, fields, author)
+            detail = {"fields": sorted(fields), "key": key.fingerprint, "replaced_key": replaced}
             audit.append(connection, author.at, Telling(by, "set credential", name, detail))
+
+    def make_key(self, by: str, *, anew: bool = False) -> None:
+        """Make the key of this instance; KeyTrouble when there is one, or `anew` is needed."""
+        with self.begin() as connection:
+            path = self.home / vault.KEY_FILE
+            key, sealed = credentials.make_key(connection, path, anew=anew)
+            detail = {
+                "key": key.fingerprint,
+                "sealed_with_others": {note.name: note.key_fingerprint for note in sealed},
+            }
+            audit.append(connection, self.clock.now(), Telling(by, "made key", "key", detail))
 
     def secret(self, name: str) -> dict[str, str]:
         """Opened credentials, for use in a request and for nothing else."""
@@ -357,5 +390,8 @@ class Store:
 
     def verify_audit(self) -> Verdict:
         """Recompute the whole chain."""
-        with self.database.read() as connection:
-            return audit.verify(connection)
+        return audit.verified(self.audit_pages())
+
+    def audit_pages(self) -> Iterator[list[Entry]]:
+        """The whole trail; writers need not wait for who reads it, since no page holds the next."""
+        return audit.pages(lambda after: self.audit(after=after))

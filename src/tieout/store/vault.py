@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tieout.errors import KeyTrouble
 from tieout.store.columns import canonical
 from tieout.store.database import saying_what_failed
+from tieout.store.disk import flush_directory, write_private
 
 KEY_FILE = "key"
 KEY_BYTES = 32
@@ -46,21 +47,25 @@ class Key:
 
 
 def make_key(path: Path) -> Key:
-    """Draw a key and write it to `path` (0600); KeyTrouble when a file is there already."""
+    """Draw a key and write it to `path` (0600); KeyTrouble when a file is there already.
+
+    The file is there whole or not at all, and a power cut does not take it away again.
+    """
     key = Key(secrets.token_bytes(KEY_BYTES))
-    text = base64.b64encode(key.secret) + b"\n"
+    part = path.with_name(f"{path.name}-{secrets.token_hex(8)}.part")
     with saying_what_failed():
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            write_private(part, base64.b64encode(key.secret) + b"\n")
+            os.link(part, path)  # a rename would overwrite
         except FileExistsError:
             raise KeyTrouble(
                 f"There is a key in {path} already.",
                 untouched="It was left as it is, for it opens what it sealed.",
+                do="If it is the wrong one, move it away first.",
             ) from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
+        finally:
+            part.unlink(missing_ok=True)
+        flush_directory(path.parent)
     return key
 
 
@@ -69,6 +74,8 @@ def read_key(path: Path) -> Key:
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()
+    except FileNotFoundError as error:
+        raise _no_key(path, "there is no such file", "") from error
     except OSError as error:
         raise _no_key(path, os.strerror(error.errno or 0)) from error
     if mode & 0o077:
@@ -87,12 +94,20 @@ def read_key(path: Path) -> Key:
     return Key(secret)
 
 
-def _no_key(path: Path, why: str) -> KeyTrouble:
+def _no_key(path: Path, why: str, first: str = "move this file away, then ") -> KeyTrouble:
     return KeyTrouble(
         f"The key that opens the stored credentials cannot be read from {path}: {why}.",
         untouched="The sealed credentials were left as they are.",
-        do="Put the key of this instance back, or set the credentials anew with `tieout connect`.",
+        do=f"Put the key of this instance back. {if_lost(first)}",
         who="who keeps the key of this instance",
+    )
+
+
+def if_lost(first: str = "") -> str:
+    """The way out for who cannot put a key back."""
+    return (
+        f"If it is lost, {first}`tieout init --new-key` makes another; then set each credential "
+        "anew with `tieout connect NAME`."
     )
 
 
@@ -146,9 +161,9 @@ def wrong_key(name: str, sealed_with: str, found: str) -> KeyTrouble:
         f"The credential {name} was sealed with the key {sealed_with or 'of no known name'}; "
         f"the key here is {found}.",
         untouched="The sealed credential was left as it is.",
-        do=f"Put the key {sealed_with} back, or set the credential anew with `tieout connect`."
+        do=f"Put the key {sealed_with} back, or set the credential anew with `tieout connect NAME`."
         if sealed_with
-        else "Set the credential anew with `tieout connect`.",
+        else "Set the credential anew with `tieout connect NAME`.",
         who="who keeps the key of this instance",
     )
 
@@ -158,7 +173,7 @@ def _changed(name: str) -> KeyTrouble:
         f"The credential {name} does not open: it was changed after it was sealed, "
         "or belongs to another name.",
         untouched="The sealed credential was left as it is.",
-        do="Restore the database, or set the credential anew with `tieout connect`.",
+        do="Restore the database, or set the credential anew with `tieout connect NAME`.",
         who="who runs this installation",
     )
 

@@ -27,14 +27,16 @@ class Applied:
     changes: list[str]
 
 
-def make_instance(instance: Instance) -> None:
-    """Create the directory (0700), the database and the key (0600) where they are missing."""
+def make_instance(instance: Instance, *, new_key: bool = False) -> None:
+    """Create the directory (0700), the database and the key (0600) where they are missing.
+
+    KeyTrouble when the key is missing that sealed credentials, unless `new_key` asks for another;
+    KeyTrouble too when `new_key` is asked while there is one.
+    """
     make_home(instance.home)
     instance.store.migrate()
-    key = instance.home / vault.KEY_FILE
-    # A new key beside credentials that another one sealed would only hide that theirs is lost.
-    if not key.exists() and not instance.store.secrets():
-        vault.make_key(key)
+    if new_key or not (instance.home / vault.KEY_FILE).exists():
+        instance.store.make_key(OWNER, anew=new_key)
 
 
 def write_example(instance: Instance) -> bool:
