@@ -219,7 +219,7 @@ class Desk:
         self.calls: list[Call] = []
         self._opened: list[Http] = []
 
-    def client(self, page_rows: int = 3, **options: Any) -> Jde:
+    def client(self, page_rows: int = 3, password: str = "", **options: Any) -> Jde:
         http = Http(
             self.url + "/jderest", system="JD Edwards", clock=self.clock, allow_http=True,
             told=self.calls.append,
@@ -229,7 +229,8 @@ class Desk:
             url=self.url + "/jderest", environment="JPD920", secret="secret://erp",
             page_rows=page_rows, allow_http=True, **options,
         )  # fmt: skip
-        return Jde(http, connection, lambda: Credentials("TIEOUT", self.ais.password), self.clock)
+        used = password or self.ais.password
+        return Jde(http, connection, lambda: Credentials("TIEOUT", used), self.clock)
 
     def post(self, lines: int) -> None:
         """Only so many posted lines: documents from 101 on, of 10.50 each."""

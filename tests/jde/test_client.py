@@ -63,13 +63,8 @@ def test_a_proved_read_counts_before_and_after(ledger: Desk) -> None:
 
 
 def test_a_wrong_password_is_tried_once_only(ledger: Desk) -> None:
-    client = ledger.client()
-    ledger.ais.password = "changed"
-    ledger.fault(
-        "status", path="tokenrequest", status=403, body='{"message": "no", "exception": "E"}'
-    )
     with pytest.raises(Refused, match="did not accept the user TIEOUT"):
-        documents(client)
+        documents(ledger.client(password="wrong"))
     assert len(ledger.box.control("log", {})["log"]) == 1
 
 
@@ -122,6 +117,23 @@ def test_next_pages_are_asked_from_our_own_address(ledger: Desk) -> None:
     queries = [e["query"] for e in ledger.box.control("log", {})["log"] if "/next" in e["path"]]
     assert len(queries) == 3
     assert all("|" not in query and "%7C" in query for query in queries)
+
+
+def test_odd_characters_in_a_link_are_sent_encoded(ledger: Desk) -> None:
+    odd = r"next?odd=\\u0001 \\u00fc&rid="
+    ledger.fault("replace", path="dataservice", find=r"next\?rid=", body=odd, times=9)
+    assert documents(ledger.client()) == TEN
+    queries = [e["query"] for e in ledger.box.control("log", {})["log"] if "/next" in e["path"]]
+    assert all(query.isascii() and query.isprintable() for query in queries)
+
+
+def test_a_line_without_a_date_in_its_key_is_never_gone_on_from(ledger: Desk) -> None:
+    ledger.ais.tables["F0911"][2]["DGJ"] = None
+    assert documents(ledger.client()) == TEN
+    with pytest.raises(Refused, match="F0911 has no gl_date, which is part of its key"):
+        list(ledger.client().read_by_keys(ACCOUNT_LEDGER, None))
+    asked = [str(body["query"]) for body in ledger.asked("dataservice")]
+    assert not any("None" in query for query in asked)
 
 
 def test_more_rows_without_a_link_are_read_by_key(ledger: Desk) -> None:

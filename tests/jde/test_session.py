@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from typing import Any
 
 import pytest
 
-from tieout.errors import Refused, Trouble
+from tieout.errors import Refused, Trouble, Unavailable
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials
 from tieout.jde.tables import ACCOUNT_LEDGER
@@ -19,7 +21,7 @@ REFUSALS = [
     (401, "did not accept the user TIEOUT", "one attempt only"),
     (445, "single-sign-on", "JD Edwards password"),
     (404, "no AIS", "/jderest"),
-    (500, "failed at the sign-in", "Try again later"),
+    (500, "The sign-in failed, or its answer was lost", "Try again later"),
 ]
 
 
@@ -31,8 +33,40 @@ def test_a_refused_sign_in_says_what_to_do_after_one_attempt(
     with pytest.raises(Trouble, match=what) as refused:
         ledger.client().count(ACCOUNT_LEDGER, None)
     assert do in refused.value.sentence()
-    assert refused.value.evidence == "M"
+    assert refused.value.evidence in ("M", '{"message":"M"}')
     assert len(ledger.box.control("log", {})["log"]) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "cut_after"}, {"kind": "truncate"},
+        {"kind": "status_after", "status": 502, "body": "<html>"},
+        {"kind": "status_after", "status": 503, "body": "{}"},
+    ],
+    ids=lambda f: f"{f['kind']}-{f.get('status', '')}",
+)  # fmt: skip
+def test_a_sign_in_whose_answer_is_lost_is_not_sent_again(
+    ledger: Desk, fault: dict[str, Any]
+) -> None:
+    ledger.fault(path="tokenrequest", times=9, **fault)
+    with pytest.raises(Unavailable, match="its answer was lost") as lost:
+        ledger.client().count(ACCOUNT_LEDGER, None)
+    assert "one attempt only" in lost.value.do
+    assert len(ledger.asked("tokenrequest")) == len(ledger.ais.tokens) == 1
+
+
+def test_a_wrong_password_whose_refusal_is_lost_is_tried_once_only(ledger: Desk) -> None:
+    ledger.fault("cut_after", path="tokenrequest", times=9)
+    with pytest.raises(Unavailable, match="its answer was lost"):
+        ledger.client(password="wrong").count(ACCOUNT_LEDGER, None)
+    assert len(ledger.asked("tokenrequest")) == 1
+
+
+def test_a_sign_in_that_never_reached_the_server_is_tried_again(ledger: Desk) -> None:
+    ledger.fault("status", path="tokenrequest", status=429, body="", times=2)
+    assert ledger.client().count(ACCOUNT_LEDGER, None) == 10
+    assert len(ledger.asked("tokenrequest")) == len(ledger.ais.tokens) == 1
 
 
 @pytest.mark.parametrize("name", ["environment", "role"])
@@ -144,3 +178,36 @@ def test_an_html_answer_names_the_likely_cause(ledger: Desk) -> None:
     )
     with pytest.raises(Refused, match="HTML page"):
         client.count(ACCOUNT_LEDGER, None)
+
+
+PEERS_WORDS = {
+    "a refused query": ("dataservice$", 400),
+    "a failed query": ("dataservice$", 500),
+    "a missing permission": ("dataservice$", 403),
+    "a complaint": ("dataservice$", 200),
+    "a refused sign-in": ("tokenrequest$", 403),
+    "a failed sign-in": ("tokenrequest$", 500),
+}
+
+
+@pytest.mark.parametrize("case", PEERS_WORDS.values(), ids=PEERS_WORDS.keys())
+def test_the_peers_words_are_one_short_line_without_secrets(
+    ledger: Desk, case: tuple[str, int]
+) -> None:
+    path, status = case
+    client = ledger.client()
+    if path != "tokenrequest$":
+        client.sign_in()
+    secret = secrets.token_urlsafe(40)
+    words = f"headers {{jde-AIS-Auth={secret}}}\nsecond line \x1b[31m" + "long " * 100_000
+    ledger.fault(
+        "status", path=path, status=status, times=9,
+        body=json.dumps({"message": words, "exception": "E", "sysErrors": [{"TITLE": words}]}),
+    )  # fmt: skip
+    with pytest.raises(Trouble) as told:
+        client.count(ACCOUNT_LEDGER, None)
+    for text in (told.value.sentence(), told.value.evidence):
+        assert secret not in text
+        assert text.isprintable()
+        assert len(text) < 1500
+    assert "headers" in told.value.sentence() + told.value.evidence

@@ -237,6 +237,20 @@ WRONG_TOTALS = {
     "half a row": {"COUNT": Decimal("1.5")},
     "a date in words": {"groupBy": {"F0911.CO": "1", "F0911.DGJ": "June"}},
     "a group left out": {"groupBy": {"F0911.CO": "1"}},
+    "a count of nothing": {"COUNT": None},
+    "a count below zero": {"COUNT": -1},
+    "a count in Arabic digits": {"COUNT": "\u0662"},
+    "a count beyond all rows": {"COUNT": 10**30},
+    "a sum of nothing over rows": {"F0911.AA_SUM": None},
+    "a sum with an underscore": {"F0911.AA_SUM": "1_000"},
+    "a sum of forty digits": {"F0911.AA_SUM": Decimal("1" * 40)},
+    "a sum that is infinite": {"F0911.AA_SUM": "Infinity"},
+    "a sum that is a list": {"F0911.AA_SUM": [1]},
+    "a day that is none": {"groupBy": {"F0911.CO": "1", "F0911.DGJ": "20251332"}},
+    "another day that is none": {"groupBy": {"F0911.CO": "1", "F0911.DGJ": "2025-13-32"}},
+    "a moment after all days": {"groupBy": {"F0911.CO": "1", "F0911.DGJ": 999999999999999}},
+    "a time beyond its type": {"F0911.UPMT_MAX": 10**12},
+    "half a time": {"F0911.UPMT_MAX": Decimal("1.5")},
 }
 
 
@@ -244,6 +258,38 @@ WRONG_TOTALS = {
 def test_totals_that_cannot_be_trusted_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         totals(FORMS["as documented"] | change)
+
+
+@pytest.mark.parametrize("zeros", ["00000000", 0, "0", "", None])
+def test_a_group_of_rows_without_a_date_is_one_without_a_date(zeros: Any) -> None:
+    item = FORMS["as documented"] | {"groupBy": {"F0911.CO": "00001", "F0911.DGJ": zeros}}
+    assert totals(item)["gl_date"].to_list() == [None]
+
+
+def test_a_sum_of_no_rows_may_be_left_empty() -> None:
+    assert totals(total("20180601", None, 0, 0))["amount"].to_list() == [Decimal(0)]
+
+
+@pytest.mark.parametrize("pair", [(Decimal("20.7"), 25), (20, Decimal("25.9")), (20, "x")])
+def test_half_a_century_or_year_is_refused(pair: tuple[Any, Any]) -> None:
+    group = {"F0911.CTRY": pair[0], "F0911.FY": pair[1]}
+    told = {"ds_F0911": {"output": [{"groupBy": group, "COUNT": 1}]}}
+    with pytest.raises(Refused, match=r"whole number|number year"):
+        aggregate.frame(ACCOUNT_LEDGER, told, ["fiscal_year"], [], [])
+
+
+@pytest.mark.parametrize("period", [99999, 10**17])
+def test_a_period_beyond_all_periods_is_refused(period: int) -> None:
+    told = {"ds_F0911": {"output": [{"groupBy": {"F0911.PN": period}, "COUNT": 1}]}}
+    with pytest.raises(Refused, match="out of range"):
+        aggregate.frame(ACCOUNT_LEDGER, told, ["period"], [], [])
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_one_total_told_in_none_or_two_rows_is_refused(rows: int) -> None:
+    told = {"ds_F0911": {"output": [{"COUNT": 1}] * rows}}
+    with pytest.raises(Refused, match=f"one total of F0911 with {rows} rows"):
+        aggregate.frame(ACCOUNT_LEDGER, told, [], [], [])
 
 
 def test_totals_of_another_shape_are_refused() -> None:

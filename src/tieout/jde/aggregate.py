@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -20,9 +20,12 @@ from tieout.jde.wire import (
     from_epoch_milliseconds,
     from_grid_date,
 )
+from tieout.strict_json import plain
 
 DATE_GROUP_PATTERN = "yyyyMMdd"  # without a pattern a date group is a moment in an unknown zone
 SUM_DIGITS_MAX, SUM_DECIMALS_MAX = 34, 4
+INTEGER_DIGITS_MAX = 18  # of a count or a key: fits Int64 whatever the digits are
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([Ee][+-]?[0-9]{1,2})?")
 
 
 def request(
@@ -57,17 +60,24 @@ def frame(
 ) -> pl.DataFrame:  # fmt: skip
     """The answer as `group_by`, `sums` (Decimal), `max_…` and `count` (Int64), one row per group.
 
-    Raises Refused when the answer has another shape or a member is missing.
+    Raises Refused when the answer has another shape, a member is missing or is not of its kind.
     """
     groups = [(c.name, c) for c in table.physical(group_by)]
     schema: dict[str, Any] = {c.name: c.polars for _, c in groups}
     schema |= dict.fromkeys(sums, AMOUNT)
     schema |= {f"max_{m}": table.column(m).polars for m in maxima}
     schema["count"] = pl.Int64
-    rows = [
-        _row(table, item, [c for _, c in groups], sums, maxima) for item in _output(table, told)
-    ]
-    found = pl.DataFrame(rows, schema=schema, orient="row")
+    output = _output(table, told)
+    if not groups and len(output) != 1:
+        raise Refused(f"{PEER} answered one total of {table.name} with {len(output)} rows.")
+    rows = [_row(table, item, [c for _, c in groups], sums, maxima) for item in output]
+    try:
+        found = pl.DataFrame(rows, schema=schema, orient="row")
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise Refused(
+            f"{PEER} answered the totals of {table.name} with a value that is out of range.",
+            evidence=plain(error),
+        ) from error
     if FISCAL_YEAR in group_by:
         year = (pl.col("century") * 100 + pl.col("year")).cast(pl.Int32).alias(FISCAL_YEAR)
         found = found.with_columns(year)
@@ -88,16 +98,18 @@ def _row(
 ) -> list[Any]:  # fmt: skip
     keys = item.get("groupBy", item)
     row = [value(c, _pick(table, keys, c.alias)) for c in groups]
+    count = integer("count", _count(table, item))
+    if count < 0:
+        raise Refused(f"{PEER} counted {count} rows of {table.name}.")
     for name in sums:
-        total = number(name, _pick(table, item, table.column(name).alias, "_SUM"))
-        row.append(_exact(table, name, Decimal(total)))
+        sum_ = _scalar(_pick(table, item, table.column(name).alias, "_SUM"))
+        if sum_ is None and count == 0:  # J066: a sum of no rows may be null
+            sum_ = 0
+        row.append(_exact(table, name, number(name, sum_)))
     for name in maxima:
         column = table.column(name)
         row.append(value(column, _pick(table, item, column.alias, "_MAX")))
-    count = number("count", _count(table, item))
-    if count != int(count):
-        raise Refused(f"{PEER} counted {count} rows of {table.name}.")
-    return [*row, int(count)]
+    return [*row, count]
 
 
 def _pick(table: Table, item: Any, alias: str, suffix: str = "") -> Any:
@@ -117,7 +129,9 @@ def _count(table: Table, item: dict[str, Any]) -> Any:
 
 def _exact(table: Table, name: str, total: Decimal) -> Decimal:
     """`total`, if it fits our amounts exactly."""
-    _sign, digits, exponent = total.normalize().as_tuple()
+    _sign, digits, exponent = total.as_tuple()
+    while digits and digits[-1] == 0 and int(exponent) < 0:
+        digits, exponent = digits[:-1], int(exponent) + 1
     if int(exponent) < -SUM_DECIMALS_MAX or len(digits) + int(exponent) > SUM_DIGITS_MAX:
         raise Refused(f"{PEER} answered {total} for the sum of {name} of {table.name}: not exact.")
     return total
@@ -125,8 +139,7 @@ def _exact(table: Table, name: str, total: Decimal) -> Decimal:
 
 def value(column: Column, told: Any) -> Any:
     """A group key or maximum as our type, whatever form the release prints it in."""
-    if isinstance(told, dict):  # old releases wrap scalars
-        told = told.get("internalValue")
+    told = _scalar(told)
     if told is None or (isinstance(told, str) and not told.strip()):
         return None if column.kind == "date" else ("" if column.kind in ("text", "code") else 0)
     if column.kind == "date":
@@ -134,32 +147,48 @@ def value(column: Column, told: Any) -> Any:
     if column.kind in ("text", "code", "printed"):
         text = str(told)
         return text.strip(" ") if column.kind == "code" else text.rstrip(" ")
-    return number(column.name, told)
+    return integer(column.name, told) if column.kind == "integer" else number(column.name, told)
 
 
 def _date(column: Column, told: Any) -> date | None:
     text = str(told).strip()
-    if re.fullmatch(r"[0-9]{8}", text):
-        return from_grid_date(text)
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        return date.fromisoformat(text)
-    if re.fullmatch(r"-?[0-9]{1,15}", text):
-        return from_epoch_milliseconds(int(text)) if int(text) != 0 else None
-    raise Refused(f"JD Edwards answered {text!r} for the date {column.name}.")
-
-
-def number(name: str, told: Any) -> Decimal | int:
-    """A sum or count, exact; text is accepted because some releases quote numbers."""
-    if isinstance(told, dict):
-        told = told.get("internalValue")
-    if told is None:
-        return 0
-    if isinstance(told, int | Decimal) and not isinstance(told, bool):
-        return told
     try:
-        number = Decimal(str(told).strip())
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise Refused(f"JD Edwards answered {str(told)!r} for the number {name}.")
-    return number
+        if re.fullmatch(r"-?0{1,15}", text):
+            return None
+        if re.fullmatch(r"[0-9]{8}", text):
+            return from_grid_date(text)
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+        if re.fullmatch(r"-?[0-9]{1,15}", text):
+            return from_epoch_milliseconds(int(text))
+    except (ValueError, OverflowError) as error:
+        raise _not_a(f"date {column.name}", text) from error
+    raise _not_a(f"date {column.name}", text)
+
+
+def _scalar(told: Any) -> Any:
+    """A value out of the object that old releases wrap it in."""
+    return told.get("internalValue") if isinstance(told, dict) else told
+
+
+def _not_a(what: str, told: Any) -> Refused:
+    return Refused(f"{PEER} answered {plain(told)!r} for the {what}.")
+
+
+def integer(name: str, told: Any) -> int:
+    """A count or a whole number as a key, in any of the forms of `number`."""
+    found = number(name, told)
+    if found != found.to_integral_value() or found.adjusted() >= INTEGER_DIGITS_MAX:
+        raise _not_a(f"whole number {name}", told)
+    return int(found)
+
+
+def number(name: str, told: Any) -> Decimal:
+    """A sum or count, exact; text is accepted because some releases quote numbers."""
+    told = _scalar(told)
+    if isinstance(told, int | Decimal) and not isinstance(told, bool):
+        return Decimal(told)
+    text = told.strip() if isinstance(told, str) else ""
+    if not _NUMBER.fullmatch(text):
+        raise _not_a(f"number {name}", told)
+    return Decimal(text)

@@ -29,6 +29,7 @@ from tieout.jde.session import (
 from tieout.jde.tables import DATE_PATTERNS
 from tieout.jde.wire import Table
 from tieout.settings import JdeConnection
+from tieout.strict_json import plain
 
 DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
 ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
@@ -243,7 +244,7 @@ class Jde:
             raise _complained(table, str(complaint)) from complaint
         except ValueError as error:
             raise Refused(
-                f"{PEER} answered {table.name} in a form that is not understood: {error}.",
+                f"{PEER} answered {table.name} in a form that is not understood: {plain(error)}.",
                 untouched=UNTOUCHED, evidence=answer.excerpt(), who=CNC,
                 do="Compare the columns and the data dictionary of the table with earlier days.",
             ) from error  # fmt: skip

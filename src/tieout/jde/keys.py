@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import polars as pl
 
+from tieout.errors import Refused
 from tieout.jde import wire
 from tieout.jde.query import Value, Where
 from tieout.jde.wire import Table
+from tieout.strict_json import plain
 
 
 def after(table: Table, rows: pl.DataFrame) -> Where:
-    """Rows after the last one of `rows` in key order; the fiscal year as its two columns."""
+    """Rows after the last one of `rows` in key order; the fiscal year as its two columns.
+
+    Refused when a column of that key is no date: no document says where such a row stands in the
+    order, and how to ask for what comes after it.
+    """
     last = rows.select(table.key).row(-1, named=True)
     key: list[tuple[str, Value]] = []
     for name, value in last.items():
         if name == wire.FISCAL_YEAR:
             key += [("CTRY", value // 100), ("FY", value % 100)]
+        elif value is None:
+            raise Refused(
+                f"A row of {table.name} has no {name}, which is part of its key: the reading "
+                "cannot go on after it.",
+                untouched="Nothing was sent to Anaplan.", who="the JDE administrator (CNC)",
+                do="Correct the row in JD Edwards, or read with a larger page_rows.",
+                evidence=plain({k: v for k, v in last.items() if v is not None}),
+            )  # fmt: skip
         else:
             key.append((name, value))
     return wire.after(key)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import polars as pl
 
 from tieout.jde import decode
 from tieout.jde.wire import FISCAL_YEAR, Column, Table
-from tieout.strict_json import read_json
+from tieout.strict_json import plain, read_json
 
 PEER = "JD Edwards"
 COMPLAINTS_MAX = 5
+QUERY_CHARACTERS = "%&=+/?:@!$'()*,;"  # of a link, kept as they are beside letters and digits
 EXPIRED = "JAS_MSG347"  # "The query results expired": jde-ais.md §3.6
 
 
@@ -86,12 +87,15 @@ def _next_query(answer: dict[str, Any]) -> str:
     for link in links if isinstance(links, list) else []:
         if isinstance(link, dict) and link.get("rel") == "next":
             query = urlsplit(str(link.get("href") or "")).query
-            return query.replace("|", "%7C").replace(" ", "%20")
+            return quote(query, safe=QUERY_CHARACTERS)
     return ""
 
 
 def complaints(answer: Any) -> str:
-    """The errors inside an answer of any status, in the peer's words; empty when there are none."""
+    """The errors inside an answer of any status, in the peer's words; empty when there are none.
+
+    The words are as `strict_json.plain` lets them pass: one line, short, without secrets.
+    """
     if not isinstance(answer, dict):
         return ""
     found: list[str] = []
@@ -104,7 +108,7 @@ def complaints(answer: Any) -> str:
             found += [*_texts(value.get("errors")), *_texts(value.get("error"))]
     if answer.get("status") == "ERROR" and not found:
         found += _texts(answer.get("message")) or ["status ERROR"]
-    return "; ".join(dict.fromkeys(found[:COMPLAINTS_MAX]))
+    return plain("; ".join(dict.fromkeys(found[:COMPLAINTS_MAX])))
 
 
 def _texts(value: Any) -> list[str]:

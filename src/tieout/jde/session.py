@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tieout.clock import Clock
-from tieout.errors import Refused, Trouble, Unavailable
+from tieout.errors import Refused, Trouble, Unavailable, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde.page import PEER, complaints
 from tieout.jde.wire import Dialect, dialect_of
 from tieout.settings import JdeConnection
+from tieout.strict_json import plain
 
 OK_STATUS = 200
 GONE_STATUSES = (401, 403, 444)  # the session is unknown, expired or of another device (U1)
@@ -127,16 +128,23 @@ class Session:
         return {"jde-AIS-Auth": token, "jde-AIS-Auth-Device": self._connection.device}
 
     def _sign_in(self) -> SignedIn:
-        """One attempt: a second one with a wrong password could lock the user (J08)."""
+        """One attempt: a second one with a wrong password could lock the user (J08).
+
+        A lost answer is not asked for again either: every attempt that arrived leaves a session
+        open of which we have no token.
+        """
         connection, who = self._connection, self._credentials()
-        answer = self._http.send(
-            "POST", "/v2/tokenrequest", repeatable=True,
-            json={
-                "username": who.username, "password": who.password,
-                "environment": connection.environment, "role": connection.role,
-                "deviceName": connection.device,
-            },
-        )  # fmt: skip
+        try:
+            answer = self._http.send(
+                "POST", "/v2/tokenrequest", repeatable=False,
+                json={
+                    "username": who.username, "password": who.password,
+                    "environment": connection.environment, "role": connection.role,
+                    "deviceName": connection.device,
+                },
+            )  # fmt: skip
+        except Uncertain as lost:
+            raise _sign_in_lost(lost) from lost
         if answer.status != OK_STATUS:
             raise _sign_in_refused(answer, who.username)
         told = answer.json_object()
@@ -159,7 +167,7 @@ class Session:
         """The session, after checking that it is where we were told to read (J26)."""
         wanted = {"environment": self._connection.environment, "role": self._connection.role}
         for name, value in wanted.items():
-            given = str(told.get(name) or "").strip()
+            given = plain(told.get(name) or "")
             if given.upper() != value.strip().upper():
                 raise Refused(
                     f"{PEER} signed in to the {name} {given or '(none)'}, not to {value}.",
@@ -168,8 +176,8 @@ class Session:
                     who=CNC,
                 )
         return SignedIn(
-            token, str(told.get("username") or ""), wanted["environment"], wanted["role"],
-            str(user.get("appsRelease") or ""), dialect_of(user),
+            token, plain(told.get("username") or ""), wanted["environment"], wanted["role"],
+            plain(user.get("appsRelease") or ""), dialect_of(user),
         )  # fmt: skip
 
     def _published_life(self) -> Life:
@@ -192,6 +200,15 @@ def _spent(seconds: float, life: float | None) -> bool:
         return False
     margin = min(MARGIN_SECONDS_MAX, max(MARGIN_SECONDS_MIN, life * MARGIN_SHARE))
     return seconds >= life - margin
+
+
+def _sign_in_lost(lost: Uncertain) -> Unavailable:
+    return Unavailable(
+        f"The sign-in failed, or its answer was lost: {lost.what}",
+        untouched=UNTOUCHED, evidence=lost.evidence, who=CNC,
+        do="Try again later; if it stays, show this to CNC. There was one attempt only, so that "
+        "the user is not locked.",
+    )  # fmt: skip
 
 
 def _sign_in_refused(answer: Answer, username: str) -> Trouble:
@@ -224,14 +241,14 @@ def _sign_in_refused(answer: Answer, username: str) -> Trouble:
 
 
 def said(answer: Answer) -> str:
-    """The peer's own words in an answer of any status, free of secrets."""
+    """The peer's own words in an answer of any status, as `strict_json.plain` lets them pass."""
     try:
         told = answer.json()
     except Refused:
         return answer.excerpt()
     words = complaints(told)
     if not words and isinstance(told, dict):
-        words = str(told.get("message") or "")
+        words = plain(told.get("message") or "")
     return words or answer.excerpt()
 
 

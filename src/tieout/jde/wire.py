@@ -13,6 +13,7 @@ import polars as pl
 
 from tieout.errors import Refused
 from tieout.jde.query import Condition, DaysAgo, Either, Every, Value, Where
+from tieout.strict_json import plain
 
 AMOUNT = pl.Decimal(38, 4)
 JULIAN_MAX = 199_366  # 31 December 2099 is 199365; jde-gl.md rule 8 promises 1900-2099
@@ -174,7 +175,8 @@ def dialect_of(user: dict[str, Any]) -> Dialect:
     marks = re.findall(r"y+|M+|d+|[A-Za-z]", pattern)
     if sorted(marks) not in (["MM", "dd", "yyyy"], ["MM", "dd", "yy"]):
         raise Refused(
-            f"JD Edwards says that its user writes dates as {pattern!r}, which is not understood.",
+            f"JD Edwards says that its user writes dates as {plain(pattern)!r}, which is not "
+            "understood.",
             untouched="Nothing was read.",
             do="Give the user a date format of day, month and year in its user profile.",
             who="the JDE administrator (CNC)",
@@ -299,7 +301,7 @@ def distinct_keys(table: Table, frame: pl.DataFrame) -> None:
     if twice.height:
         shown = ", ".join("/".join(str(v) for v in row) for row in twice.rows()[:4])
         raise Refused(
-            f"{table.name} holds keys that differ only in blanks: {shown}.",
+            f"{table.name} holds keys that differ only in blanks: {plain(shown)}.",
             untouched="Nothing was sent to Anaplan.",
             do="Correct the row that was loaded with the wrong alignment in JD Edwards.",
             who="the JDE administrator (CNC)",
