@@ -100,6 +100,8 @@ class Planning:
 
     def wrong_cells(self) -> int:
         """How many cells of the uploaded file are not what the ledger says, or are not there."""
+        if not self.chunks:
+            return self._cells.height
         sent = pl.read_csv(self.file(), schema=dict.fromkeys(COLUMNS, pl.String)).select(
             company="Company", account="Account", unit="Cost Center", time="Time",
             sent=pl.col("Amount").cast(AMOUNT),
