@@ -114,10 +114,12 @@ class Instance:
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
         evidence: Evidence, system: str,
     ) -> Http:  # fmt: skip
+        sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         return Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
+            keep_cookies=sticky,
         )  # fmt: skip
 
     def _jde(

@@ -59,6 +59,7 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     device: str = "tieout"
     readers: Annotated[int, Meta(ge=1, le=16)] = 2
     page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    cookies: Literal["stateless", "sticky"] = "stateless"
     request_timeout: Duration = "60s"
     allow_http: bool = False
     ca_file: str = ""
