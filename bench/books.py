@@ -103,6 +103,7 @@ def _add_balances(ledger: Ledger, at: tuple[str, int], moved: pl.DataFrame, deci
         ("AID", pl.col("account_id"), True), ("CTRY", str(year // 100), False),
         ("FY", str(year % 100), False), ("FQ", "", True), ("LT", "AA", True), ("SBL", "", True),
         ("SBLT", "", True), ("CRCD", currency, True), ("CO", code, True),
+        ("OBJ", pl.col("object"), True), ("MCU", pl.col("unit").str.pad_start(12), True),
     ]  # fmt: skip
     amounts = [(f"AN{n:02d}", f"net{n:02d}") for n in ALL_PERIODS]
     amounts += [(f"AND{n:02d}", f"debit{n:02d}") for n in ALL_PERIODS]
