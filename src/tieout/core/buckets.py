@@ -108,6 +108,14 @@ def join_folds(folds: Iterable[pl.DataFrame]) -> pl.DataFrame:
     ).select(names)  # fmt: skip
 
 
+def no_lines(keys: pl.DataFrame, read: int) -> pl.DataFrame:
+    """Buckets (BUCKET_KEY) that a read looked for and found without any line."""
+    return keys.select(
+        *_KEY, lines=pl.lit(0, pl.Int64), misdated=pl.lit(0, pl.Int64), amount=ZERO,
+        read=pl.lit(read, pl.Int64),
+    ).select(*_KEY, "lines", "amount", "misdated", "read")  # fmt: skip
+
+
 def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
     """F0902 rows (net_01…net_14, debit_01…debit_14) → BALANCES, one row per period that moved.
 

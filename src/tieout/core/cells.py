@@ -13,6 +13,7 @@ from tieout.core.proof import BALANCE, HELD
 _KEY = list(CELL_KEY)
 
 UNKNOWN_ACCOUNT = "unknown account"
+UNKNOWN_MARK = "?"  # begins the code of an account that F0901 never showed
 PERIOD_REFUSED = "no member for the period"
 LOCKED = "locked period"
 TWO_CURRENCIES = "companies of several currencies"
@@ -135,6 +136,7 @@ def fold(
     ).with_columns(
         shown=pl.when(pl.col("sign") < 0).then(-pl.col("f0911")).otherwise(pl.col("f0911"))
     )
+    rows = rows.with_columns(ledger_company=pl.col("company"))
     for dimension in ("account", "business_unit", "company"):
         rows = through_mapping(rows, dimension, tables.get(dimension))
     one_sign = pl.col("sign").max() == pl.col("sign").min()
@@ -144,6 +146,7 @@ def fold(
         rows.group_by(_KEY)
         .agg(
             at=at,
+            ledger_company=pl.col("ledger_company").min(),
             sign=pl.when(one_sign).then(pl.col("sign").min()).otherwise(1),
             f0911=pl.col("f0911").sum().cast(AMOUNT),
             f0902=pl.col("balance").sum().cast(AMOUNT),
@@ -183,7 +186,7 @@ def _with_codes(
         .join(members, on=["company", "fiscal_year", "period"], how="inner", validate="m:1")
         .with_columns(pl.col("known").fill_null(False), account=account_code(code))
         .with_columns(
-            pl.col("account").fill_null(pl.lit("?") + pl.col("account_id")),
+            pl.col("account").fill_null(pl.lit(UNKNOWN_MARK) + pl.col("account_id")),
             pl.col("business_unit").fill_null("?"),
             member=pl.when(pl.col("member") == "").then(no_member).otherwise(pl.col("member")),
         )
@@ -213,16 +216,20 @@ def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list
 
 
 def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
-    """CELL_KEY, value, held of every cell whose value is not the one proved in Anaplan before.
+    """CELL_KEY, value, held, gone of every cell whose value is not the one proved in Anaplan before.
 
-    A cell that is gone is touched with an explicit zero (rule 13); one that never had a value and
-    is zero is not. `proved`: CELL_KEY, shown (what Anaplan was last proved to show).
+    A cell that is gone from the ledger is touched with an explicit zero (rule 13); one that never
+    had a value and is zero is not. `proved`: CELL_KEY, shown (what Anaplan was last proved to show).
     """
+    gone = pl.col("value").is_null()
     joined = cells.join(proved, on=_KEY, how="full", coalesce=True).with_columns(
+        gone.alias("gone"),
         pl.col("value").fill_null(ZERO),
         pl.col("shown").fill_null(ZERO),
         pl.col("held").fill_null(""),
     )
     return (
-        joined.filter(pl.col("value") != pl.col("shown")).select(*_KEY, "value", "held").sort(_KEY)
+        joined.filter(pl.col("value") != pl.col("shown"))
+        .select(*_KEY, "value", "held", "gone")
+        .sort(_KEY)
     )

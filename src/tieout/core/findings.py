@@ -60,5 +60,6 @@ RULES = {
     "name-differs": "Anaplan shows members under other names than JD Edwards",
     "parent-differs": "Anaplan shows a member under another parent than was sent",
     "member-missing": "a member that was sent is not in the Anaplan list",
+    "member-gone": "a member that was loaded is no longer in JD Edwards",
     "unposted": "unposted lines, counted and never loaded",
 }

@@ -98,6 +98,7 @@ CELLS: Schema = {
     "member": pl.String,
     "ledger": pl.String,
     "currency": pl.String,
+    "ledger_company": pl.String,  # the company of JD Edwards, before any mapping
     "fiscal_year": pl.Int32,
     "period": pl.Int16,
     "sign": pl.Int8,  # -1 where Anaplan shows the ledger's amount with the opposite sign

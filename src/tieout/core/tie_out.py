@@ -16,12 +16,15 @@ SUBJECTS_SHOWN_MAX = 3
 def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Full outer join of the ledger's cells and Anaplan's (CELL_KEY, shown).
 
-    Returns CELL_KEY, fiscal_year, period, f0911, f0902, anaplan (all in ledger sign), value, shown
+    Returns CELL_KEY, ledger_company, fiscal_year, period, f0911, f0902, anaplan (all in ledger sign), value, shown
     (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
-    `members` (company, member, fiscal_year, period) says what is inside.
+    `members` (company, member, ledger_company, fiscal_year, period) says what is inside.
     """
     inside = (
-        members.select("company", "member", in_year="fiscal_year", in_period="period")
+        members.select(
+            "company", "member", in_year="fiscal_year", in_period="period",
+            in_company=members.get_column("ledger_company", default=members["company"]),
+        )
         .sort("company", "member", "in_year", "in_period")  # companies that share a code: the first
         .unique(["company", "member"], keep="first", maintain_order=True)
     )
@@ -29,6 +32,7 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
     joined = (
         cells.join(read, on=_KEY, how="full", coalesce=True)
         .with_columns(
+            pl.col("ledger_company").fill_null(pl.col("in_company")),
             pl.col("fiscal_year").fill_null(pl.col("in_year")),
             pl.col("period").fill_null(pl.col("in_period")),
             pl.col("sign").fill_null(1),
@@ -47,6 +51,7 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
         )
     )
     columns = [
+        "ledger_company",
         "fiscal_year",
         "period",
         "f0911",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -19,27 +20,53 @@ from tieout.jde.query import Where, equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
+ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 ACCOUNT_COLUMNS = (
     "account_id", "company", "business_unit", "object_account", "subsidiary", "description",
 )  # fmt: skip
 ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "gone": pl.Boolean}
-FEWER: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
+READ_WHOLE: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
+PLACES: Schema = {"account_id": pl.String, "object_account": pl.String, "business_unit": pl.String}
 
 
-def read_accounts(step: Step, world: World[LoadActuals]) -> Result:
-    """F0901 of the companies in scope, as it is now.
+def read_accounts(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -> Result:
+    """F0901 of the companies in scope as it is now, when its stamps moved.
 
     An account that was there before and is not shown any more keeps its code and is marked: row
     security hides a unit from F0901 too, and its cells must not become zeros.
     """
-    where = one_of("company", list(world.flow.companies))
-    pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
-    schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
-    accounts = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    if not (changes["accounts_moved"] or changes["everything"]):
+        return {"read": False}
+    accounts = _accounts(world, one_of("company", list(world.flow.companies)))
     refuse_collisions(accounts, ("business_unit", "object_account", "subsidiary"), "F0901")
     kept = remembered(world.frame("accounts", ACCOUNTS), accounts)
     step.keep("accounts", as_schema(kept, ACCOUNTS), replace=True)
-    return {"accounts": accounts.height, "no_longer_shown": kept.height - accounts.height}
+    return {"read": True, "accounts": accounts.height, "gone": kept.height - accounts.height}
+
+
+def read_new_accounts(step: Step, world: World[LoadActuals]) -> Result:
+    """Accounts that have balances or lines and were made after F0901 was read in this run.
+
+    Their amounts would be missing in cells that are sent without them.
+    """
+    known = world.frame("accounts", ACCOUNTS)
+    ids = world.frame("buckets", BUCKETS)["account_id"].unique()
+    missing = ids.filter(~ids.is_in(known["account_id"].implode())).sort().to_list()
+    found = [known]
+    for start in range(0, len(missing), ACCOUNTS_PER_QUERY_MAX):
+        some = one_of("account_id", missing[start : start + ACCOUNTS_PER_QUERY_MAX])
+        found.append(
+            _accounts(world, some).with_columns(gone=pl.lit(False)).select(ACCOUNTS.keys())
+        )
+    if missing:
+        step.keep("accounts", pl.concat(found), replace=True)
+    return {"missing": len(missing)}
+
+
+def _accounts(world: World[LoadActuals], where: Where | None) -> pl.DataFrame:
+    pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
+    schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
+    return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
 
 
 def read_balances(
@@ -47,37 +74,51 @@ def read_balances(
 ) -> Result:
     """F0902 under the groups that moved (or all of it), and which buckets it makes dirty.
 
-    Keeps, per company, ledger and year: `balances`, `account_years` (the whole partition as it is
-    now) and `dirty` (BUCKET_KEY). Returns the partitions that have something to read or to prove.
+    Keeps, per company, ledger and year: `balances`, `account_years` and `account_places` (the whole
+    partition as it is now) and `dirty` (BUCKET_KEY). Returns the partitions that were read, and
+    those into which a company's new period brought buckets.
     """
     scope = scope_for(world)
     found = []
     for company, ledger, year in partitions(scope, changes["years"]):
         key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
-        whole = changes["all_balances"] or _has_fewer(world, run, key)
-        rows = _balances_of(world, run, key, everything=whole)
-        if rows is None:
-            dirty = _newly_in_scope(world, scope, key) if changes["reference_moved"] else None
-            if dirty is not None and not dirty.is_empty():
-                step.keep("dirty", dirty, **key)
-                found.append([company, ledger, year, dirty.height])
-            continue
-        before = world.frame("balances", BALANCES, **key)
-        proved = world.frame("buckets", BUCKETS, **key)
-        before_years = world.frame("account_years", ACCOUNT_YEARS, **key)
-        balances, years = fold.fold_balances(rows), fold.account_years(rows)
-        if not whole:
-            untouched = before_years.join(years, on=list(ACCOUNT_YEARS), how="anti")
-            balances = pl.concat(
-                [balances, before.join(untouched, on=list(ACCOUNT_YEARS), how="semi")]
-            )
-            years = pl.concat([years, untouched])
-        dirty = within(fold.moved_buckets(proved, balances), scope)
-        step.keep("balances", balances, replace=True, **key)
-        step.keep("account_years", years, replace=True, **key)
-        step.keep("dirty", dirty, **key)
-        found.append([company, ledger, year, dirty.height])
+        whole = changes["all_balances"] or _reads_whole(world, run, key)
+        moved = None if whole else _moved_groups(world, run, key)
+        if not whole and moved is None:
+            balances = world.frame("balances", BALANCES, **key)
+        else:
+            balances = _kept_anew(step, world, key, moved)
+        dirty = within(fold.moved_buckets(world.frame("buckets", BUCKETS, **key), balances), scope)
+        if whole or moved is not None or not dirty.is_empty():
+            step.keep("dirty", dirty, **key)
+            found.append([company, ledger, year, dirty.height])
     return {"partitions": found}
+
+
+def _kept_anew(
+    step: Step, world: World[LoadActuals], key: dict[str, Any], moved: Groups | None
+) -> pl.DataFrame:
+    """Read a partition, or what stands under the groups that moved, and keep it as it is now."""
+    rows = _balances_of(world, key, moved)
+    balances, years, places = fold.fold_balances(rows), fold.account_years(rows), _places(rows)
+    if moved is not None:
+        before_places = world.frame("account_places", PLACES, **key)
+        before_years = world.frame("account_years", ACCOUNT_YEARS, **key)
+        # What stood under groups that moved and did not come is gone, not untouched.
+        others = before_places.filter(~moved.hold()).join(places, on="account_id", how="anti")
+        here = before_years.join(others, on="account_id", how="semi")
+        kept = world.frame("balances", BALANCES, **key)
+        balances = pl.concat([balances, kept.join(here, on=list(ACCOUNT_YEARS), how="semi")])
+        years, places = pl.concat([years, here]), pl.concat([places, others])
+    step.keep("balances", balances, replace=True, **key)
+    step.keep("account_years", years, replace=True, **key)
+    step.keep("account_places", places, replace=True, **key)
+    return balances
+
+
+def _places(rows: pl.DataFrame) -> pl.DataFrame:
+    """Where F0902 says each account stands; it may lag behind F0901 until R09806 runs."""
+    return rows.select(*PLACES).unique()
 
 
 def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]:
@@ -91,48 +132,62 @@ def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]
     ]
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Objects and business units of one partition whose balances moved; one side may be unknown.
+
+    The two groupings are asked one after the other, so that a balance which moves in between shows
+    in one of them only: then that one alone decides.
+    """
+
+    objects: tuple[str, ...]
+    units: tuple[str, ...]
+
+    def where(self) -> Where | None:
+        """The condition for rows of F0902 under these groups."""
+        return every(
+            one_of("object_account", list(self.objects)) if self.objects else None,
+            one_of("business_unit", list(self.units)) if self.units else None,
+        )
+
+    def hold(self) -> pl.Expr:
+        """The same condition over PLACES."""
+        sides = [("object_account", self.objects), ("business_unit", self.units)]
+        return pl.all_horizontal(pl.col(name).is_in(values) for name, values in sides if values)
+
+
 def _balances_of(
-    world: World[LoadActuals], run: str, key: dict[str, Any], *, everything: bool
-) -> pl.DataFrame | None:
-    """F0902 rows of one partition: all, or those under groups that moved; None if none did."""
+    world: World[LoadActuals], key: dict[str, Any], moved: Groups | None
+) -> pl.DataFrame:
+    """F0902 rows of one partition: all, or those under groups that moved."""
     columns = [
-        "account_id", "fiscal_year", "ledger", "currency", "company",
-        *(f"net_{n:02d}" for n in range(1, 15)), *(f"debit_{n:02d}" for n in range(1, 15)),
+        "account_id", "fiscal_year", "ledger", "currency", "company", "object_account",
+        "business_unit", *(f"net_{n:02d}" for n in range(1, 15)),
+        *(f"debit_{n:02d}" for n in range(1, 15)),
     ]  # fmt: skip
     where = every(
         equal("company", key["company"]), equal("ledger", key["ledger"]),
-        equal("fiscal_year", key["fiscal_year"]),
+        equal("fiscal_year", key["fiscal_year"]), moved.where() if moved else None,
     )  # fmt: skip
-    if not everything:
-        narrowed = _under_moved_groups(world, run, key)
-        if narrowed is None:
-            return None
-        where = every(where, narrowed)
     pages = list(world.jde.read(tables.ACCOUNT_BALANCES, where, columns=columns))
     schema = {c: tables.ACCOUNT_BALANCES.schema[c] for c in columns}
     return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
 
 
-def _newly_in_scope(world: World[LoadActuals], scope: Scope, key: dict[str, Any]) -> pl.DataFrame:
-    """Buckets that came into scope with a new period; their balances are known already."""
-    proved = world.frame("buckets", BUCKETS, **key)
-    return within(fold.moved_buckets(proved, world.frame("balances", BALANCES, **key)), scope)
-
-
-def _has_fewer(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:
-    """Whether a group of the partition lost rows, so that only a whole read shows what is gone."""
+def _reads_whole(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:
+    """Whether a group of the partition lost rows, or no grouping describes it."""
     here = [pl.col(name) == value for name, value in key.items()]
-    return not world.of_this_run(run, "fewer", FEWER).filter(*here).is_empty()
+    return not world.of_this_run(run, "read_whole", READ_WHOLE).filter(*here).is_empty()
 
 
-def _under_moved_groups(world: World[LoadActuals], run: str, key: dict[str, Any]) -> Where | None:
-    """A balance that moved stands under a moved object and under a moved business unit."""
+def _moved_groups(world: World[LoadActuals], run: str, key: dict[str, Any]) -> Groups | None:
+    """The groups of a partition that moved in this run; None if none did."""
     here = [pl.col(name) == value for name, value in key.items()]
-    objects = world.of_this_run(run, "moved_by_object").filter(*here)["object_account"].to_list()
-    units = world.of_this_run(run, "moved_by_unit").filter(*here)["business_unit"].to_list()
-    if not objects or not units:
+    objects = world.of_this_run(run, "moved_by_object").filter(*here)["object_account"]
+    units = world.of_this_run(run, "moved_by_unit").filter(*here)["business_unit"]
+    if objects.is_empty() and units.is_empty():
         return None
-    return every(one_of("object_account", objects), one_of("business_unit", units))
+    return Groups(tuple(objects.sort()), tuple(units.sort()))
 
 
 def within(keys: pl.DataFrame, scope: Scope) -> pl.DataFrame:

@@ -9,49 +9,64 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, Schema, empty
+from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema
 from tieout.core.scope import Scope
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
-from tieout.flows.world import Result, World
+from tieout.flows.world import Result, World, tell
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
-# What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has.
+# What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has. `ours`: the
+# ledger had the cell; `ledger_company`, year and period say where it stood in the ledger.
 PROVED: Schema = {
     **dict.fromkeys(CELL_KEY, pl.String),
+    "ledger_company": pl.String,
     "fiscal_year": pl.Int32,
     "period": pl.Int16,
     "shown": AMOUNT,
+    "ours": pl.Boolean,
 }
-TOUCHED: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
+TOUCHED: Schema = {
+    **dict.fromkeys(CELL_KEY, pl.String),
+    "value": AMOUNT,
+    "held": pl.String,
+    "gone": pl.Boolean,  # no longer a cell of the ledger: it would be sent as zero
+    "ours": pl.Boolean,
+}
 EMPTIED = "emptied in Anaplan"  # by an import that clears more than configured, or by hand
 UNMATCHED, STOPPED = "no such member in Anaplan", "another cell of the company has no member"
+DOUBTED = "not of the ledger, while not all of the company is shown"
+MOVED = "its amounts may stand in a held cell now"
+ALL_COMPANIES = "*"  # doubted: which company's lines are not shown is not known
+INCOMPLETE = "an account of the company is unknown"
 
 
-def fold_cells(step: Step, world: World[LoadActuals]) -> Result:
+def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -> Result:
     """Fold all buckets into cells, and find those whose value is not the one proved in Anaplan.
 
-    Keeps `cells` and `touched`.
+    Keeps `cells` and `touched`. What was proved in another model does not count.
     """
     scope = scope_for(world)
-    buckets = world.frame("buckets", BUCKETS)
-    accounts = world.frame("accounts", ACCOUNTS)
     cells = core.fold(
-        buckets,
-        accounts,
+        world.frame("buckets", BUCKETS),
+        world.frame("accounts", ACCOUNTS),
         scope.member_frame(),
         code=world.flow.account_code,
         flip=world.flow.signs.flip,
         tables=mappings(world),
+    ).with_columns(**constants_of(world))
+    proved = proved_in_scope(world, scope)
+    if (changes["before"] or {}).get("target") != world.target:
+        proved = proved.clear()
+    touched = core.touched(cells, proved.select(*_KEY, "shown")).join(
+        proved.select(*_KEY, "ours"), on=_KEY, how="left"
     )
-    cells = cells.with_columns(**constants_of(world))
-    touched = core.touched(cells, _proved_in_scope(world, scope))
     step.keep("cells", cells, replace=True)
-    step.keep("touched", touched)
-    return {"buckets": buckets.height, "cells": cells.height, "touched": touched.height}
+    step.keep("touched", touched.with_columns(pl.col("ours").fill_null(True)))
+    return {"cells": cells.height, "touched": touched.height}
 
 
 def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
@@ -60,25 +75,33 @@ def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
 
 
 def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
-    """`Scope.member_frame` with the companies' codes as Anaplan has them."""
-    return core.shown_members(scope.member_frame(), mappings(world))
+    """`Scope.member_frame` with the companies' codes as Anaplan has them, and `ledger_company`."""
+    members = scope.member_frame().with_columns(ledger_company=pl.col("company"))
+    return core.shown_members(members, mappings(world))
 
 
-def _proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
-    """What was proved before, within the companies and periods in scope now."""
-    proved = world.frame("proved", PROVED)
-    members = members_in_anaplan(world, scope).select("company", "member").unique()
-    return proved.join(members, on=["company", "member"], how="semi").select(*_KEY, "shown")
+def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
+    """What was proved of the companies and periods that are in scope now, as the ledger has them.
+
+    A mapping or a table of periods may have given them other members since: their old cells are in
+    scope and go to zero. Cells of a company or period that left the scope stay as they are.
+    """
+    coordinates = scope.member_frame().select(
+        ledger_company="company", fiscal_year="shown_year", period="shown_period"
+    )
+    key = ["ledger_company", "fiscal_year", "period"]
+    return world.frame("proved", PROVED).join(coordinates.unique(), on=key, how="semi")
 
 
-def align(step: Step, world: World[LoadActuals], run: str) -> Result:
+def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -> Result:
     """Split what is touched into what can be sent and what waits, and why.
 
     Every member must exist in the Anaplan list that holds its dimension; a cell without one is a
-    finding with its amount. Keeps `to_send` (CELL_KEY, value) and `waiting` (TOUCHED).
+    finding with its amount. `doubted`: companies of which not all is shown. Keeps `to_send`
+    (CELL_KEY, value) and `waiting` (CELL_KEY, value, held).
     """
     scope = scope_for(world)
-    touched = world.of_this_run(run, "touched", TOUCHED)
+    touched = _held_zeros(world, scope, world.of_this_run(run, "touched", TOUCHED), doubted)
     waiting = [touched.filter(pl.col("held") != "")]
     free = touched.filter(pl.col("held") == "")
     if scope.rule.locked_through is not None and not world.asked.get("unlock"):
@@ -92,12 +115,44 @@ def align(step: Step, world: World[LoadActuals], run: str) -> Result:
         free = free.filter(~pl.col("company").is_in(stopped))
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
         findings.extend(_stopped(world, behind, scope))
-    step.reject(findings + _locked_findings(world, waiting, scope))
+    tell(step, world, findings + _locked_findings(world, waiting, scope))
     to_send = _whole_file(world, free.select(*_KEY, "value")).sort(_KEY)
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
     step.keep("to_send", to_send)
     step.keep("waiting", kept)
     return {"to_send": to_send.height, "waiting": kept.height, "stopped": stopped}
+
+
+def _held_zeros(
+    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, doubted: list[str]
+) -> pl.DataFrame:
+    """Hold what would be a wrong number: a zero for what is only not shown, or a part of a sum.
+
+    A cell the ledger never had is emptied only while all of its company is shown. A cell that is
+    gone is not emptied while the company has a held cell that was never proved: the mapping may
+    have moved it there. While an account of the company is unknown, no sum of the company is whole.
+    """
+    members = members_in_anaplan(world, scope)
+    everything = ALL_COMPANIES in doubted
+    shown = members.filter(pl.col("ledger_company").is_in(doubted) | pl.lit(everything))
+    proved = world.frame("proved", PROVED).select(_KEY)
+    cells = world.frame("cells", CELLS)
+    held = cells.filter(pl.col("held") != "").join(proved, on=_KEY, how="anti")
+    unknown = cells.filter(pl.col("account").str.starts_with(core.UNKNOWN_MARK))
+    rules = (
+        (pl.col("company").is_in(unknown["company"].unique().implode()), INCOMPLETE),
+        (
+            pl.col("gone")
+            & ~pl.col("ours")
+            & pl.col("company").is_in(shown["company"].unique().implode()),
+            DOUBTED,
+        ),
+        (pl.col("gone") & pl.col("company").is_in(held["company"].unique().implode()), MOVED),
+    )
+    reason = pl.col("held")
+    for condition, why in rules:
+        reason = pl.when((reason == "") & condition).then(pl.lit(why)).otherwise(reason)
+    return touched.with_columns(held=reason)
 
 
 def _whole_file(world: World[LoadActuals], free: pl.DataFrame) -> pl.DataFrame:
@@ -215,8 +270,3 @@ def rows_to_send(world: World[LoadActuals], run: str) -> pl.DataFrame:
     """What the import's file says, one row per cell, under the names `columns` uses."""
     to_send = world.of_this_run(run, "to_send", {**dict.fromkeys(_KEY, pl.String), "value": AMOUNT})
     return to_send.rename({"member": "period", "value": "amount"})
-
-
-def nothing_to_send() -> pl.DataFrame:
-    """An empty `to_send`."""
-    return empty({**dict.fromkeys(_KEY, pl.String), "value": AMOUNT})

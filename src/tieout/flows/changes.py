@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,36 +15,40 @@ from tieout.core.scope import Scope
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
-from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
+from tieout.jde.query import Where, at_least, either, equal, every, not_equal, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 POSTED_BATCH = "D"
+PARTITION = ("company", "ledger", "fiscal_year")
 SUMS = tuple(f"{part}_{n:02d}" for part in ("net", "debit") for n in range(1, PERIODS_MAX + 1))
 BATCH_COLUMNS = ("batch_type", "batch_number", "status", "batch_date", "updated", "updated_time")
-SIGNS = "signs"  # the position that keeps what the last proved run saw
+SEEN = "seen"  # the position that keeps what the last proved run saw
 
 
-def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: bool) -> Result:
+def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference: str) -> Result:
     """Compare fingerprint, window, batches and account stamps with those of the last proved run.
 
     Returns `quiet` and, for a run that has something to do, what it is. All it saw is kept with the
     run and becomes the next run's "before" only when this run ends (design §2 (i)).
     """
     scope = scope_for(world)
-    before = world.store.position(world.flow_name, SIGNS) or {}
+    before = world.store.position(world.flow_name, SEEN) or {}
     reconfigured = bool(before) and before.get("configured") != world.configured
     everything = not before or reconfigured or _sweep_due(world, before)
-    doubtful = bool(before) and not before["proved"]
+    doubtful = bool(before) and not before.get("proved", False)
+    moved_reference = before.get("reference") != reference
     years = scope.years() if everything or doubtful else scope.open_years()
-    groups = _moved_groups(step, world, scope, years)
+    groups, uncounted = _moved_groups(step, world, scope, years)
     window, next_window = _window(world, scope, before)
-    batches, next_batches = _batches(step, world, before, next_window["since"])
+    batches, next_batches = _batches(step, world, before)
+    batches_moved = bool(before) and batches != (before.get("batches") or {}).get("hash")
     seen = {
         "window": window,
-        "batches": batches,
+        "batches": next_batches,
         "accounts": _accounts(world),
         "mappings": world.store.mapping_version(),
+        "reference": reference,
         "configured": world.configured,
         "target": world.target,
     }
@@ -54,12 +59,16 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
         reasons.append("the last run was not complete")
     if groups:
         reasons.append(f"{groups} balance groups moved")
+    if uncounted:
+        reasons.append(f"{uncounted} companies and years have more balances than can be grouped")
     for name, words in (
-        ("window", "lines were updated"), ("batches", "batches moved"),
-        ("accounts", "accounts changed"), ("mappings", "mappings changed"),
+        ("window", "lines were updated"), ("accounts", "accounts changed"),
+        ("mappings", "mappings changed"),
     ):  # fmt: skip
         if before and seen[name] != before.get(name):
             reasons.append(words)
+    if batches_moved:
+        reasons.append("batches moved")
     if moved_reference and before:
         reasons.append("a company's period or constants moved")
     open_cells = world.store.open_cells(world.flow_name)
@@ -67,14 +76,15 @@ def look_for_changes(step: Step, world: World[LoadActuals], moved_reference: boo
         reasons.append(f"{len(open_cells)} cells were left open")
     if world.asked:
         reasons.append("asked for: " + ", ".join(sorted(world.asked)))
-    kept = seen | {"window": next_window, "batches": next_batches, "swept": before.get("swept")}
+    kept = seen | {"window": next_window, "swept": before.get("swept")}
     if everything:
         kept["swept"] = world.clock.now().date().isoformat()
     return {
-        "quiet": not reasons, "everything": everything, "reasons": reasons, "signs": kept,
+        "quiet": not reasons, "everything": everything, "reasons": reasons, "seen": kept,
+        "before": before or None,
         "all_balances": everything or doubtful,
         "years": years, "lines_moved": bool(before) and window != before.get("window"),
-        "batches_moved": bool(before) and batches != before.get("batches"),
+        "batches_moved": batches_moved,
         "reference_moved": moved_reference,
         "accounts_moved": seen["accounts"] != before.get("accounts"),
     }  # fmt: skip
@@ -93,50 +103,54 @@ def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
     return world.clock.now().date() >= last + timedelta(days=world.flow.sweep_days)
 
 
-def _moved_groups(step: Step, world: World[LoadActuals], scope: Scope, years: list[int]) -> int:
-    """Keep both groupings of F0902 and what moved in them; returns how many groups moved."""
+def _moved_groups(
+    step: Step, world: World[LoadActuals], scope: Scope, years: list[int]
+) -> tuple[int, int]:
+    """Keep both groupings of F0902, what moved in them, and the partitions to be read whole.
+
+    Returns how many groups moved, and how many partitions no grouping describes (fetch limit).
+    """
     where = balances_where(scope, years)
-    moved = 0
+    moved, uncounted = 0, 0
     for kind, key in (("by_object", fingerprint.BY_OBJECT), ("by_unit", fingerprint.BY_UNIT)):
         now = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
-        before = world.frame(kind, now.schema)
-        if not before.is_empty():
-            before = before.filter(pl.col("fiscal_year").is_in(years))
-        changed = fingerprint.moved(before.select(now.columns), now, key)
-        if not changed.is_empty():
-            count = world.jde.count(tables.ACCOUNT_BALANCES, where)
-            if not fingerprint.adds_up(now, count):
-                now = _by_year(world, scope, years, key)
-                changed = fingerprint.moved(before.select(now.columns), now, key)
+        before = world.frame(kind, now.schema).select(now.columns)
+        before = before.filter(pl.col("fiscal_year").is_in(years))
+        whole = now.select(PARTITION).clear()
+        if not now.equals(before) and not fingerprint.adds_up(
+            now, world.jde.count(tables.ACCOUNT_BALANCES, where)
+        ):
+            now, whole = _by_partition(world, scope, years, key, now)
+        changed = fingerprint.moved(before, now, key)
+        fewer = fingerprint.fewer(before, now, key).select(PARTITION)
         step.keep(f"seen_{kind}", now)
         step.keep(f"moved_{kind}", changed)
-        fewer = fingerprint.fewer(before.select(now.columns), now, key)
-        step.keep("fewer", fewer.select("company", "ledger", "fiscal_year").unique())
-        moved = max(moved, changed.height)
-    return moved
+        step.keep("read_whole", pl.concat([fewer, whole]).unique())
+        moved, uncounted = max(moved, changed.height), max(uncounted, whole.height)
+    return moved, uncounted
 
 
-def _by_year(
-    world: World[LoadActuals], scope: Scope, years: list[int], key: tuple[str, ...]
-) -> pl.DataFrame:
-    """The grouping again, a company, ledger and year at a time, where the fetch limit cut it off.
+def _by_partition(
+    world: World[LoadActuals], scope: Scope, years: list[int], key: tuple[str, ...],
+    like: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """The grouping a company, ledger and year at a time, where the fetch limit cut it off.
 
-    What even then does not add up is left out, so that its groups count as moved and are read.
+    Also the partitions that do not add up even so: their rows are read in every run.
     """
-    frames = []
-    for company in scope.company_codes():
-        for ledger in scope.rule.ledgers:
-            for year in years:
-                where = every(
-                    one_of("company", [company]), one_of("ledger", [ledger]),
-                    one_of("fiscal_year", [year]),
-                )  # fmt: skip
-                part = world.jde.totals(
-                    tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where
-                )
-                if fingerprint.adds_up(part, world.jde.count(tables.ACCOUNT_BALANCES, where)):
-                    frames.append(part)
-    return pl.concat(frames)
+    frames, whole = [like.clear()], []
+    for place in itertools.product(scope.company_codes(), scope.rule.ledgers, years):
+        company, ledger, year = place
+        where = every(
+            equal("company", company), equal("ledger", ledger), equal("fiscal_year", year)
+        )
+        part = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
+        if fingerprint.adds_up(part, world.jde.count(tables.ACCOUNT_BALANCES, where)):
+            frames.append(part.select(like.columns))
+        else:
+            whole.append(place)
+    schema = {name: like.schema[name] for name in PARTITION}
+    return pl.concat(frames), pl.DataFrame(whole, schema=schema, orient="row")
 
 
 def balances_where(scope: Scope, years: list[int]) -> Where | None:
@@ -181,7 +195,7 @@ def _measured(world: World[LoadActuals], scope: Scope, since: str | None) -> dic
     latest = found.item(0, f"max_{column}")
     return {
         "since": since,
-        "latest": latest.isoformat() if latest else None,
+        "latest": _capped(world, latest),
         "count": found.item(0, "count"),
         "sum": str(found.item(0, "amount")),
         "time": found.item(0, "max_updated_time"),
@@ -198,10 +212,14 @@ def _accounts(world: World[LoadActuals]) -> dict[str, Any]:
 
 
 def _batches(
-    step: Step, world: World[LoadActuals], before: dict[str, Any], next_since: str | None
-) -> tuple[str, str]:
-    """Keep batches changed lately or not posted (the first time: all); hashes for now and next."""
-    since = (before.get("window") or {}).get("since")
+    step: Step, world: World[LoadActuals], before: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Keep batches changed lately or not posted (the first time: all).
+
+    Returns a hash of them, to be compared with what the last run expected, and what the next run
+    may expect if nothing moves: the day it starts from and the hash it will find.
+    """
+    since = (before.get("batches") or {}).get("since")
     overlap = timedelta(days=world.flow.overlap_days)
     where = None
     if since:
@@ -211,12 +229,20 @@ def _batches(
     schema = {c: tables.BATCHES.schema[c] for c in BATCH_COLUMNS}
     found = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
     step.keep("seen_batches", found)
-    later = found
-    if next_since:
-        recent = pl.col("updated") >= date.fromisoformat(next_since) - overlap
-        later = found.filter(recent | (pl.col("status") != POSTED_BATCH))
     key = ["batch_type", "batch_number"]
-    return _hash(found.sort(key)), _hash(later.sort(key))
+    latest = _capped(world, found["updated"].max()) or since
+    later = found
+    if latest:
+        recent = pl.col("updated") >= date.fromisoformat(latest) - overlap
+        later = found.filter(recent | (pl.col("status") != POSTED_BATCH))
+    return _hash(found.sort(key)), {"since": latest, "hash": _hash(later.sort(key))}
+
+
+def _capped(world: World[LoadActuals], day: object) -> str | None:
+    """A day to start from, never in the future: one odd stamp must not blind the next runs."""
+    if not isinstance(day, date):
+        return None
+    return min(day, world.clock.now().date()).isoformat()
 
 
 def _hash(frame: pl.DataFrame) -> str:

@@ -10,10 +10,10 @@ import polars as pl
 
 from tieout.core import buckets as fold
 from tieout.core import proof
-from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, as_schema, empty
+from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Unavailable
-from tieout.flows.balances import partitions, within
+from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, partitions, within
 from tieout.flows.changes import SEEN, window_where
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
@@ -27,11 +27,14 @@ UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirro
 # Lines of one step. Each costs two totals and a first page per reader, so a step has many pages;
 # when it breaks off, so many are read again.
 READ_ROWS = 250_000
-ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100
 READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
 TRIES_MAX = 3  # of one read that the ledger moved under
+READS: Schema = {
+    "company": pl.String, "ledger": pl.String, "year": pl.Int32, "periods": pl.List(pl.Int16),
+    "buckets": pl.Int64,  # how many are wanted; null where whole periods are read
+}  # fmt: skip
 _KEY = list(BUCKET_KEY)
 _LINE_KEY = list(LINE_KEY)
 
@@ -41,8 +44,8 @@ def read_moved_lines(
 ) -> Result:
     """The date-filtered read and the rows of batches that moved, against the mirror.
 
-    Keeps `dirty` buckets where a line arrived, changed or left, and those that hold lines of a batch
-    which is in use now. Returns how many lines were seen.
+    Keeps `dirty` buckets where a line arrived, changed or left, and those that hold lines of a
+    batch which is in use now. Returns how many lines were seen.
     """
     scope = scope_for(world)
     frames: list[pl.DataFrame] = []
@@ -64,7 +67,7 @@ def _buckets_in_use(world: World[LoadActuals], run: str) -> pl.DataFrame:
     batches = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
     using = batches.filter(pl.col("status") == proof.IN_USE)
     if using.is_empty():
-        return empty({name: BUCKETS[name] for name in _KEY})
+        return _no_buckets()
     lines = current_lines(world, using, ["batch_type", "batch_number"])
     return lines.with_columns(currency=fold.bucket_currency()).select(_KEY).unique()
 
@@ -93,9 +96,7 @@ def _lines_of_batches(world: World[LoadActuals], run: str, scope: Scope) -> Iter
             yield world.jde.read_whole(tables.ACCOUNT_LEDGER, where)
 
 
-def current_lines(
-    world: World[LoadActuals], those: pl.DataFrame, key: list[str]
-) -> pl.DataFrame:
+def current_lines(world: World[LoadActuals], those: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """The lines of the mirror that hold now and share their `key` columns with a row of `those`.
 
     A line holds when it was kept by the read that its bucket names; older versions are history.
@@ -142,8 +143,9 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
         for part in parts:
             buckets = here.filter(pl.col("period").is_in(part))["account_id"].n_unique()
             some = year not in years and buckets <= BUCKETS_PER_PERIOD_MAX
-            reads.append(place | {"periods": part} | ({"buckets": buckets} if some else {}))
-    return {"reads": reads, "partitions": touched}
+            reads.append(place | {"periods": part, "buckets": buckets if some else None})
+    step.keep("reads", pl.DataFrame(reads, schema=READS))
+    return {"reads": len(reads), "partitions": touched}
 
 
 def _in_partition(place: dict[str, Any]) -> pl.Expr:
@@ -190,19 +192,19 @@ def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
     ]
 
 
-def read_lines(
-    step: Step, world: World[LoadActuals], run: str, read: dict[str, Any], number: int
-) -> Result:
-    """One read of posted lines into the mirror, with its fold beside it (`number`: `_mirror`)."""
+def read_lines(step: Step, world: World[LoadActuals], run: str, number: int) -> Result:
+    """Read `number` of the plan: posted lines into the mirror, with their fold beside them."""
+    read = world.of_this_run(run, "reads").row(number - 1, named=True)
     base = _partition_where(read)
-    if "buckets" in read:
-        wanted = world.of_this_run(run, "wanted").filter(
-            _in_partition(read) & pl.col("period").is_in(read["periods"])
-        )
-        wheres = [every(base, w) for w in _accounts_where(read["periods"], wanted)]
-    else:
-        wheres = [every(base, one_of("period", part)) for part in _shares(world, read["periods"])]
-    return _mirror(step, world, wheres, read, number)
+    periods = read["periods"]
+    if read["buckets"] is None:
+        wheres = [every(base, one_of("period", part)) for part in _shares(world, periods)]
+        return _mirror(step, world, wheres, read, number, _no_buckets())
+    wanted = world.of_this_run(run, "wanted").filter(
+        _in_partition(read) & pl.col("period").is_in(periods)
+    )
+    wheres = [every(base, w) for w in _accounts_where(periods, wanted)]
+    return _mirror(step, world, wheres, read, number, wanted)
 
 
 def read_again(
@@ -221,7 +223,11 @@ def read_again(
         for (period,), rows in held.sort("period").group_by(["period"], maintain_order=True)
         for where in _accounts_where([int(str(period))], rows)
     ]
-    return _mirror(step, world, wheres, place, number)
+    return _mirror(step, world, wheres, place, number, held)
+
+
+def _no_buckets() -> pl.DataFrame:
+    return empty({name: BUCKETS[name] for name in _KEY})
 
 
 def _partition_where(place: dict[str, Any]) -> Where | None:
@@ -247,13 +253,14 @@ def _shares(world: World[LoadActuals], periods: list[int]) -> list[list[int]]:
 
 def _mirror(
     step: Step, world: World[LoadActuals], wheres: list[Where | None], place: dict[str, Any],
-    number: int,
+    number: int, wanted: pl.DataFrame,
 ) -> Result:  # fmt: skip
     """Read the lines of `wheres` into files of the mirror, by as many readers as are allowed.
 
     Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
     under a read number of its own, so that no line of the broken read is ever current. `number` is
-    that of the read in its run. Memory: UNIT_ROWS lines and a page per reader.
+    that of the read in its run. A bucket of `wanted` that has no line any more folds to zero.
+    Memory: UNIT_ROWS lines and a page per reader.
     """
     days = scope_for(world).days()
     first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
@@ -285,8 +292,11 @@ def _mirror(
 
     read = _by_readers(world, one, wheres)
     folded = fold.join_folds(part for part, _ in read)
+    emptied = wanted.select(_KEY).join(folded, on=_KEY, how="anti")
+    folded = pl.concat([folded, fold.no_lines(emptied, first)])
     step.keep("folds", folded, **key)
-    return {"lines": sum(rows for _, rows in read), "buckets": folded.height}
+    what = f"{place['company']} {place['ledger']} {place['year']}"
+    return {"what": what, "lines": sum(rows for _, rows in read), "buckets": folded.height}
 
 
 def _by_readers(

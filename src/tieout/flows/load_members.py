@@ -8,11 +8,21 @@ import polars as pl
 
 from tieout.core import members as core
 from tieout.core.findings import Finding, Severity
+from tieout.flows.gone_members import (
+    DIMENSION,
+    GONE,
+    gone_findings,
+    inactive_rows,
+    keep_listed,
+    no_longer_here,
+    still_listed,
+)
 from tieout.flows.loading import load
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.jde import tables, wire
 from tieout.jde.query import Where, every, one_of
 from tieout.settings import LoadMembers
+from tieout.store.rejects import Reject
 from tieout.store.steps import Step
 
 MASTERS = {
@@ -21,6 +31,9 @@ MASTERS = {
     "companies": tables.COMPANIES,
 }
 OK, REJECTED = 0, 5
+SENT_WHOLE = ("full", "replay")  # asked for with these, every member goes again
+FOUND_BEFORE_THE_LOAD = ("code-too-long", GONE)  # no row that was sent is concerned
+PROVED_UNDER = "proved_under"  # the position that keeps the configuration of the last proof
 
 
 def load_members(run: Run, world: World[LoadMembers]) -> Result:
@@ -28,11 +41,20 @@ def load_members(run: Run, world: World[LoadMembers]) -> Result:
     step = Steps(run, world)
     read = step(f"read the {world.flow.members.replace('_', ' ')}", read_members)
     compared = step("compare with the last load", compare_with_last, run.id)
-    if not compared["to_send"] and not world.asked:
+    if world.asked.get("preview"):
+        return step("preview", previewed, read, compared)
+    busy = compared["to_send"] or compared["not_here"] or read["rejects"]
+    if not busy and not _whole(world):
         return step("nothing new", nothing_new, read)
-    load(run, world, step, rows_to_send)
+    if compared["to_send"]:
+        load(run, world, step, rows_to_send)
     step("read back", read_back, run.id)
     return step("close the run", close_the_run, run.id, read)
+
+
+def _whole(world: World[LoadMembers]) -> bool:
+    """Whether every member goes again, whatever was proved."""
+    return any(world.asked.get(word) for word in SENT_WHOLE)
 
 
 def read_members(step: Step, world: World[LoadMembers]) -> Result:
@@ -53,8 +75,20 @@ def read_members(step: Step, world: World[LoadMembers]) -> Result:
     fit, bad = core.check_codes(single)
     ordered = core.parents_first(fit, _parent(world.flow))
     step.keep("members", ordered)
-    step.reject(findings + bad)
-    return {"rows": rows.height, "members": ordered.height}
+    return {
+        "rows": rows.height, "members": ordered.height,
+        "rejects": _report(step, world, findings + bad),
+    }  # fmt: skip
+
+
+def _report(step: Step, world: World[LoadMembers], findings: list[Finding]) -> int:
+    """Write findings down, those of a preview only in its own record; how many are rejects."""
+    if not world.asked.get("preview"):
+        step.reject(findings)
+    elif findings:
+        told = [{"rule": f.rule, "subject": f.subject, "what": f.what} for f in findings]
+        step.keep("would_find", pl.DataFrame(told))
+    return sum(f.severity is Severity.REJECT for f in findings)
 
 
 def _parent(flow: LoadMembers) -> str | None:
@@ -63,16 +97,28 @@ def _parent(flow: LoadMembers) -> str | None:
 
 
 def compare_with_last(step: Step, world: World[LoadMembers], run: str) -> Result:
-    """Which members are not as Anaplan was last proved to hold them; keeps `to_send`."""
+    """Which members are not as Anaplan was last proved to hold them; keeps `to_send` and `gone`.
+
+    What was proved under another configuration counts no more: the model may be another one.
+    Members that JD Edwards has no longer are sent as inactive where the flow has such a column.
+    """
     members = world.of_this_run(run, "members")
     proved = world.frame("proved", members.schema)
     same = set(proved.columns) == set(members.columns)
-    if same and not world.asked:
+    under = world.store.position(world.flow_name, PROVED_UNDER)
+    changed = members
+    if same and under == world.configured and not _whole(world):
         changed = members.join(proved, on=members.columns, how="anti", nulls_equal=True)
-    else:
-        changed = members
-    step.keep("to_send", changed)
-    return {"to_send": changed.height}
+    not_here = no_longer_here(world, members)
+    gone = still_listed(world, not_here)
+    inactive = inactive_rows(gone, members)
+    step.keep("gone", gone)
+    step.keep("to_send", pl.concat([changed, inactive]))
+    rejects = _report(step, world, gone_findings(world, gone))
+    return {
+        "to_send": changed.height + inactive.height, "not_here": not_here.height,
+        "gone": gone.height, "rejects": rejects,
+    }  # fmt: skip
 
 
 def rows_to_send(world: World[LoadMembers], run: str) -> pl.DataFrame:
@@ -82,6 +128,23 @@ def rows_to_send(world: World[LoadMembers], run: str) -> pl.DataFrame:
         return rows
     words = pl.when(pl.col("active")).then(pl.lit("TRUE")).otherwise(pl.lit("FALSE"))
     return rows.with_columns(active=words)
+
+
+def previewed(
+    step: Step, world: World[LoadMembers], read: dict[str, Any], compared: dict[str, Any]
+) -> Result:
+    """A preview reads and compares, and says what would be sent; Anaplan is not asked."""
+    rejects = read["rejects"] + compared["rejects"]
+    unfit = f" {rejects} need attention first." if rejects else ""
+    return {
+        "outcome": "complete", "exit_code": OK,
+        "figures": {
+            "rows_read": read["rows"], "rows_sent": 0, "rows_to_send": compared["to_send"],
+            "gone": compared["gone"], "would_reject": rejects,
+        },
+        "sentence": f"{compared['to_send']} of {read['members']} members of {world.flow_name} "
+        f"would be sent; nothing was sent.{unfit}",
+    }  # fmt: skip
 
 
 def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
@@ -99,7 +162,7 @@ def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
             "member-missing", Severity.REJECT, f"member {code}",
             f"The list {found.name} has no member with the code {code!r} after the import.",
             "Read Anaplan's words for this row, correct the cause, and replay.",
-            dimension=world.flow.members, member=code, cells=1,
+            dimension=DIMENSION[world.flow.members], member=code, cells=1,
         )
         for code in members.join(shown, on="code", how="anti")["code"].to_list()
     ]  # fmt: skip
@@ -139,7 +202,7 @@ def _otherwise_named(
             f"Anaplan shows {row['code']} under {row['parent'] or 'no parent'}, not under "
             f"{row[parent]}.",
             "Add the parent in Anaplan or correct the category code, and replay.",
-            dimension=world.flow.members, member=row["code"], cells=1,
+            dimension=DIMENSION[world.flow.members], member=row["code"], cells=1,
         )
         for row in moved.iter_rows(named=True)
     ]  # fmt: skip
@@ -147,26 +210,50 @@ def _otherwise_named(
 
 
 def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
-    """Keep what is proved, and say what this run was."""
+    """Keep what is proved, settle what earlier runs left open, and say what this run was."""
     members = world.of_this_run(run, "members")
     there = world.of_this_run(run, "in_list").select("code").unique()
     found = world.store.rejects(run=run)
-    rejected = [r for r in found if r.finding.severity == Severity.REJECT]
-    refused = [r.finding.member for r in rejected if r.finding.member]
-    proved = members.join(there, on="code", how="semi").filter(~pl.col("code").is_in(refused))
-    step.keep("proved", proved if not rejected else proved.clear(), replace=True)
+    rejected = [r.finding for r in found if r.finding.severity is Severity.REJECT]
+    listed = members.join(there, on="code", how="semi")
+    step.keep("proved", _proved(listed, rejected), replace=True)
+    before = world.store.position(world.flow_name, PROVED_UNDER)
+    step.move_position(PROVED_UNDER, before, world.configured)
+    keep_listed(step, world, listed, world.of_this_run(run, "gone"), rejected)
+    _settle_earlier(step, world, run, found)
     sent = world.of_this_run(run, "to_send").height
     figures = {"rows_read": read["rows"], "rows_sent": sent, "rejects": len(rejected)}
     if rejected:
+        causes = ", ".join(sorted({f.rule for f in rejected}))
         return {
             "outcome": "needs_attention", "exit_code": REJECTED, "figures": figures,
-            "sentence": f"{world.flow_name} need attention: {len(rejected)} findings among "
-            f"{sent} members sent.",
+            "sentence": f"{world.flow_name} need attention: {len(rejected)} "
+            f"{'finding' if len(rejected) == 1 else 'findings'} ({causes}); {sent} members sent.",
         }  # fmt: skip
     return {
         "outcome": "complete", "exit_code": OK, "figures": figures,
         "sentence": f"{world.flow_name} are in and proved: {members.height} members, {sent} sent.",
     }  # fmt: skip
+
+
+def _proved(listed: pl.DataFrame, rejected: list[Finding]) -> pl.DataFrame:
+    """The members Anaplan holds as they were sent; none when a reject names no member."""
+    of_the_load = [f for f in rejected if f.rule not in FOUND_BEFORE_THE_LOAD]
+    if any(not f.member for f in of_the_load):
+        return listed.clear()
+    return listed.filter(~pl.col("code").is_in([f.member for f in of_the_load]))
+
+
+def _settle_earlier(step: Step, world: World[LoadMembers], run: str, found: list[Reject]) -> None:
+    """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
+    now = {_same(r.finding) for r in found}
+    earlier = [r for r in world.store.rejects(flow=world.flow_name, state="open") if r.run != run]
+    for state, there in (("fixed", False), ("sent again", True)):
+        step.settle([r.id for r in earlier if (_same(r.finding) in now) is there], state)
+
+
+def _same(finding: Finding) -> tuple[str, str, str]:
+    return (finding.rule, finding.subject, finding.company)
 
 
 def nothing_new(step: Step, world: World[LoadMembers], read: dict[str, Any]) -> Result:

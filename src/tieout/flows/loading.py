@@ -10,11 +10,12 @@ import msgspec
 import polars as pl
 
 from tieout.anaplan import wire
-from tieout.anaplan.outcome import RUNNING_STATES, TaskResult
+from tieout.anaplan.client import Action
+from tieout.anaplan.outcome import TaskResult
 from tieout.core.findings import Finding, Severity
 from tieout.flows.world import F, Result, Run, Steps, World
 from tieout.store.steps import Step
-from tieout.store.tasks import Chunk
+from tieout.store.tasks import STARTED, Chunk, TaskKey
 
 ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
 FIRST_DATA_LINE = 2  # Anaplan counts the header as line 1 of the file
@@ -30,8 +31,7 @@ def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
     action = step("check the import", check_import)
     written = step("write the file", write_file, run.id, action, rows)
     step("upload the file", upload_file, run.id, action)
-    known = step("note the tasks", note_tasks, action)
-    task = step("start the import", start_import, run.id, action, known["tasks"])
+    task = step("start the import", start_import, run.id, action)
     result = step("wait for the import", wait_for_import, run.id, action, task["task"])
     kept = step("keep the dump", keep_dump, run.id, action, task["task"], result, written["rows"])
     return {"rows": written["rows"], "task": task["task"], **kept}
@@ -43,6 +43,7 @@ def check_import(step: Step, world: World[F]) -> Result:
     layout = world.anaplan.layout(action, list(world.flow.columns))
     return {
         "kind": action.kind, "id": action.id, "name": action.name, "file": action.file_id,
+        "import": action.import_id, "import_name": action.import_name,
         "headers": list(layout.headers), "separator": layout.separator,
     }  # fmt: skip
 
@@ -66,7 +67,12 @@ def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], ro
 
 
 def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
-    """Upload the kept chunks; a repeated step goes on behind the last receipt."""
+    """Upload the kept chunks; a repeated step goes on behind the last receipt.
+
+    A task of the import that is not over, such as that of a run that gave up waiting, is let end
+    first, or it would read the file while it is replaced.
+    """
+    world.anaplan.let_end(_action(action))
     file_id = action["file"]
     manifests = world.store.kept(run, kind="file")
     have = {number: chunk.sha256 for number, chunk in world.store.chunks(run, file_id).items()}
@@ -82,26 +88,31 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
     return {"chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded)}
 
 
-def note_tasks(step: Step, world: World[F], action: dict[str, Any]) -> Result:
-    """The tasks the import has before ours is started; an unknown one afterwards is ours.
+def start_import(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
+    """Start the import, or adopt the task of an earlier try of this step that died; never both.
 
-    One that is not over, such as that of a run that gave up waiting, is let end first: a model has
-    one task at a time. Uncertain when it does not end within the connection's `task_timeout`.
+    The tasks that are there before the start are written down first: only where that was done by
+    an earlier try can a task that is new since then be ours.
     """
-    tasks = world.anaplan.tasks(action["kind"], action["id"])
-    for task in tasks:
-        if task.state in RUNNING_STATES:
-            world.anaplan.wait(action["kind"], action["id"], task.task_id, name=action["name"])
-    return {"tasks": sorted(task.task_id for task in tasks)}
-
-
-def start_import(
-    step: Step, world: World[F], run: str, action: dict[str, Any], known: list[str]
-) -> Result:
-    """Start the import, or adopt the task that a lost answer left behind; never both."""
-    task = world.anaplan.start(action["kind"], action["id"], known)
+    key = TaskKey(run, step.name, action["kind"], action["id"])
+    noted = world.store.task(key)
+    again = noted is not None
+    if noted is None:
+        there = world.anaplan.task_ids(action["kind"], action["id"])
+        noted = world.store.intend_task(key, sorted(there))
+    task = noted.task_id
+    if task is None:
+        task = world.anaplan.start(action["kind"], action["id"], noted.known, again=again)
+        world.store.note_task(key, task, STARTED)
     step.tell("started import", f"{action['name']} ({action['id']})", task=task)
     return {"task": task}
+
+
+def _action(told: dict[str, Any]) -> Action:
+    """What "check the import" found."""
+    return Action(
+        told["kind"], told["id"], told["name"], told["import"], told["import_name"], told["file"]
+    )
 
 
 def wait_for_import(

@@ -18,8 +18,7 @@ from tieout.core.frames import (
     Schema,
     empty,
 )
-from tieout.flows.balances import within
-from tieout.flows.lines import ACCOUNTS_PER_QUERY_MAX
+from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, within
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables

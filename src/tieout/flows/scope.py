@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 
 import polars as pl
 
+from tieout.core.frames import Schema, empty
 from tieout.core.periods import Period
 from tieout.core.scope import Reference, Scope, ScopeRule, scope_of
 from tieout.errors import Misconfigured
@@ -20,31 +22,47 @@ COMPANY_COLUMNS = (
     "company", "name", "fiscal_year_start", "current_period", "normal_periods", "date_pattern",
     "currency",
 )  # fmt: skip
-REFERENCE_KINDS = ("companies", "patterns", "currencies", "ledgers")
+READ_WITH_COMPANIES = ("patterns", "currencies", "ledgers")
+PERIOD_TABLE: Schema = {
+    "pattern": pl.String, "year": pl.Int64, "period": pl.Int64, "member": pl.String,
+}  # fmt: skip
 PERIODS_FROM_CALENDAR = "F0008"
 
 
 def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
-    """F0010 every time; F0008, F0013 and F0025 when F0010 moved or everything is read anew."""
+    """F0010 every time; F0008, F0013 and F0025 when F0010 moved or everything is read anew.
+
+    Returns a digest of all of them and of the table of periods; the position keeps that of the last
+    run that came to its end, so that a company's new period is not forgotten when a run fails.
+    """
     where = one_of("company", list(world.flow.companies))
     pages = list(world.jde.read(tables.COMPANIES, where, columns=COMPANY_COLUMNS))
     schema = {name: tables.COMPANIES.schema[name] for name in COMPANY_COLUMNS}
-    companies = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    frames = {"companies": pl.concat(pages) if pages else pl.DataFrame(schema=schema)}
+    companies = frames["companies"]
     kept = world.frame("companies", tables.COMPANIES.schema)
+    frames["period_table"] = _period_table(world)
+    step.keep("period_table", frames["period_table"], replace=True)
     if not full and kept.height and companies.equals(kept.select(COMPANY_COLUMNS)):
-        return {"moved": False}
+        frames |= {kind: world.frame(kind, {}) for kind in READ_WITH_COMPANIES}
+        return {"reference": _digest(frames)}
     patterns = sorted(set(companies["date_pattern"].to_list())) or ["R"]
-    step.keep("companies", companies, replace=True)
-    reads = (
-        ("patterns", tables.DATE_PATTERNS, one_of("date_pattern", patterns)),
-        ("currencies", tables.CURRENCIES, None),
-        ("ledgers", tables.LEDGERS, None),
-    )
-    for kind, table, rows in reads:
+    reads = {
+        "patterns": (tables.DATE_PATTERNS, one_of("date_pattern", patterns)),
+        "currencies": (tables.CURRENCIES, None),
+        "ledgers": (tables.LEDGERS, None),
+    }
+    for kind, (table, rows) in reads.items():
         pages = list(world.jde.read(table, rows))
-        frame = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
-        step.keep(kind, frame, replace=True)
-    return {"moved": True, "companies": companies.height}
+        frames[kind] = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
+        step.keep(kind, frames[kind], replace=True)
+    step.keep("companies", companies, replace=True)
+    return {"reference": _digest(frames)}
+
+
+def _digest(frames: dict[str, pl.DataFrame]) -> str:
+    told = "".join(kind + frame.write_csv() for kind, frame in sorted(frames.items()))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def scope_for(world: World[LoadActuals]) -> Scope:
@@ -71,23 +89,28 @@ def scope_for(world: World[LoadActuals]) -> Scope:
 
 
 def _member_table(world: World[LoadActuals]) -> dict[tuple[str, int, int], str] | None:
-    """`periods` as a CSV of pattern, year, period, member; None when F0008 decides."""
+    """The table of periods as this run kept it; None when F0008 decides."""
     if world.flow.periods == PERIODS_FROM_CALENDAR:
         return None
+    kept = world.frame("period_table", PERIOD_TABLE)
+    return {(p, y, n): member for p, y, n, member in kept.iter_rows()}
+
+
+def _period_table(world: World[LoadActuals]) -> pl.DataFrame:
+    """`periods` as a CSV of pattern, year, period, member; no rows when F0008 decides."""
+    if world.flow.periods == PERIODS_FROM_CALENDAR:
+        return empty(PERIOD_TABLE)
     path = Path(world.store.home) / world.flow.periods
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return {
-                (row["pattern"], int(row["year"]), int(row["period"])): row["member"]
+            rows = [
+                (row["pattern"], int(row["year"]), int(row["period"]), row["member"])
                 for row in csv.DictReader(file)
-            }
+            ]
+        return pl.DataFrame(rows, schema=dict(PERIOD_TABLE), orient="row")
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise Misconfigured(
             f"The table of periods {path} cannot be read: {error}.",
+            untouched="Nothing was read or sent.",
             do="Give it the columns pattern, year, period and member.",
         ) from error
-
-
-def list_years(step: Step, world: World[LoadActuals]) -> Result:
-    """The fiscal years in scope."""
-    return {"years": scope_for(world).years()}

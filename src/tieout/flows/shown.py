@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from tieout.core import cells as core
@@ -11,10 +9,11 @@ from tieout.core import proof
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
 from tieout.core.scope import Scope
-from tieout.flows.cells import members_in_anaplan
+from tieout.flows.balances import within
+from tieout.flows.cells import ALL_COMPANIES, members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
 from tieout.flows.scope import scope_for
-from tieout.flows.world import Result, World
+from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
 from tieout.jde.query import equal, every, not_equal, one_of
 from tieout.settings import LoadActuals
@@ -23,15 +22,20 @@ from tieout.store.steps import Step
 BATCHES_PER_QUERY_MAX = 200  # groups in one answer: far below any fetch limit
 
 
-def check_what_is_shown(
-    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]
-) -> Result:
+# Findings that say that the books we see are not whole.
+DOUBTS = {
+    "not-zero", "company-without-rows", "no-longer-shown", "unknown-account", "batch-without-lines",
+}  # fmt: skip
+
+
+def check_what_is_shown(step: Step, world: World[LoadActuals], run: str) -> Result:
     """Every company has rows and nets to zero, every posted batch has lines, nothing is held.
 
     Unposted lines and folded periods are noted: they are no difference, and never loaded silently.
+    Returns the companies of which not all is shown.
     """
     scope = scope_for(world)
-    buckets = world.frame("buckets", BUCKETS)
+    buckets = within(world.frame("buckets", BUCKETS), scope)
     cells = world.frame("cells", CELLS)
     findings = [
         *scope.findings,
@@ -43,8 +47,9 @@ def check_what_is_shown(
         *_unposted(world, scope),
         *_folded_periods(buckets, scope),
     ]
-    step.reject(findings)
-    return {"findings": len(findings)}
+    tell(step, world, findings)
+    doubted = {f.company or ALL_COMPANIES for f in findings if f.rule in DOUBTS}
+    return {"findings": len(findings), "doubted": sorted(doubted)}
 
 
 def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:

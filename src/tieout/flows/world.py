@@ -10,6 +10,7 @@ import polars as pl
 
 from tieout.anaplan.client import Anaplan
 from tieout.clock import Clock
+from tieout.core.findings import Finding
 from tieout.core.frames import Schema, empty
 from tieout.http import Call
 from tieout.jde.client import Jde
@@ -97,3 +98,9 @@ class Steps(Generic[F]):
     def _listened(self, step: Step, function: Callable[..., Result], *args: object) -> Result:
         self._world.evidence.step = step
         return function(step, self._world, *args)
+
+
+def tell(step: Step, world: World[Any], findings: list[Finding]) -> None:
+    """Write findings down with the run; a preview only counts them, since nothing was to happen."""
+    if not world.asked.get("preview"):
+        step.reject(findings)

@@ -1,0 +1,154 @@
+"""The end of a run: what was proved is kept, what is open waits, and the position moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tieout.core import tie_out
+from tieout.core.findings import Severity
+from tieout.core.frames import CELL_KEY
+from tieout.flows.cells import EMPTIED, PROVED
+from tieout.flows.changes import SEEN
+from tieout.flows.read_back import WAITING
+from tieout.flows.scope import scope_for
+from tieout.flows.world import Result, World
+from tieout.settings import LoadActuals
+from tieout.store.positions import OpenCell
+from tieout.store.rejects import Reject
+from tieout.store.steps import Step
+
+_KEY = list(CELL_KEY)
+OK, REJECTED, DIFFERS = 0, 5, 6
+ONLY_WHEN_SENT = "import-"  # rules that a run which sent nothing has not judged
+
+
+def close_the_run(
+    step: Step,
+    world: World[LoadActuals],
+    run: str,
+    changes: dict[str, Any],
+    figures: dict[str, Any],
+) -> Result:
+    """Move the position, leave open cells for the next run, and say what this run was.
+
+    All that this run did not prove stands open, so the position may move; but a run that is not
+    Complete lets no quiet one follow.
+    """
+    _keep_what_was_seen(step, world, run)
+    compared = world.frame("compared", {})
+    step.keep("proved", _proved(world, compared), replace=True)
+    open_cells = _open_cells(world, run, compared)
+    step.replace_open_cells(open_cells)
+    _settle_earlier(step, world, run, sent="rows_sent" in figures)
+    findings = [r.finding for r in world.store.rejects(run=run)]
+    exit_code = OK
+    if any(f.severity is Severity.REJECT for f in findings):
+        exit_code = REJECTED
+    elif open_cells or any(f.severity is Severity.DIFFERENCE for f in findings):
+        exit_code = DIFFERS
+    step.move_position(SEEN, changes["before"], changes["seen"] | {"proved": exit_code == OK})
+    rejects = sum(f.cells for f in findings if f.severity is Severity.REJECT)
+    told = {"open_cells": len(open_cells), "rejects": rejects, "findings": len(findings)}
+    causes = sorted({f.rule for f in findings if f.severity is not Severity.NOTE})
+    return {
+        "outcome": "complete" if exit_code == OK else "needs_attention", "exit_code": exit_code,
+        "sentence": _sentence(world, exit_code, compared, told | {"causes": causes}),
+        "figures": figures | told,
+    }  # fmt: skip
+
+
+def _proved(world: World[LoadActuals], compared: pl.DataFrame) -> pl.DataFrame:
+    """What Anaplan shows of the compared cells, and what was proved of others outside the scope."""
+    now = compared.filter((pl.col("shown") != 0) | pl.col("in_ledger")).rename(
+        {"in_ledger": "ours"}
+    )
+    own = ["ledger_company", "fiscal_year", "period"]
+    before = world.frame("proved", PROVED)
+    outside = before.join(compared.select(own).unique(), on=own, how="anti")
+    outside = outside.join(compared.select(_KEY), on=_KEY, how="anti")
+    return pl.concat([now.select(PROVED.keys()), outside.select(PROVED.keys())])
+
+
+def _settle_earlier(step: Step, world: World[LoadActuals], run: str, *, sent: bool) -> None:
+    """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
+    earlier = [
+        r
+        for r in world.store.rejects(flow=world.flow_name, state="open")
+        if r.run != run and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
+    ]
+    now = {_same(r) for r in world.store.rejects(run=run)}
+    for state, there in (("fixed", False), ("sent again", True)):
+        step.settle([r.id for r in earlier if (_same(r) in now) is there], state)
+
+
+def _same(reject: Reject) -> tuple[str, str, str]:
+    return (reject.finding.rule, reject.finding.subject, reject.finding.company)
+
+
+def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None:
+    """What this run saw of balances and batches is the next run's "before"."""
+    for kind in ("by_object", "by_unit"):
+        seen = world.of_this_run(run, f"seen_{kind}")
+        kept = world.frame(kind, seen.schema)
+        years = seen["fiscal_year"].unique().to_list()
+        older = kept.filter(~pl.col("fiscal_year").is_in(years)) if kept.height else seen.clear()
+        step.keep(kind, pl.concat([older.select(seen.columns), seen]), replace=True)
+    batches = world.of_this_run(run, "seen_batches")
+    known = world.frame("batches", batches.schema)
+    key = ["batch_type", "batch_number"]
+    step.keep(
+        "batches", pl.concat([known.join(batches, on=key, how="anti"), batches]), replace=True
+    )
+
+
+def _open_cells(world: World[LoadActuals], run: str, compared: pl.DataFrame) -> list[OpenCell]:
+    """Cells that are not proved: held, waiting, or shown differently by Anaplan."""
+    waiting = world.of_this_run(run, "waiting", WAITING)
+    sent = world.of_this_run(run, "to_send", dict.fromkeys(_KEY, pl.String))
+    reasons = waiting.select(*_KEY, waits="held")
+    odd = (
+        compared.join(reasons, on=_KEY, how="left")
+        .join(sent.select(*_KEY, sent=pl.lit(True)), on=_KEY, how="left")
+        .filter(tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != ""))
+    )
+    reason = (
+        pl.when(pl.col("waits").is_not_null()).then(pl.col("waits"))
+        .when(pl.col("held") != "").then(pl.col("held"))
+        .when(pl.col("sent").is_null() & (pl.col("shown") == 0)).then(pl.lit(EMPTIED))
+        .otherwise(pl.lit("Anaplan shows another amount"))
+    )  # fmt: skip
+    rows = odd.select(*_KEY, "fiscal_year", "period", reason=reason, amount="value")
+    return [OpenCell(**row) for row in rows.iter_rows(named=True)]
+
+
+def _sentence(
+    world: World[LoadActuals], exit_code: int, compared: pl.DataFrame, told: dict[str, Any]
+) -> str:
+    scope = scope_for(world)
+    last = max((m.period for c in scope.companies for m in c.members if m.member), default=None)
+    through = f" through {last}" if last else ""
+    name = world.flow_name.replace("_", " ").capitalize()
+    if exit_code == OK:
+        return (
+            f"{name} are in{through} and proved: {compared.height} cells, F0911 = F0902 = Anaplan."
+        )
+    apart = (
+        compared.group_by("ledger_company")
+        .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
+        .filter(pl.col("gap") != 0)
+        .sort("ledger_company")
+    )
+    gaps = [
+        f"{row['gap']:,.{decimals}f} {scope.currency_of(row['ledger_company'])} "
+        f"in {row['ledger_company']}"
+        for row in apart.iter_rows(named=True)
+        for decimals in [scope.decimals.get(scope.currency_of(row["ledger_company"]), 2)]
+    ]
+    away = f" Anaplan is away from the ledger by {'; '.join(gaps)}." if gaps else ""
+    rejected = f"{told['rejects']} cells rejected, " if told["rejects"] else ""
+    why = f" ({', '.join(told['causes'])})" if told["causes"] else ""
+    return (
+        f"{name}{through} need attention{why}: {rejected}{told['open_cells']} cells are open.{away}"
+    )
