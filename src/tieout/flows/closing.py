@@ -127,7 +127,7 @@ def _sentence(
     world: World[LoadActuals], exit_code: int, compared: pl.DataFrame, told: dict[str, Any]
 ) -> str:
     scope = scope_for(world)
-    last = max((m.period for c in scope.companies for m in c.members if m.member), default=None)
+    last = max((m.shown for c in scope.companies for m in c.members if m.member), default=None)
     through = f" through {last}" if last else ""
     name = world.flow_name.replace("_", " ").capitalize()
     if exit_code == OK:
