@@ -78,10 +78,18 @@ def test_a_repeated_upload_sends_only_what_has_no_receipt(
     assert planning.client.wait(ready.kind, ready.id, task).counts.total == FRAME.height
 
 
-def test_receipts_of_other_bytes_start_the_upload_anew(planning: Planning, ready: Action) -> None:
-    stale = {0: "0" * 64, 1: "1" * 64}
-    done = planning.client.upload(ready.file_id, chunks, receipt=lambda n, d: None, have=stale)
-    assert done.sent == len(chunks())
+def test_a_chunk_whose_receipt_is_of_other_bytes_is_sent_again(
+    planning: Planning, ready: Action
+) -> None:
+    receipts: dict[int, str] = {}
+    planning.fault("status", method="PUT", path="/chunks/3$", status=503, times=4)
+    with pytest.raises(Unavailable):
+        planning.client.upload(ready.file_id, chunks, receipt=receipts.__setitem__)
+    have = receipts | {1: "1" * 64}
+    done = planning.client.upload(ready.file_id, chunks, receipt=lambda n, d: None, have=have)
+    assert done.sent == len(chunks()) - len(receipts) + 1
+    task = planning.client.start(ready.kind, ready.id, [])
+    assert planning.client.wait(ready.kind, ready.id, task).counts.total == FRAME.height
 
 
 def test_a_401_in_mid_upload_is_renewed_and_the_same_chunk_sent(
@@ -243,3 +251,29 @@ def test_small_answers_of_a_small_system_are_enough_for_an_upload(served: Any) -
     planning.client.upload("113000000001", chunks, receipt=lambda n, d: None)
     assert [small.stored[n] for n in range(len(chunks()))] == chunks()
     assert small.calls[-1] == ("POST", "complete")
+
+
+@pytest.mark.parametrize("form", ["0,1,10,2", "reversed"])
+def test_a_file_is_read_in_the_order_of_its_numbers_whatever_the_list_says(
+    planning: Planning, form: str
+) -> None:
+    planning.fill_lists()
+    action = planning.client.action("Load GL Actuals")
+    frame = actuals(*[("00001", "5005", "30", f"{m} 24", "1") for m in ("Jan", "Feb")] * 8)
+    parts = list(wire.chunks([frame], ACTUALS, chunk_bytes=40))
+    assert len(parts) > 10
+    planning.client.upload(action.file_id, lambda: parts, receipt=lambda n, d: None)
+    planning.system.control("switch", {"name": "chunk_order", "value": form})
+    got = b"".join(planning.client.download(action.file_id))
+    assert got == wire.import_csv(frame, ACTUALS)
+
+
+def test_a_file_with_a_chunk_missing_from_its_list_is_refused(
+    planning: Planning, ready: Action
+) -> None:
+    planning.client.upload(ready.file_id, chunks, receipt=lambda n, d: None)
+    planning.fault(
+        "replace", method="GET", path="/chunks$", find=r'\{"id":\s*"1"[^}]*\},?', body=""
+    )
+    with pytest.raises(Refused, match="not those from 0"):
+        list(planning.client.download(ready.file_id))

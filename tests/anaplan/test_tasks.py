@@ -67,44 +67,95 @@ def test_a_start_whose_answer_is_lost_is_adopted_and_not_started_again(
     assert tasks_started(planning, ready) == before + 1
 
 
-def test_a_start_that_never_arrived_is_made_once_more_after_several_looks(
+def posts(planning: Planning, action: Action) -> int:
+    """How many starts of this action were sent, whether or not they arrived."""
+    path = f"{action.id}/tasks"
+    return sum(c.method == "POST" and c.path.endswith(path) for c in planning.calls)
+
+
+def test_a_start_that_is_lost_and_not_seen_is_uncertain_and_not_sent_again(
     planning: Planning, ready: Action
 ) -> None:
-    planning.fault("cut_before", method="POST", path="/tasks$")
+    """It is looked for at least as long as a request may be held open, and the quiet period."""
+    planning.fault("cut_before", method="POST", path="/tasks$", times=99)
     before = tasks_started(planning, ready)
     planning.clock.slept.clear()
-    assert run(planning, ready).outcome == "ok"
-    assert tasks_started(planning, ready) == before + 1
-    assert planning.clock.slept.count(15.0) == 4
-
-
-def test_a_start_lost_twice_is_uncertain_and_not_tried_a_third_time(
-    planning: Planning, ready: Action
-) -> None:
-    planning.fault("cut_before", method="POST", path="/tasks$", times=99)
     with pytest.raises(Uncertain, match="lost the start"):
         run(planning, ready)
-    starts = [
-        c for c in planning.calls if c.method == "POST" and c.path.endswith(f"{ready.id}/tasks")
-    ]
-    assert len(starts) == 2
+    assert posts(planning, ready) == 1
+    assert sum(planning.clock.slept) >= 20 + 60
+    assert tasks_started(planning, ready) == before
 
 
-def test_a_start_carried_out_late_is_found_while_looking(planning: Planning, ready: Action) -> None:
-    client = planning.connect(clock=SystemClock(), poll_seconds=0.1, quiet_seconds=4)
-    planning.fault("late", method="POST", path="/tasks$", seconds=0.5)
+def test_a_start_carried_out_after_the_look_is_over_is_never_a_second_one(
+    planning: Planning, ready: Action
+) -> None:
+    """Anaplan holds the request open while the model is busy, longer than we wait and look."""
+    client = planning.connect(
+        clock=SystemClock(), timeout_seconds=0.3, poll_seconds=0.1, quiet_seconds=0.2
+    )
+    before = tasks_started(planning, ready)
+    planning.fault("late", method="POST", path="/tasks$", seconds=1.5)
+    with pytest.raises(Uncertain, match="may still be carried out"):
+        client.start(ready.kind, ready.id, client.task_ids(ready.kind, ready.id))
+    ended = planning.until(lambda: tasks_started(planning, ready) > before)
+    assert ended
+    assert posts(planning, ready) == 1
+    planning.client.let_end(ready)
+    assert tasks_started(planning, ready) == before + 1
+
+
+def test_a_start_carried_out_after_the_time_out_is_found_while_looking(
+    planning: Planning, ready: Action
+) -> None:
+    """The request timed out and the quiet period alone is over when the task appears."""
+    client = planning.connect(
+        clock=SystemClock(), timeout_seconds=1.5, poll_seconds=0.1, quiet_seconds=0.4
+    )
+    planning.fault("late", method="POST", path="/tasks$", seconds=2.4)
     known = client.task_ids(ready.kind, ready.id)
     task = client.start(ready.kind, ready.id, known)
     assert client.wait(ready.kind, ready.id, task).outcome == "ok"
     assert tasks_started(planning, ready) == len(known) + 1
 
 
+def test_the_task_of_another_person_is_not_taken_for_ours(
+    planning: Planning, ready: Action
+) -> None:
+    """It appeared after we looked at the list and before we asked for ours."""
+    known = planning.client.task_ids(ready.kind, ready.id)
+    theirs = planning.client.start(ready.kind, ready.id, known)
+    ours = planning.connect().start(ready.kind, ready.id, known)
+    assert ours != theirs
+    assert tasks_started(planning, ready) == len(known) + 2
+
+
 def test_a_task_started_before_a_crash_is_adopted(planning: Planning, ready: Action) -> None:
     known = planning.client.task_ids(ready.kind, ready.id)
     first = planning.client.start(ready.kind, ready.id, known)
-    again = planning.connect().start(ready.kind, ready.id, known)
+    again = planning.connect().start(ready.kind, ready.id, known, again=True)
     assert again == first
     assert tasks_started(planning, ready) == len(known) + 1
+
+
+def test_after_a_crash_without_a_task_it_is_started_when_the_quiet_period_is_over(
+    planning: Planning, ready: Action
+) -> None:
+    known = planning.client.task_ids(ready.kind, ready.id)
+    planning.clock.slept.clear()
+    task = planning.client.start(ready.kind, ready.id, known, again=True)
+    assert sum(planning.clock.slept) >= 60
+    assert planning.client.wait(ready.kind, ready.id, task).outcome == "ok"
+    assert posts(planning, ready) == 1
+
+
+def test_tasks_that_are_not_over_are_let_end(planning: Planning, ready: Action) -> None:
+    """Those of the process that runs the import, and those of the import itself."""
+    process = planning.client.action("Load Actuals Process")
+    assert planning.client.let_end(process) == ()
+    for kind, id_ in (("processes", process.id), ("imports", process.import_id)):
+        task = planning.client.start(kind, id_, planning.client.task_ids(kind, id_))
+        assert [ended.task_id for ended in planning.client.let_end(process)] == [task]
 
 
 def test_an_answer_without_a_task_id_counts_as_lost(planning: Planning, ready: Action) -> None:

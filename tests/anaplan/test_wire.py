@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import tracemalloc
 from decimal import Decimal
 
 import polars as pl
@@ -64,6 +65,16 @@ def test_more_chunks_than_anaplan_takes_are_refused() -> None:
     frame = actuals(*[("00001", "5005", "30", f"M{n}", str(n)) for n in range(100)])
     with pytest.raises(Refused, match="more than 1000 chunks"):
         list(wire.chunks([frame], ACTUALS, chunk_bytes=1))
+
+
+def test_exactly_as_many_chunks_as_anaplan_takes_are_sent() -> None:
+    frame = actuals(("00001", "5005", "30", "Jan 24", "100"))
+    size = len(wire.import_csv(frame, ACTUALS, header=False))
+    frames = [frame] * (wire.CHUNKS_MAX + 1)
+    whole = sum(1 for _ in wire.chunks(frames[:-2], ACTUALS, chunk_bytes=size))
+    assert whole == wire.CHUNKS_MAX
+    with pytest.raises(Refused, match="more than 1000 chunks"):
+        list(wire.chunks(frames, ACTUALS, chunk_bytes=size))
 
 
 def test_both_published_layouts_of_a_dump_are_read_by_the_names_of_their_columns() -> None:
@@ -140,6 +151,9 @@ def test_a_page_that_does_not_fit_the_view_is_refused(page: bytes) -> None:
         ("-0", "0"),
         ("", "0"),
         ("12345678901234567890.1234", "12345678901234567890.1234"),
+        ("12345678901.2300014", "12345678901.23"),
+        ("-98765432109876.546875", "-98765432109876.5469"),
+        ("9" * 34, "9" * 34),
     ],
 )
 def test_numbers_are_exact_and_only_the_noise_of_a_double_is_dropped(text: str, value: str) -> None:
@@ -147,10 +161,72 @@ def test_numbers_are_exact_and_only_the_noise_of_a_double_is_dropped(text: str, 
     assert got.to_list() == [Decimal(7), Decimal(value)]
 
 
-@pytest.mark.parametrize("text", ["1,234.56", "(5)", "1.23456", "abc", "NaN", "Infinity", "1e99"])
+@pytest.mark.parametrize(
+    "text",
+    ["1,234.56", "(5)", "1.23456", "abc", "NaN", "Infinity", "1e99", "1_000", "\uff11\uff12",
+     "\u0661", "9" * 35, "9" * 40, "9" * 4_000, "1e", "--1", "1234567.12345", "12345678901.23451"],
+)  # fmt: skip
 def test_what_is_no_plain_amount_is_refused_and_not_rounded(text: str) -> None:
     with pytest.raises(Refused, match="where an amount was expected"):
         wire.amounts(pl.Series(["7", text]), "view")
+
+
+def test_a_page_that_is_not_utf_8_is_refused_and_no_name_is_changed() -> None:
+    with pytest.raises(Refused, match="UTF-8"):
+        wire.rows_of(b"a,b\n\xff\xfe,2\n", "view")
+
+
+@pytest.mark.parametrize(
+    ("tail", "fits"), [(b'"x, ""y"" z","1"\n', True), (b'"x, y"\n', False), (b'"x","1\n', False)]
+)
+def test_the_fields_of_a_large_page_are_counted_across_its_slices(tail: bytes, fits: bool) -> None:
+    """A quotation mark may stand on either side of every border between two slices."""
+    line = b'"Name, of 5005 ""A""","123.45"\n'
+    for shift in range(len(line)):
+        head = b'"a","b"\n' + b'"' + b"," * shift + b'","1"\n'
+        page = head + line * (2 * wire.SLICE_BYTES // len(line)) + tail
+        if fits:
+            assert wire.rows_of(page, "view").height == page.count(b"\n") - 1
+            continue
+        with pytest.raises(Refused):
+            wire.rows_of(page, "view")
+
+
+def test_counting_the_fields_of_a_page_takes_little_memory_beside_it() -> None:
+    page = b"a,b\n" + b'"Name of 00001","123.45"\n' * 1_000_000
+    tracemalloc.start()
+    wire.rows_of(page, "view")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(page)
+
+
+def test_a_leaf_that_has_the_name_of_a_total_s_code_stays_a_leaf() -> None:
+    got = wire.list_items(
+        [
+            {"id": "1", "name": "4000", "parent": "Total", "parentId": "9"},
+            {"id": "2", "name": "Cash", "code": "4001", "parent": "4000", "parentId": "1"},
+            {"id": "3", "name": "Sales", "code": "4000", "parent": "Total", "parentId": "9"},
+            {"id": "9", "name": "Total"},
+        ]
+    )
+    assert got.filter("is_parent")["id"].to_list() == ["1", "9"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"meta": []},
+        {"meta": {"paging": "x"}},
+        {"meta": {"paging": {"totalSize": "many"}}},
+        {"meta": {"paging": {"totalSize": [1]}}},
+        {"lists": {"id": "1"}},
+        {"lists": ["1"]},
+    ],
+)
+def test_a_collection_of_another_shape_is_refused_in_words(answer: dict[str, object]) -> None:
+    with pytest.raises(Refused):
+        wire.page_of(answer, "lists")
 
 
 def test_items_that_others_roll_up_into_are_marked() -> None:

@@ -31,7 +31,7 @@ BEFORE_THE_IMPORT = (
     "check the import:after",
     "write the file:inside",
     "upload the file:inside",
-    "note the tasks:between",
+    "upload the file:after",
     "start the import:before",
 )
 FROM_THE_IMPORT_ON = (

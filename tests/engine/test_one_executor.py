@@ -18,6 +18,7 @@ from engine_program import RUN_SECONDS_MAX, Gate
 from tieout.clock import SystemClock
 from tieout.engine import library
 from tieout.engine.durable import Engine
+from tieout.engine.hold import hold
 from tieout.engine.lock import InstanceLock, executor_of
 from tieout.engine.watch import follow
 from tieout.errors import Busy
@@ -95,11 +96,11 @@ def test_two_instances_on_one_postgresql_database_do_not_execute_the_same_runs(
     stores[0].migrate()
     lock = library.system_engine(stores[0].database.url)
 
-    held = library.hold_database(lock)
+    held = hold(lock, stores[0].home)
     with pytest.raises(Busy, match="Another process"):
         Engine(stores[1], {}, engine_program.world_in(tmp_path)).launch()
-    assert held is not None
     held.close()
+    lock.dispose()
 
 
 def test_following_a_run_that_nobody_executes_comes_back_at_once(

@@ -45,7 +45,7 @@ CHANGES_AMOUNTS: dict[str, Happening] = {
     "backdated entry": once("backdated"),
     "backdated entry of last year": once("backdated", period="2024-02"),
     "backdated entry in dinars": once("backdated", company="00090"),
-    "backdated entry in period 13": once("backdated", company="00200", period="2025-13"),
+    "backdated entry in period 13": once("backdated", company="00060", period="2025-13"),
     "journal moved to another period": once("move_period"),
     "journal moved to another year": once("move_period", period="2024-11"),
     "journal voided and entered again in another unit": once("void_reenter"),

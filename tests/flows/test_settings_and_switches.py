@@ -99,15 +99,14 @@ def test_a_scope_that_begins_later_leaves_the_earlier_cells_alone(books: Books) 
 
 
 def test_an_adjusting_period_that_the_policy_refuses_is_told_and_not_loaded(books: Books) -> None:
-    books.change_flow('{ default = "fold" }', '{ default = "fold", "00200" = "refuse" }')
-    books.event("backdated", company="00200", period="2025-13", amount="812.55")
-    books.event("change_period", company="00200")
+    books.change_flow('{ default = "fold" }', '{ default = "fold", "00060" = "refuse" }')
+    books.event("backdated", company="00060", period="2024-13", amount="812.55")
 
     run = books.run()
 
     assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
     assert "period-refused" in books.rules(run)
-    assert {cell[0] for cell in books.open_cells()} == {"00200"}
+    assert {cell[0] for cell in books.open_cells()} == {"00060"}
 
 
 def test_a_preview_says_how_much_would_be_sent_and_changes_nothing(books: Books) -> None:

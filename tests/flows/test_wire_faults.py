@@ -144,6 +144,21 @@ def test_while_a_task_of_ours_is_unfinished_no_second_one_is_started(books: Book
     assert books.tasks() == tasks + 1, "two imports of one model stand in Anaplan's queue"
 
 
+def test_a_read_back_that_lacks_rows_in_silence_is_not_complete(books: Books) -> None:
+    something_happened(books)
+    books.fault(
+        "anaplan", "replace", method="GET", path="/pages/", find=r"(\n[^\n]+){40}\n?$", body="\n"
+    )
+
+    run = books.run()
+
+    assert books.faults_hit("anaplan") == 1
+    assert run.outcome != "complete", told(books, run)
+    books.no_more_faults()
+    assert_tied(books, books.run())
+    assert_quiet(books)
+
+
 @pytest.mark.parametrize("links", ["stop", "continue"])
 def test_a_fetch_limit_below_the_page_does_not_cut_the_ledger_short(
     books: Books, links: str

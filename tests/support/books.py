@@ -21,6 +21,7 @@ from planning import SharedClock
 from tieout.app import STORIES, Instance
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted
+from tieout.flows.changes import SEEN
 from tieout.settings import Environment
 from tieout.sim.clock import PracticeClock
 from tieout.sim.serve import Running, start
@@ -296,7 +297,9 @@ class Books:
 
     def position(self) -> Any:
         """Where the actuals stand."""
-        return self.store.position("actuals", "signs")
+        stands = self.store.position("actuals", SEEN)
+        assert stands is not None, "the actuals have no position"
+        return stands
 
 
 def _nothing() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -53,8 +56,9 @@ class Planning:
         clock = clock or self.clock
         options = {"workspace": "Finance", "model": "FP&A 2026", "poll_seconds": 5.0} | options
         open_ = {"clock": clock, "allow_http": True, "told": self.calls.append}
-        api = Http(self.url + "/2/0", system="Anaplan", timeout_seconds=20, **open_)
-        auth = Http(self.url, system="Anaplan's sign-in", timeout_seconds=20, **open_)
+        open_["timeout_seconds"] = options.pop("timeout_seconds", 20)
+        api = Http(self.url + "/2/0", system="Anaplan", **open_)
+        auth = Http(self.url, system="Anaplan's sign-in", **open_)
         client = Anaplan(api, auth, Connection(**options), self.credentials, clock)
         self._clients.append(client)
         return client
@@ -71,6 +75,15 @@ class Planning:
 
     def fault(self, kind: str, **fields: Any) -> None:
         self.box.faults.control({"add": {"kind": kind, **fields}})
+
+    def until(self, seen: Callable[[], bool]) -> bool:
+        """Look until `seen`, at most ten real seconds; whether it was."""
+        give_up = time.monotonic() + 10
+        while not seen():
+            if time.monotonic() > give_up:
+                return False
+            threading.Event().wait(0.02)
+        return True
 
     def count(self, method: str, ending: str) -> int:
         """How many requests of that method arrived whose path ends so."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tieout.anaplan.files import ChangedError, Files, Receipt, Uploaded, check_columns
+from tieout.anaplan.files import Files, Receipt, Uploaded, check_columns
 from tieout.anaplan.names import Directory, Model, Named, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
 from tieout.anaplan.session import Session, part
@@ -26,7 +26,7 @@ UPLOADS_MAX = 4  # chunks of one file on the way at once; Anaplan publishes no n
 class Connection:
     """What the client needs of `[connections.…]`; `workspace` and `model` by name or id.
 
-    `quiet_seconds` is how long we look for a task after the answer to its start was lost.
+    `quiet_seconds` is how long after its start a task may not be in the list yet.
     """
 
     workspace: str
@@ -149,18 +149,12 @@ class Anaplan:
         """Upload the gzip chunks that `chunks()` yields, two at a time, and complete the file.
 
         `receipt(number, digest)` is called for each chunk Anaplan has confirmed; a repeated step
-        passes what it has kept as `have`, and only the missing chunks are sent. If a chunk differs
-        from its receipt, everything is sent anew. The file belongs to this user alone until used.
+        passes what it has kept as `have`, and only what has no receipt of the same bytes is sent.
+        Without any, the upload begins anew. The file belongs to this user alone until used.
         """
-        have = dict(have or {})
-        try:
-            return self._files.upload(
-                file_id, chunks(), receipt=receipt, have=have, uploads=self._uploads
-            )
-        except ChangedError:
-            return self._files.upload(
-                file_id, chunks(), receipt=receipt, have={}, uploads=self._uploads
-            )
+        return self._files.upload(
+            file_id, chunks(), receipt=receipt, have=have or {}, uploads=self._uploads
+        )
 
     def download(self, file_id: str) -> Iterator[bytes]:
         """The chunks of a file; an export writes the file that has its own id."""
@@ -176,14 +170,28 @@ class Anaplan:
         """The tasks Anaplan remembers; none is legal, it also says so for ids it does not know."""
         return self._tasks.list(kind, action_id)
 
-    def start(self, kind: str, action_id: str, known_ids: Collection[str]) -> str:
+    def start(
+        self, kind: str, action_id: str, known_ids: Collection[str], *, again: bool = False
+    ) -> str:
         """Start a task and return its id, never two.
 
-        A task that is not in `known_ids` was started by us before a crash: it is adopted. After a
-        lost answer the list is looked at four times over `quiet_seconds`; only if the task is then
-        proven absent is it started once more. Uncertain if that answer is lost as well.
+        After a lost answer a task that is not in `known_ids` is looked for during the time-out of a
+        request and `quiet_seconds`; Uncertain if none is seen. `again` says that an earlier process
+        died while it did this: then a task is looked for during `quiet_seconds` first, and started
+        only if none is seen.
         """
-        return self._tasks.start(kind, action_id, known_ids)
+        return self._tasks.start(kind, action_id, known_ids, again=again)
+
+    def let_end(self, action: Action) -> tuple[TaskResult, ...]:
+        """Wait for the unfinished tasks of an action and of the import that reads its file.
+
+        Files take no lock: a task that runs late, such as one that an earlier run gave up waiting
+        for, would read a file that is being replaced. Uncertain if one does not end in time.
+        """
+        ended = self._tasks.let_end(action.kind, Named(action.id, action.name))
+        if action.import_id != action.id:
+            ended += self._tasks.let_end("imports", Named(action.import_id, action.import_name))
+        return ended
 
     def wait(
         self, kind: str, action_id: str, task_id: str, *, name: str = "",

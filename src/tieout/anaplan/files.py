@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from tieout.anaplan.names import Model
 from tieout.anaplan.session import Session, accepted, part
 from tieout.anaplan.token import WHO
-from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout
+from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout, page_of, whole
 from tieout.errors import Refused
+from tieout.strict_json import plain
 
 COMPLETE_SECONDS_MAX = 3_600.0  # "complete" of many gigabytes was seen to block for 40 minutes
 CHUNK_SECONDS_MAX = 600.0
@@ -58,7 +59,8 @@ def check_columns(layout: FileLayout, import_name: str, columns: Sequence[str]) 
         problems.append(f"its decimal separator is {layout.decimal_separator!r}")
     if problems:
         raise Refused(
-            f"The import {import_name!r} does not fit the file we send: {'; '.join(problems)}.",
+            f"The import {import_name!r} does not fit the file we send: "
+            f"{plain('; '.join(problems))}.",
             untouched=UNTOUCHED,
             do="Correct `columns` of the flow, or set the import up again with a UTF-8 file, "
             'commas, text in ", header in row 1, data from row 2, a point before decimals.',
@@ -97,8 +99,6 @@ class Files:
                     size += len(chunk)
                     if have.get(number) == digest:
                         continue
-                    if number in have:
-                        raise ChangedError(number)
                     flying[number] = (digest, pool.submit(self._put, file_id, number, chunk))
                     sent += 1
                     if len(flying) >= uploads:
@@ -120,8 +120,8 @@ class Files:
         if accepted(listed, f"GET {path}", 400, 404).status != 200:
             return
         size = 0
-        for chunk in listed.json_object().get("chunks") or []:
-            one = f"{path}/{part(str(chunk.get('id')))}"
+        for number in _numbers(page_of(listed.json_object(), "chunks").entries):
+            one = f"{path}/{number}"
             headers = {"Accept": "application/octet-stream"}
             answer = self._session.send(
                 "GET", one, repeatable=True, headers=headers, timeout_seconds=CHUNK_SECONDS_MAX
@@ -164,12 +164,17 @@ class Files:
             )  # fmt: skip
 
 
-class ChangedError(Exception):
-    """Chunk `number` is not the one whose receipt is kept: the upload starts from the beginning."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"chunk {number} differs from the one sent before")
-        self.number = number
+def _numbers(listed: Sequence[Mapping[str, object]]) -> list[int]:
+    """0, 1, 2 … for the chunks of a list, which need not be sorted; Refused if one is missing."""
+    ids = {str(chunk.get("id")) for chunk in listed}
+    if ids != {str(number) for number in range(len(listed))}:
+        raise Refused(
+            f"Anaplan lists {len(listed)} chunks of a file, but not those from 0 to "
+            f"{len(listed) - 1}.",
+            do="Run again; if it stays so, ask Anaplan's support.",
+            evidence=plain(", ".join(sorted(ids))),
+        )
+    return list(range(len(listed)))
 
 
 def _collect(flying: dict[int, tuple[str, Future[None]]], receipt: Receipt, how_many: int) -> None:
@@ -194,9 +199,9 @@ def _same_file(answer: Mapping[str, object], file_id: str) -> int | None:
     if not isinstance(told, dict) or str(told.get("id")) != file_id:
         other = told.get("id") if isinstance(told, dict) else "no file"
         raise Refused(
-            f"Anaplan answered about the file {other} instead of {file_id}: the import's file no "
-            "longer exists, or another one was made.",
+            f"Anaplan answered about the file {plain(other)} instead of {file_id}: the import's "
+            "file no longer exists, or another one was made.",
             untouched="Nothing was imported.", do="Set the import up again.", who=WHO,
         )  # fmt: skip
     count = told.get("chunkCount")
-    return int(count) if count is not None else None
+    return whole(count, "number of chunks") if count is not None else None

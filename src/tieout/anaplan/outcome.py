@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
+
+from tieout.anaplan.wire import whole
+from tieout.strict_json import plain
 
 Outcome = Literal["ok", "partial", "failed", "cancelled"]
 
@@ -110,7 +114,7 @@ def task_state(task: Mapping[str, Any]) -> TaskState:
     return TaskState(
         str(task.get("taskId") or ""),
         str(task.get("taskState") or ""),
-        float(progress) if progress is not None else None,
+        float(progress) if isinstance(progress, int | float | Decimal) else None,
         str(task.get("currentStep") or ""),
         result if isinstance(result, dict) else None,
     )
@@ -121,7 +125,7 @@ def task_brief(task: Mapping[str, Any]) -> TaskBrief:
     return TaskBrief(
         str(task.get("taskId") or ""),
         str(task.get("taskState") or ""),
-        int(task.get("creationTime") or 0),
+        whole(task.get("creationTime"), "creation time of a task"),
     )
 
 
@@ -163,7 +167,7 @@ def _object(result: Mapping[str, Any], object_id: str, name: str) -> ObjectResul
 
 
 def _words(detail: Mapping[str, Any]) -> str:
-    return str(detail.get("localMessageText") or detail.get("type") or "").strip()
+    return plain(detail.get("localMessageText") or detail.get("type") or "")
 
 
 def _counts(detail: Mapping[str, Any]) -> Counts:

@@ -37,6 +37,11 @@ class Session:
     def __init__(self, api: Http, tokens: Tokens, clock: Clock) -> None:
         self._api, self._tokens, self._clock = api, tokens, clock
 
+    @property
+    def request_seconds(self) -> float:
+        """How long one request waits for its answer."""
+        return self._api.timeout_seconds
+
     def send(
         self, method: str, path: str, *, repeatable: bool, query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None, json: object | None = None,
@@ -81,18 +86,27 @@ class Session:
     def items(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
         """All entries of a collection, page by page.
 
-        The next page starts where the entries really received end, whatever was asked for. A
-        missing key means "none" only where the paging does not promise any (facts §3.1).
+        The next page starts where the entries really received end, whatever was asked for. Refused
+        if fewer came than were promised, or if one came again on a later page or their number
+        changed: then the collection changed between two pages, and an entry may have slipped by.
         """
-        seen = 0
+        seen, total, ids = 0, None, set[str]()
         for _ in range(PAGES_MAX):
             offset = {"offset": str(seen)} if seen else {}
-            entries, total = page_of(self.get(path, **query, **offset), key)
-            seen += len(entries)
-            yield from entries
-            if seen >= total:
+            page = page_of(self.get(path, **query, **offset), key)
+            total = page.total if total is None else total
+            seen += len(page.entries)
+            new = {str(e.get("id") or e.get("taskId") or "") for e in page.entries} - {""}
+            yield from page.entries
+            if ids & new or page.total not in (0, total):
+                raise Refused(
+                    f"Anaplan's {key} changed while they were read page by page.",
+                    untouched="Nothing was changed in Anaplan.", do="Run again.",
+                )  # fmt: skip
+            ids |= new
+            if seen >= total and not (page.more and page.entries):
                 return
-            if not entries:
+            if not page.entries:
                 break
         raise Refused(
             f"Anaplan promised {total} {key} and delivered {seen}.",

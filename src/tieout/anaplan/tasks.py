@@ -7,6 +7,7 @@ from typing import Any
 
 from tieout.anaplan.names import Model, Named
 from tieout.anaplan.outcome import (
+    RUNNING_STATES,
     TaskBrief,
     TaskResult,
     TaskState,
@@ -20,8 +21,7 @@ from tieout.clock import Clock
 from tieout.errors import Refused, Unavailable, Uncertain
 
 LOCALE = "en_US"
-LOOKS = 4  # after a lost answer, spread over the quiet period
-STARTS = 2  # the second only after the looks proved that the first did not arrive
+LOOKS = 8  # for a task whose start may be on its way, spread over the time it may take
 POLL_SECONDS_FIRST, POLL_GROWTH, POLL_TIMES_MAX = 1.0, 1.5, 6  # up to 6 × the configured pause
 FAILED_POLLS_MAX = 30  # one after the other; Anaplan's own client tolerates as many
 POLLS_WITHOUT_RESULT_MAX = 5
@@ -46,23 +46,35 @@ class Tasks:
         entries = self._session.items(self._path(kind, action_id), "tasks")
         return [task_brief(e) for e in entries]
 
-    def start(self, kind: str, action_id: str, known_ids: Collection[str]) -> str:
+    def start(
+        self, kind: str, action_id: str, known_ids: Collection[str], *, again: bool = False
+    ) -> str:
         """Start a task once and return its id; see `Anaplan.start`."""
-        adopted = self._new_one(kind, action_id, known_ids)
-        for _ in range(STARTS):
+        if again:
+            adopted = self._look(kind, action_id, known_ids, self._quiet)
             if adopted is not None:
                 return adopted
-            started = self._post(kind, action_id)
-            if started is not None:
-                return started
-            adopted = self._look(kind, action_id, known_ids)
+        started = self._post(kind, action_id)
+        if started is not None:
+            return started
+        # Anaplan may hold a request open while the model is busy and carry it out long after we
+        # hung up, so that even a long look without a find does not allow a second start.
+        looking = self._session.request_seconds + self._quiet
+        adopted = self._look(kind, action_id, known_ids, looking)
         if adopted is not None:
             return adopted
         raise Uncertain(
-            f"Anaplan lost the start of {action_id} twice, and no task of it is to be seen.",
+            f"Anaplan lost the start of {action_id}, and no task of it was to be seen for "
+            f"{looking:.0f} seconds: it may still be carried out.",
             untouched="No data is known to have been changed.",
-            do="Look at the import's history in Anaplan, then run again.", who=WHO,
+            do="Look at the import's history in Anaplan, then run again: a task that is not over "
+            "is let end first.", who=WHO,
         )  # fmt: skip
+
+    def let_end(self, kind: str, action: Named) -> tuple[TaskResult, ...]:
+        """Wait for every task of an action that is not over; see `Anaplan.let_end`."""
+        open_ = [t for t in self.list(kind, action.id) if t.state in RUNNING_STATES]
+        return tuple(self.wait(kind, action, t.task_id, None) for t in open_)
 
     def wait(self, kind: str, action: Named, task_id: str, progress: Progress | None) -> TaskResult:
         """Poll until the end; see `Anaplan.wait`."""
@@ -103,14 +115,17 @@ class Tasks:
         except Refused:
             return None
 
-    def _look(self, kind: str, action_id: str, known_ids: Collection[str]) -> str | None:
-        """Look several times over the quiet period for the task of a lost answer."""
+    def _look(
+        self, kind: str, action_id: str, known_ids: Collection[str], seconds: float
+    ) -> str | None:
+        """Look several times over `seconds` for a task whose answer is lost."""
+        found = self._new_one(kind, action_id, known_ids)
         for _ in range(LOOKS):
-            self._clock.sleep(self._quiet / LOOKS)
-            found = self._new_one(kind, action_id, known_ids)
             if found is not None:
-                return found
-        return None
+                break
+            self._clock.sleep(seconds / LOOKS)
+            found = self._new_one(kind, action_id, known_ids)
+        return found
 
     def _poll_once(
         self, kind: str, action_id: str, task_id: str, watch: _Watch

@@ -10,9 +10,10 @@ import polars as pl
 from tieout.anaplan.names import Model
 from tieout.anaplan.outcome import COMPLETE, RUNNING_STATES
 from tieout.anaplan.session import Session, accepted, part
-from tieout.anaplan.wire import cells, list_items, no_cells
+from tieout.anaplan.wire import cells, list_items, no_cells, whole
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable
+from tieout.strict_json import plain
 
 LAYOUT = "TABULAR_SINGLE_COLUMN"  # every dimension in a column of its own, then the value
 READ_SECONDS_MAX = 25 * 60.0  # Anaplan forgets an idle read request after 30 minutes
@@ -102,7 +103,7 @@ def _progress(request: dict[str, Any]) -> tuple[str, int]:
     known = state in (*RUNNING_STATES, COMPLETE)
     if not known or (state == COMPLETE and request.get("successful") is not True):
         raise Refused(
-            f"Anaplan could not read the view (state {state or 'missing'}).",
+            f"Anaplan could not read the view (state {plain(state) or 'missing'}).",
             do="Open the view in Anaplan; if it is empty or its filter fails, save it again.",
         )
-    return state, int(request.get("availablePages") or 0)
+    return state, whole(request.get("availablePages"), "number of pages")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from io import BytesIO
 from typing import Any
 
@@ -14,23 +14,61 @@ from isal import isal_zlib
 
 from tieout.core.frames import AMOUNT
 from tieout.errors import Refused
+from tieout.strict_json import plain
 
 GZIP_LEVEL = 1
 CHUNK_BYTES_MAX = 50_000_000  # before gzip
 CHUNKS_MAX = 1_000  # of one file
 NOISE = Decimal("0.0000001")  # what a double may add behind the fourth place; more is an error
+DOUBLE_STEP = Decimal(2) ** -52  # … and for large amounts, relative to them
+AMOUNT_END = Decimal(10) ** 34  # the first amount too large for Decimal(38, 4)
+_wide = Context(prec=80, traps=[InvalidOperation])
 SEPARATORS = (",", ";", "\t", "|")
-_QUOTED = re.compile(rb'"(?:[^"]|"")*"')
+SLICE_BYTES = 2**20  # of a page, looked at in one go
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_AMOUNT = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 ERROR_COLUMN = re.compile(r"_+Error_+\d+_*")
 
 
 # ---------------------------------------------------------------------------- JSON
 
 
-def page_of(answer: Mapping[str, Any], key: str) -> tuple[list[dict[str, Any]], int]:
-    """The entries of one page of a collection, and how many there are in all (0: not said)."""
-    paging = (answer.get("meta") or {}).get("paging") or {}
-    return list(answer.get(key) or []), int(paging.get("totalSize") or 0)
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """One page of a collection: its entries, how many there are in all (0: not said), a next?"""
+
+    entries: list[dict[str, Any]]
+    total: int
+    more: bool
+
+
+def page_of(answer: Mapping[str, Any], key: str) -> PageOf:
+    """One page of the collection `key`; no key means no entries (facts §3.1)."""
+    paging = inside(inside(answer, "meta"), "paging")
+    entries = answer.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise Refused(f"Anaplan's {key} are not a list of objects.", evidence=plain(entries))
+    total = whole(paging.get("totalSize"), "number of entries")
+    return PageOf(entries, total, bool(paging.get("next")))
+
+
+def inside(answer: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The object under `key`, empty when there is none; Refused if it is something else."""
+    found = answer.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Refused(f"Anaplan's {key} is not an object.", evidence=plain(found))
+    return found
+
+
+def whole(value: object, what: str) -> int:
+    """A whole number as Anaplan writes it, also as text; 0 when it is not said."""
+    if value is None or value == "":
+        return 0
+    if isinstance(value, int) or (isinstance(value, str) and _WHOLE.fullmatch(value)):
+        return int(value)
+    raise Refused(f"Anaplan's {what} is {plain(value)!r}, which is no whole number.")
 
 
 def token_of(answer: Mapping[str, Any]) -> tuple[str, float]:
@@ -38,7 +76,7 @@ def token_of(answer: Mapping[str, Any]) -> tuple[str, float]:
     info = answer.get("tokenInfo")
     if not isinstance(info, dict) or not info.get("tokenValue"):
         raise Refused("The sign-in of Anaplan answered without a token.")
-    return str(info["tokenValue"]), float(info.get("expiresAt") or 0) / 1000
+    return str(info["tokenValue"]), whole(info.get("expiresAt"), "end of a token") / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +94,7 @@ class FileLayout:
 
 def file_layout(answer: Mapping[str, Any]) -> FileLayout | None:
     """The stored layout of an import; None when it does not read a file."""
-    source = (answer.get("importMetadata") or {}).get("source")
+    source = inside(answer, "importMetadata").get("source")
     if not isinstance(source, dict):
         return None
     return FileLayout(
@@ -64,8 +102,8 @@ def file_layout(answer: Mapping[str, Any]) -> FileLayout | None:
         str(source.get("columnSeparator") or ","),
         str(source.get("textDelimiter") or '"'),
         str(source.get("textEncoding") or ""),
-        int(source.get("headerRow") or 0),
-        int(source.get("firstDataRow") or 0),
+        whole(source.get("headerRow"), "row of headers"),
+        whole(source.get("firstDataRow"), "first row of data"),
         str(source.get("decimalSeparator") or "."),
     )
 
@@ -80,8 +118,10 @@ def list_items(entries: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         },
         schema=dict.fromkeys(("id", "name", "code", "parent"), pl.String),
     )
-    parents = set(frame["parent"].to_list()) | {str(r.get("parentId") or "") for r in rows}
-    rolled_up = pl.any_horizontal(pl.col(c).is_in(parents - {""}) for c in ("id", "name", "code"))
+    # A member may have the name of another's code, so a parent's id counts where it is told.
+    ids = {str(r["parentId"]) for r in rows if r.get("parentId")}
+    names = {str(r["parent"]) for r in rows if r.get("parent") and not r.get("parentId")}
+    rolled_up = pl.col("id").is_in(ids) | pl.col("name").is_in(names)
     return frame.with_columns(rolled_up.alias("is_parent"))
 
 
@@ -131,15 +171,21 @@ def chunks(
             with memoryview(waiting) as view:
                 chunk = _gzip(view[:size])
             del waiting[:size]
+            count = _counted(count)
             yield chunk
-            count += 1
-            if count >= CHUNKS_MAX:
-                raise Refused(
-                    f"The file would need more than {CHUNKS_MAX} chunks, Anaplan's limit.",
-                    do="Raise chunk_bytes.",
-                )
     if waiting:
+        _counted(count)
         yield _gzip(waiting)
+
+
+def _counted(count: int) -> int:
+    """One chunk more."""
+    if count >= CHUNKS_MAX:
+        raise Refused(
+            f"The file would need more than {CHUNKS_MAX} chunks, Anaplan's limit.",
+            do="Raise chunk_bytes.",
+        )
+    return count + 1
 
 
 def _gzip(data: bytes | bytearray | memoryview) -> bytes:
@@ -155,17 +201,27 @@ def rows_of(data: bytes, what: str) -> pl.DataFrame:
     Fields are counted, because the reader fills a short row up without a word.
     """
     try:
-        frame = pl.read_csv(data, infer_schema=False, encoding="utf8-lossy")
+        frame = pl.read_csv(data, infer_schema=False)
     except pl.exceptions.NoDataError:
         return pl.DataFrame()
     except pl.exceptions.PolarsError as error:
         raise Refused(
-            f"Anaplan's {what} is not a table: {error}.", do="Keep it and ask Anaplan's support."
+            f"Anaplan's {what} is not a table in UTF-8: {plain(error)}.",
+            do="Keep it and ask Anaplan's support.",
         ) from error
-    bare = _QUOTED.sub(b"", data)
-    if bare.count(b",") != (frame.width - 1) * (frame.height + 1):
+    if _separators(data) != (frame.width - 1) * (frame.height + 1):
         raise Refused(f"Anaplan's {what} has rows with fewer fields than its header.")
     return frame.with_columns(pl.all().fill_null(""))
+
+
+def _separators(data: bytes) -> int:
+    """How many commas stand outside of quotation marks; slice by slice, for pages are large."""
+    count = quoted = 0
+    for start in range(0, len(data), SLICE_BYTES):
+        pieces = data[start : start + SLICE_BYTES].split(b'"')
+        count += sum(piece.count(b",") for piece in pieces[quoted::2])
+        quoted = (quoted + len(pieces) - 1) % 2
+    return count
 
 
 def dump_rows(data: bytes) -> pl.DataFrame:
@@ -198,25 +254,23 @@ def amounts(column: pl.Series, what: str) -> pl.Series:
     separator or a word is Refused, because a cast would round or lose it silently.
     """
     text = column.fill_null("").str.strip_chars()
-    plain = text.str.contains(r"^-?\d+(\.\d{1,4})?$")
-    if plain.all():
+    usual = text.str.contains(r"^-?[0-9]{1,34}(\.[0-9]{1,4})?$")
+    if usual.all():
         return text.cast(AMOUNT)
-    odd = [_amount(t, what) for t in text.filter(~plain).to_list()]
-    positions = (~plain).arg_true()
-    return text.set(~plain, "0").cast(AMOUNT).scatter(positions, pl.Series(odd, dtype=AMOUNT))
+    odd = [_amount(t, what) for t in text.filter(~usual).to_list()]
+    positions = (~usual).arg_true()
+    return text.set(~usual, "0").cast(AMOUNT).scatter(positions, pl.Series(odd, dtype=AMOUNT))
 
 
 def _amount(text: str, what: str) -> Decimal:
     if not text:
         return Decimal(0)
-    try:
-        value = Decimal(text)
-        rounded = value.quantize(Decimal("0.0001"))
-    except InvalidOperation:
-        value, rounded = Decimal("NaN"), Decimal(0)
-    if not value.is_finite() or abs(value - rounded) > NOISE:
-        raise Refused(f"Anaplan's {what} holds {text[:40]!r} where an amount was expected.")
-    return rounded
+    value = Decimal(text) if _AMOUNT.fullmatch(text) else AMOUNT_END
+    if abs(value) < AMOUNT_END:
+        rounded = value.quantize(Decimal("0.0001"), context=_wide)
+        if abs(value - rounded) <= max(NOISE, abs(value) * DOUBLE_STEP):
+            return rounded
+    raise Refused(f"Anaplan's {what} holds {plain(text[:40])!r} where an amount was expected.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +308,8 @@ def _long(rows: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
     single = len(values) == 1 and (not missing or _plain(values[0]) == "value")
     if not single and (not values or len(missing) != 1):
         raise Refused(
-            f"Anaplan's view has the columns {', '.join(rows.columns)}, which do not fit its "
-            f"dimensions {', '.join(dimensions)}.",
+            f"Anaplan's view has the columns {plain(', '.join(rows.columns))}, which do not fit "
+            f"its dimensions {plain(', '.join(dimensions))}.",
             do="Save the view again with these dimensions on rows and columns.",
         )
     if single:

@@ -138,17 +138,36 @@ def connect(context: Context, name: str, from_stdin: bool) -> None:
 @needs
 def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None) -> None:
     """Run FLOW once, or carry on its unfinished run."""
-    from tieout.verbs import running, seeing
+    from tieout.verbs import running
 
     instance = context.opened(practice=True)
     asked = {**({"full": True} if full else {}), **({"unlock": unlock} if unlock else {})}
     with progress.shown(instance):
-        done, carried_on = running.run_flow(instance, flow, asked=asked, wait=wait)
-    if carried_on:
-        printing.note(f"Carried on {done.id}, which was unfinished.")
-    result = seeing.show(instance, done.id) if done.finished else seeing.run_as_json(done)
+        done = running.run_flow(instance, flow, asked=asked, wait=wait)
+    _end(context, instance, done)
+
+
+def _end(context: Context, instance: Any, done: Any) -> None:
+    """Show the run that was asked for, and what had to be carried on; end with its exit code."""
+    from tieout.verbs import seeing
+
+    run = done.run
+    result = seeing.show(instance, run.id) if run.finished else seeing.run_as_json(run)
+    result |= _carried(done)
     context.show(result, lambda: printing.run(result))
-    sys.exit(done.exit_code or 0)
+    sys.exit(run.exit_code or 0)
+
+
+def _carried(done: Any) -> dict[str, Any]:
+    """Tell what was carried on first; it may have sent what an interrupted run had begun."""
+    from tieout.verbs import seeing
+
+    if done.carried_on:
+        printing.note(f"Carried on {done.run.id}, which was unfinished.")
+    if done.first is None:
+        return {}
+    printing.note(f"Carried on {done.first.id} first, which was unfinished: {done.first.sentence}")
+    return {"carried_on_first": seeing.run_as_json(done.first)}
 
 
 @cli.command()
@@ -157,14 +176,12 @@ def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None)
 @needs
 def preview(context: Context, flow: str) -> None:
     """Read and prove, and say what a run of FLOW would send; nothing is sent."""
-    from tieout.verbs import running, seeing
+    from tieout.verbs import running
 
     instance = context.opened(practice=True)
     with progress.shown(instance):
         done = running.preview(instance, flow)
-    result = seeing.show(instance, done.id)
-    context.show(result, lambda: printing.run(result))
-    sys.exit(done.exit_code or 0)
+    _end(context, instance, done)
 
 
 @cli.command()
@@ -239,14 +256,12 @@ def map_(
 @needs
 def replay(context: Context, run_id: str) -> None:
     """Send again what RUN could not load, with today's mapping and members."""
-    from tieout.verbs import running, seeing
+    from tieout.verbs import running
 
     instance = context.opened(practice=True)
     with progress.shown(instance):
         done = running.replay(instance, run_id)
-    result = seeing.show(instance, done.id)
-    context.show(result, lambda: printing.run(result))
-    sys.exit(done.exit_code or 0)
+    _end(context, instance, done)
 
 
 @cli.command("tie-out")
@@ -262,22 +277,18 @@ def tie_out(context: Context, flow: str | None, period: str | None, last: bool) 
     from tieout.verbs import running, seeing
 
     instance = context.opened(practice=not last)
-    name = flow or running.only_actuals(instance)
-    seeing.known(instance, name)
+    name = running.actuals_flow(instance, flow)
     if period:
         seeing.period_of(period)
     done = None
     if not last:
         with progress.shown(instance):
             done = running.tie_out_now(instance, name)
-    table = seeing.tie_out_table(instance, name, period)
-    code = (done.exit_code if done else 0) or 0
-    if any(r["cells_differing"] for r in table):
-        code = code or DIFFERS
-    result: dict[str, Any] = {"ok": code == 0, "tie_out": table}
-    if done is not None:
-        result |= {"run": done.id, "sentence": done.sentence, "outcome": done.outcome}
-    told = done.sentence if done and (code or not table) else ""
+    result = seeing.tied(instance, name, period, done.run if done else None)
+    if done:
+        result |= _carried(done)
+    table, code = result["tie_out"], result["exit_code"]
+    told = result.get("sentence", "") if code or not table else ""
     context.show(result, lambda: printing.tie_out(table, seeing.totals(table), told))
     sys.exit(code)
 

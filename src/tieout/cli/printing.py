@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tieout.verbs.words import OUTCOMES, amount, counted, exact, lasted, moment, money
+from tieout.verbs.words import NOTED, OUTCOMES, amount, counted, exact, lasted, moment, money
 
 WIDTH_USUAL_COLUMNS = 100  # where no terminal says how wide it is
 WIDTH_COLUMNS_MAX = 120
@@ -136,7 +136,8 @@ def run(found: Mapping[str, Any], whole: bool = False) -> None:
     paragraph("; ".join(told) + ".", indent="")
     if whole:
         _whole(found)
-    open_ones = [f for f in found.get("findings") or [] if whole or f["state"] == "open"]
+    shown = ("open", NOTED)
+    open_ones = [f for f in found.get("findings") or [] if whole or f["state"] in shown]
     if open_ones:
         click.echo()
         findings(open_ones)

@@ -216,10 +216,10 @@ def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list
 
 
 def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
-    """CELL_KEY, value, held, gone of every cell whose value is not the one proved in Anaplan before.
+    """CELL_KEY, value, held, gone of every cell whose value is not the one proved before.
 
     A cell that is gone from the ledger is touched with an explicit zero (rule 13); one that never
-    had a value and is zero is not. `proved`: CELL_KEY, shown (what Anaplan was last proved to show).
+    had a value and is zero is not. `proved`: CELL_KEY, shown (what Anaplan last showed).
     """
     gone = pl.col("value").is_null()
     joined = cells.join(proved, on=_KEY, how="full", coalesce=True).with_columns(

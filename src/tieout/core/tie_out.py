@@ -16,13 +16,16 @@ SUBJECTS_SHOWN_MAX = 3
 def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
     """Full outer join of the ledger's cells and Anaplan's (CELL_KEY, shown).
 
-    Returns CELL_KEY, ledger_company, fiscal_year, period, f0911, f0902, anaplan (all in ledger sign), value, shown
-    (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
+    Returns CELL_KEY, ledger_company, fiscal_year, period, f0911, f0902, anaplan (all in ledger
+    sign), value, shown (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
     `members` (company, member, ledger_company, fiscal_year, period) says what is inside.
     """
     inside = (
         members.select(
-            "company", "member", in_year="fiscal_year", in_period="period",
+            "company",
+            "member",
+            in_year="fiscal_year",
+            in_period="period",
             in_company=members.get_column("ledger_company", default=members["company"]),
         )
         .sort("company", "member", "in_year", "in_period")  # companies that share a code: the first

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dbos import DBOS
-from sqlalchemy import Connection
 from sqlalchemy import Engine as SqlEngine
 
 from tieout.engine import library
+from tieout.engine.hold import Hold, hold
 from tieout.engine.lock import InstanceLock
 from tieout.engine.story import (
     UNEXPECTED_EXIT_CODE,
@@ -34,11 +34,11 @@ from tieout.engine.story import (
     tell,
 )
 from tieout.engine.watch import LOOK_SECONDS, follow
-from tieout.errors import Busy, Misconfigured, Unavailable
+from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
 from tieout.store import runs
 from tieout.store.runs import Ending
 from tieout.store.schema import UNFINISHED
-from tieout.store.store import Store
+from tieout.store.store import DATABASE_FILE, Store
 
 WORKFLOW = "run"
 RECOVERIES_MAX = 10
@@ -83,13 +83,15 @@ class Engine:
         self._pace, self._lane_for, self._failpoint = pace, lane_for, failpoint
         self._lock = InstanceLock(store.home)
         self._system: SqlEngine | None = None
-        self._held: Connection | None = None
+        self._held: Hold | None = None
         self._picker: threading.Thread | None = None
         self._wake, self._closing, self._stopping = (threading.Event() for _ in range(3))
         self._changed = threading.Condition()
         self._active: set[str] = set()  # runs being told in this process
+        self._lost: Trouble | None = None  # why this process may not execute any more
         self._unwritten: dict[str, Ending] = {}  # endings the store did not take
         self._lying: dict[str, float] = {}  # since when a begun run is not told here
+        self._moved: set[str] = set()  # begun runs that were given to the queue once more
 
     def launch(self) -> None:
         """Become the executor: carry on what a killed process left, then take up waiting runs.
@@ -102,7 +104,7 @@ class Engine:
         self._lock.take()
         try:
             self._system = library.system_engine(self._store.database.url)
-            self._held = library.hold_database(self._system)
+            self._held = hold(self._system, self._store.home / DATABASE_FILE)
             library.refuse_stranded_runs(self._system)
             library.prepare(self._system, self._pace.runs_at_once, self._pace.poll_seconds)
             _executors.append(self)
@@ -132,6 +134,8 @@ class Engine:
             rest = deadline - time.monotonic()
             if run.finished:
                 return run
+            if self._lost is not None:
+                raise self._lost
             if rest <= 0 or self._closing.is_set():
                 raise _under_way(run_id)
             with self._changed:
@@ -189,10 +193,22 @@ class Engine:
             self._let_go()
         return idle
 
-    def _let_go(self) -> None:
+    def _holds(self) -> bool:
+        """Whether this process still is the only executor; the first time it is not, all stops."""
+        if self._held is not None and not self._held.kept():
+            self._lost = self._held.lost()
+            self._closing.set()
+            self._stopping.set()
+            self._wake.set()
+        return self._lost is None
+
+    def _leave_the_library(self) -> None:
         if self in _executors:
             DBOS.destroy(workflow_completion_timeout_sec=0)
             _executors.remove(self)
+
+    def _let_go(self) -> None:
+        self._leave_the_library()
         if self._held is not None:
             self._held.close()
         if self._system is not None:
@@ -213,9 +229,15 @@ class Engine:
                 raise Interrupted(run_id) from error
 
     def _keep(self, name: str, body: Callable[[], Result]) -> Result:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or not self._holds():
             raise Interrupted(name)
-        return DBOS.run_step({"name": name}, body)
+        try:
+            return DBOS.run_step({"name": name}, body)
+        except Exception as error:
+            if self._holds():
+                raise
+            # Another process may be telling this run by now: its outcome is not ours to say.
+            raise Interrupted(name) from error
 
     @contextmanager
     def _under_way(self, run_id: str) -> Iterator[None]:
@@ -235,13 +257,16 @@ class Engine:
             return self._changed.wait_for(lambda: not self._active, timeout=seconds)
 
     def _pick_up(self) -> None:
-        while not self._closing.is_set():
+        while not self._closing.is_set() and self._holds():
             try:
                 self.resume_unfinished()
             except Exception:  # the database may be away for a while; the runs are still in it
                 log.warning("waiting runs could not be looked up", exc_info=True)
             self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
+        if self._lost is not None:
+            log.error("%s", self._lost.sentence())
+            self._leave_the_library()  # so that it takes no more runs from the queue
 
     def _look_after(self, run: runs.Run, state: str | None) -> bool:
         """Do what an unfinished run needs that is not being told here; whether it was enqueued."""
@@ -260,8 +285,11 @@ class Engine:
     def _move(self, run: runs.Run) -> None:
         """The library counts this run as begun, but nobody tells it."""
         del self._lying[run.id]
-        if self._unwritten.pop(run.id, None) is not None:
-            # Its outcome could not be written down; there may be room now.
+        unwritten = self._unwritten.pop(run.id, None) is not None
+        if unwritten or run.id not in self._moved:
+            # Its outcome could not be written down, and there may be room now; or an executor that
+            # was losing its hold took it from the queue and put it down again.
+            self._moved.add(run.id)
             DBOS.resume_workflow(_workflow_id(run), queue_name=library.QUEUE)
             return
         # The library could not read what it had written, and would keep the lane for it for ever.

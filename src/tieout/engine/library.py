@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 from dbos._serialization import DefaultSerializer
 from dbos._utils import GlobalParams
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
 from tieout.engine.recorded import from_text, to_text
-from tieout.errors import Busy, Misconfigured
+from tieout.errors import Misconfigured
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
@@ -19,8 +20,12 @@ ABI = "1"
 ABIS_CARRIED_ON = frozenset({ABI})
 EXECUTOR = "embedded"
 QUEUE = "runs"
-LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 BUSY_TIMEOUT_SECONDS = 30
+# Of libpq: a server that went away without a word is missed after half a minute.
+NOTICES_A_DEAD_SERVER = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
 # Nobody waits inside the engine for a message, so this only sets how long closing takes.
@@ -65,8 +70,15 @@ def system_engine(url: URL) -> Engine:
     reads must not take the write lock as the store's transactions do.
     """
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True)
-    engine = create_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0)
+        return create_engine(
+            url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True,
+            connect_args=NOTICES_A_DEAD_SERVER,
+        )  # fmt: skip
+    # mode=rw: a database that was taken away is missed, not silently begun anew.
+    there = url.set(
+        database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"}
+    )
+    engine = create_engine(there, pool_size=CONNECTIONS_MAX, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def settings(connection: Any, _record: object) -> None:
@@ -76,25 +88,6 @@ def system_engine(url: URL) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
 
     return engine
-
-
-def hold_database(engine: Engine) -> Connection | None:
-    """Keep other machines from executing the runs of a PostgreSQL database, until closed.
-
-    Two executors of one name would begin each other's runs again. On SQLite the lock on the
-    instance says it all. Raises Busy.
-    """
-    if engine.dialect.name != "postgresql":
-        return None
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}).scalar():
-        return connection
-    connection.close()
-    raise Busy(
-        "Another process executes the runs of this database.",
-        untouched="Nothing was started here.",
-        do="Follow the run from here, or start it again once that process ended.",
-    )
 
 
 def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:

@@ -64,9 +64,7 @@ def read_new_accounts(step: Step, world: World[LoadActuals]) -> Result:
 
 
 def _accounts(world: World[LoadActuals], where: Where | None) -> pl.DataFrame:
-    pages = list(world.jde.read(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS))
-    schema = dict.fromkeys(ACCOUNT_COLUMNS, pl.String)
-    return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    return world.jde.read_whole(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS)
 
 
 def read_balances(
@@ -169,9 +167,7 @@ def _balances_of(
         equal("company", key["company"]), equal("ledger", key["ledger"]),
         equal("fiscal_year", key["fiscal_year"]), moved.where() if moved else None,
     )  # fmt: skip
-    pages = list(world.jde.read(tables.ACCOUNT_BALANCES, where, columns=columns))
-    schema = {c: tables.ACCOUNT_BALANCES.schema[c] for c in columns}
-    return pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    return world.jde.read_whole(tables.ACCOUNT_BALANCES, where, columns=columns)
 
 
 def _reads_whole(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:

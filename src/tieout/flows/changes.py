@@ -36,6 +36,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     before = world.store.position(world.flow_name, SEEN) or {}
     reconfigured = bool(before) and before.get("configured") != world.configured
     everything = not before or reconfigured or _sweep_due(world, before)
+    if everything:
+        world.jde.check_dates()
     doubtful = bool(before) and not before.get("proved", False)
     moved_reference = before.get("reference") != reference
     years = scope.years() if everything or doubtful else scope.open_years()
@@ -225,9 +227,7 @@ def _batches(
     if since:
         first = date.fromisoformat(since) - overlap
         where = either(at_least("updated", first), not_equal("status", POSTED_BATCH))
-    pages = list(world.jde.read(tables.BATCHES, where, columns=BATCH_COLUMNS))
-    schema = {c: tables.BATCHES.schema[c] for c in BATCH_COLUMNS}
-    found = pl.concat(pages) if pages else pl.DataFrame(schema=schema)
+    found = world.jde.read_whole(tables.BATCHES, where, columns=BATCH_COLUMNS)
     step.keep("seen_batches", found)
     key = ["batch_type", "batch_number"]
     latest = _capped(world, found["updated"].max()) or since

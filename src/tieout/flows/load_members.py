@@ -45,7 +45,7 @@ def load_members(run: Run, world: World[LoadMembers]) -> Result:
         return step("preview", previewed, read, compared)
     busy = compared["to_send"] or compared["not_here"] or read["rejects"]
     if not busy and not _whole(world):
-        return step("nothing new", nothing_new, read)
+        return step("nothing new", nothing_new, run.id, read)
     if compared["to_send"]:
         load(run, world, step, rows_to_send)
     step("read back", read_back, run.id)
@@ -256,8 +256,9 @@ def _same(finding: Finding) -> tuple[str, str, str]:
     return (finding.rule, finding.subject, finding.company)
 
 
-def nothing_new(step: Step, world: World[LoadMembers], read: dict[str, Any]) -> Result:
-    """A quiet run touches nothing and says so."""
+def nothing_new(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
+    """A quiet run touches nothing and says so; what an earlier one still had open is fixed."""
+    _settle_earlier(step, world, run, world.store.rejects(run=run))
     return {
         "outcome": "complete", "exit_code": OK,
         "figures": {"rows_read": read["rows"], "rows_sent": 0, "rejects": 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +17,12 @@ from tieout.core.findings import Finding, Severity
 from tieout.flows.world import F, Result, Run, Steps, World
 from tieout.store.steps import Step
 from tieout.store.tasks import STARTED, Chunk, TaskKey
+from tieout.strict_json import plain
 
 ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
 FIRST_DATA_LINE = 2  # Anaplan counts the header as line 1 of the file
 SUBJECT_COLUMNS = ("account", "business_unit", "period", "code")
+RECEIPTS_KEPT = timedelta(hours=24)
 WORDS = {"cancelled": "cancelled", "failed": "refused"}
 REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
 
@@ -76,6 +79,8 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
     file_id = action["file"]
     manifests = world.store.kept(run, kind="file")
     have = {number: chunk.sha256 for number, chunk in world.store.chunks(run, file_id).items()}
+    if world.clock.now() - world.store.run(run).started_at > RECEIPTS_KEPT:
+        have = {}  # Anaplan drops what nobody touched for 48 hours: announce and send it all anew
 
     def receipt(number: int, digest: str) -> None:
         chunk = Chunk(number, digest, manifests[number].bytes)
@@ -168,7 +173,7 @@ def _rejected(world: World[F], run: str, rejected: pl.DataFrame) -> list[Finding
                 "of the file.",
                 "Correct the member or the model, then replay.", str(row.get("company") or ""),
                 amount=amount if isinstance(amount, Decimal) else None, cells=1,
-                vendor_words=row["errors"],
+                vendor_words=plain(row["errors"]),
             )
         )  # fmt: skip
     return findings

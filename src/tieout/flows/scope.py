@@ -36,10 +36,8 @@ def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
     run that came to its end, so that a company's new period is not forgotten when a run fails.
     """
     where = one_of("company", list(world.flow.companies))
-    pages = list(world.jde.read(tables.COMPANIES, where, columns=COMPANY_COLUMNS))
-    schema = {name: tables.COMPANIES.schema[name] for name in COMPANY_COLUMNS}
-    frames = {"companies": pl.concat(pages) if pages else pl.DataFrame(schema=schema)}
-    companies = frames["companies"]
+    companies = world.jde.read_whole(tables.COMPANIES, where, columns=COMPANY_COLUMNS)
+    frames = {"companies": companies}
     kept = world.frame("companies", tables.COMPANIES.schema)
     frames["period_table"] = _period_table(world)
     step.keep("period_table", frames["period_table"], replace=True)
@@ -53,8 +51,7 @@ def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
         "ledgers": (tables.LEDGERS, None),
     }
     for kind, (table, rows) in reads.items():
-        pages = list(world.jde.read(table, rows))
-        frames[kind] = pl.concat(pages) if pages else pl.DataFrame(schema=table.schema)
+        frames[kind] = world.jde.read_whole(table, rows)
         step.keep(kind, frames[kind], replace=True)
     step.keep("companies", companies, replace=True)
     return {"reference": _digest(frames)}

@@ -10,6 +10,7 @@ import polars as pl
 from tieout.app import Instance
 from tieout.store.runs import Run
 from tieout.verbs import practice, running, seeing, setting_up
+from tieout.verbs.words import money
 
 FLOWS = ("companies", "accounts", "cost_centers", "actuals")
 
@@ -112,14 +113,14 @@ def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
     runs: list[Run] = []
     with running.executing(instance) as engine:
         for flow in FLOWS:
-            run, _ = running.run_flow(instance, flow, engine=engine)
+            run = running.run_flow(instance, flow, engine=engine).run
             say(run.sentence)
             runs.append(run)
         if mend and runs[-1].outcome != "complete":
             for sentence in map_unmatched(instance, runs[-1]):
                 say(sentence)
             asked = {"replay": runs[-1].id}
-            run, _ = running.run_flow(instance, "actuals", asked=asked, engine=engine)
+            run = running.run_flow(instance, "actuals", asked=asked, engine=engine).run
             say(run.sentence)
             runs.append(run)
     last = {run.flow: run for run in runs}
@@ -142,6 +143,6 @@ def map_unmatched(instance: Instance, run: Run) -> list[str]:
         target = planned.sort("code")["code"][0]
         why = "the demo's person: this unit is planned together with the other"
         setting_up.set_mapping(instance, "business_unit", found["member"], target, why)
-        amount = f"{found['amount']} {found['currency']}"
+        amount = money(found["amount"], found["currency"])
         said.append(f"Mapped business unit {found['member']} ({amount}) to {target}.")
     return said

@@ -42,8 +42,8 @@ def _good(found: dict[str, Any]) -> bool:
 
 
 def _flow(instance: Instance, name: str) -> dict[str, Any]:
-    last = instance.store.runs(flow=name, limit=1)
-    return {"flow": name, "last": seeing.run_as_json(last[0]) if last else None}
+    last = seeing.last_run(instance, name)
+    return {"flow": name, "last": seeing.run_as_json(last) if last else None}
 
 
 def _compared(instance: Instance, name: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _compared(instance: Instance, name: str) -> dict[str, Any]:
     periods = sorted(f"{row['fiscal_year']}-{row['period']:02d}" for row in table)
     return {
         "flow": name, "run": last[0] if last else "", "at": last[1] if last else None,
-        "companies": seeing.totals(table),
+        "companies": seeing.totals(table), "open_cells": len(instance.store.open_cells(name)),
         "first": periods[0] if table else "", "last": periods[-1] if table else "",
     }  # fmt: skip
 
@@ -92,4 +92,10 @@ def _tied(compared: list[dict[str, Any]]) -> str:
     at = moment(max(flow["at"] for flow in compared if flow["at"]))
     if differing:
         return f"When last compared ({at}), {differing:,} of {counted(cells, 'cell')} differed."
+    left = sum(flow["open_cells"] for flow in compared)
+    if left:
+        return (
+            f"When last compared ({at}), none of {counted(cells, 'cell')} differed, but "
+            f"{counted(left, 'cell')} stayed open."
+        )
     return f"When last compared ({at}), F0911 = F0902 = Anaplan in all {counted(cells, 'cell')}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from tieout.app import STORIES, Instance
@@ -13,11 +14,13 @@ from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured
 from tieout.settings import LoadActuals, LoadMembers
 from tieout.store.runs import NewRun, Run
+from tieout.verbs import seeing
 
 OWNER = "owner"  # who acts on an instance without users
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
 INTERRUPTED_EXIT_CODE = 130
+TIE_OUT = "tie_out"  # the kind of a run that only compares
 
 
 def kind_of(flow: LoadActuals | LoadMembers) -> str:
@@ -29,10 +32,15 @@ def engine_for(instance: Instance) -> Engine:
     """The executor of an instance; runs into one Anaplan model go one after the other."""
 
     def lane(run: Run) -> str:
-        flow = instance.project().flows.get(run.flow)
+        # As it was begun: a file that was edited since must not leave waiting runs lying.
+        try:
+            project = instance.applied(run.config_version)
+        except Misconfigured:  # its story says so
+            return run.flow
+        flow = project.flows.get(run.flow)
         if flow is None:
             return run.flow
-        connection = instance.project().anaplan(flow)
+        connection = project.anaplan(flow)
         return f"{connection.tenant}/{connection.workspace}/{connection.model}"
 
     return Engine(
@@ -40,26 +48,32 @@ def engine_for(instance: Instance) -> Engine:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that was asked for, and what had to be done before it."""
+
+    run: Run
+    carried_on: bool = False  # it was unfinished before
+    first: Run | None = None  # another run that was unfinished and was carried to its end first
+
+
 def run_flow(
     instance: Instance, flow: str, *, asked: Mapping[str, Any] | None = None,
     kind: str | None = None, wait: bool = True, engine: Engine | None = None,
-) -> tuple[Run, bool]:  # fmt: skip
-    """Start a run of `flow`, or carry on the one that is unfinished; (the run, whether carried on).
+) -> Done:  # fmt: skip
+    """Start a run of `flow`, or carry on the one that is unfinished.
 
-    With an executor elsewhere (`tieout serve`) the run is left to it and followed.
+    An unfinished run that was asked for something else ends first, whatever it still sends. With
+    an executor elsewhere (`tieout serve`) the run is left to it and followed.
     """
-    project = instance.project()
-    configured = project.flows.get(flow)
-    if configured is None:
-        raise Misconfigured(
-            f"There is no flow {flow!r}.",
-            do=f"Name one of: {', '.join(sorted(project.flows)) or 'none is configured'}.",
-        )
+    configured = seeing.known(instance, flow)
     wanted, asked = kind or kind_of(configured), dict(asked or {})
+    _refuse_unfit(instance, flow, configured, wanted, asked)
+    first = None
     with executing(instance, engine) as executor:
         unfinished = instance.store.unfinished_run(flow)
         if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
-            executor.carry_out(unfinished.id, RUN_SECONDS_MAX)  # what was begun ends first
+            first = executor.carry_out(unfinished.id, RUN_SECONDS_MAX)
             unfinished = None
         config = instance.store.config()
         run = unfinished or instance.store.new_run(
@@ -70,7 +84,34 @@ def run_flow(
         )  # fmt: skip
         if wait or not (engine or executor_of(instance.home)):
             run = executor.carry_out(run.id, RUN_SECONDS_MAX)
-        return run, unfinished is not None
+        return Done(run, unfinished is not None, first)
+
+
+def _refuse_unfit(
+    instance: Instance, flow: str, configured: LoadActuals | LoadMembers, wanted: str,
+    asked: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Misconfigured for what a flow of this kind cannot do."""
+    if isinstance(configured, LoadMembers) and wanted == TIE_OUT:
+        raise Misconfigured(
+            f"The flow {flow} loads no actuals, so there is nothing to tie out.",
+            untouched="Nothing was run.",
+            do=f"Name one of: {', '.join(actuals_flows(instance)) or 'none is configured'}.",
+        )
+    if isinstance(configured, LoadMembers) and "unlock" in asked:
+        raise Misconfigured(
+            f"The flow {flow} loads members, which have no periods that could be locked.",
+            untouched="Nothing was run.",
+            do="Leave --unlock out; --full sends every member again.",
+        )
+    if "replay" in asked:
+        earlier = instance.store.run(str(asked["replay"]))
+        if earlier.flow != flow:
+            raise Misconfigured(
+                f"{earlier.id} is a run of {earlier.flow}, not of {flow}.",
+                untouched="Nothing was run.",
+                do=f"`tieout runs --flow {flow}` lists those that can be replayed.",
+            )
 
 
 @contextmanager
@@ -92,25 +133,33 @@ def executing(instance: Instance, engine: Engine | None = None) -> Iterator[Engi
             os._exit(INTERRUPTED_EXIT_CODE)
 
 
-def preview(instance: Instance, flow: str) -> Run:
+def preview(instance: Instance, flow: str) -> Done:
     """Read and prove, and say what would be sent; nothing is sent."""
-    return run_flow(instance, flow, asked={"preview": True})[0]
+    return run_flow(instance, flow, asked={"preview": True})
 
 
-def replay(instance: Instance, run_id: str) -> Run:
+def replay(instance: Instance, run_id: str) -> Done:
     """Send again what run `run_id` could not load, with today's mapping and members."""
     earlier = instance.store.run(run_id)
-    return run_flow(instance, earlier.flow, asked={"replay": run_id})[0]
+    return run_flow(instance, earlier.flow, asked={"replay": run_id})
 
 
-def tie_out_now(instance: Instance, flow: str | None = None, engine: Engine | None = None) -> Run:
+def tie_out_now(instance: Instance, flow: str | None = None, engine: Engine | None = None) -> Done:
     """Read both sides now and compare them cell by cell; nothing is sent."""
-    return run_flow(instance, flow or only_actuals(instance), kind="tie_out", engine=engine)[0]
+    return run_flow(instance, actuals_flow(instance, flow), kind=TIE_OUT, engine=engine)
 
 
-def only_actuals(instance: Instance) -> str:
-    """The name of the one actuals flow; Misconfigured when there are none or several."""
-    names = [n for n, f in instance.project().flows.items() if isinstance(f, LoadActuals)]
+def actuals_flows(instance: Instance) -> list[str]:
+    """The names of the flows that load actuals."""
+    return [n for n, f in instance.project().flows.items() if isinstance(f, LoadActuals)]
+
+
+def actuals_flow(instance: Instance, flow: str | None = None) -> str:
+    """The flow that is tied out: as named, else the only one; Misconfigured for any other."""
+    if flow is not None:
+        _refuse_unfit(instance, flow, seeing.known(instance, flow), TIE_OUT, {})
+        return flow
+    names = actuals_flows(instance)
     if len(names) == 1:
         return names[0]
     raise Misconfigured(

@@ -10,13 +10,15 @@ from typing import Any
 import polars as pl
 
 from tieout.app import Instance
-from tieout.core.findings import RULES
+from tieout.core.findings import RULES, Severity
 from tieout.errors import Misconfigured
-from tieout.settings import LoadActuals
+from tieout.settings import LoadActuals, LoadMembers
 from tieout.store.rejects import Reject
 from tieout.store.runs import Run
+from tieout.verbs.words import NOTED
 
 RUNS_SHOWN_MAX = 50
+DIFFERS = 6  # exit code, docs/reference/exit-codes.md
 AMOUNTS = (
     "gross_f0911", "gross_f0902", "gross_anaplan", "f0911", "f0902", "anaplan", "difference",
 )  # fmt: skip
@@ -52,8 +54,8 @@ def runs(
     return [run_as_json(r) for r in found]
 
 
-def known(instance: Instance, flow: str) -> None:
-    """Refuse the name of a flow that is not configured."""
+def known(instance: Instance, flow: str) -> LoadActuals | LoadMembers:
+    """A flow of the project; Misconfigured lists those there are."""
     flows = instance.project().flows
     if flow not in flows:
         raise Misconfigured(
@@ -61,6 +63,7 @@ def known(instance: Instance, flow: str) -> None:
             untouched="Nothing was run.",
             do=f"Name one of: {', '.join(sorted(flows)) or 'none is configured'}.",
         )
+    return flows[flow]
 
 
 def show(instance: Instance, run_id: str) -> dict[str, Any]:
@@ -91,19 +94,22 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
 def rejects(
     instance: Instance, *, run: str | None = None, flow: str | None = None, state: str | None = None
 ) -> list[dict[str, Any]]:
-    """Findings with what became of them, the gravest first."""
+    """Findings with what became of them, the gravest first; a note is never open."""
     if run is not None:
         instance.store.run(run)
     if flow is not None:
         known(instance, flow)
     found = instance.store.rejects(run=run, flow=flow, state=state)
+    if state == "open":
+        found = [r for r in found if r.finding.severity is not Severity.NOTE]
     return [_finding(r) for r in sorted(found, key=lambda r: GRAVITY[r.finding.severity.value])]
 
 
 def _finding(r: Reject) -> dict[str, Any]:
     f = r.finding
+    state = NOTED if f.severity is Severity.NOTE else r.state
     return {
-        "id": r.id, "run": r.run, "flow": r.flow, "state": r.state, "rule": f.rule,
+        "id": r.id, "run": r.run, "flow": r.flow, "state": state, "rule": f.rule,
         "severity": f.severity.value, "subject": f.subject, "what": f.what, "remedy": f.remedy,
         "company": f.company, "dimension": f.dimension, "member": f.member, "amount": f.amount,
         "currency": f.currency, "cells": f.cells, "vendor_words": f.vendor_words,
@@ -154,6 +160,40 @@ def last_comparison(instance: Instance, flow: str) -> tuple[str, datetime] | Non
     """The run that compared both sides last, and when it wrote that down."""
     manifests = instance.store.current(flow, "tie_out")
     return (manifests[-1].run, manifests[-1].written_at) if manifests else None
+
+
+def last_run(instance: Instance, flow: str, *, finished: bool = False) -> Run | None:
+    """The flow's last run that tells how it stands: no preview; perhaps of finished ones only."""
+    limit = RUNS_SHOWN_MAX
+    while True:
+        found = instance.store.runs(flow=flow, limit=limit)
+        for run in found:
+            if not run.asked.get("preview") and (run.finished or not finished):
+                return run
+        if len(found) < limit:
+            return None
+        limit *= 2
+
+
+def tied(
+    instance: Instance, flow: str, period: str | None = None, done: Run | None = None
+) -> dict[str, Any]:
+    """The last comparison with its verdict: that of `done`, else of the flow's last run.
+
+    A comparison without a differing cell is not ok when its run was not complete: cells may be
+    held open that nobody could compare.
+    """
+    table = tie_out_table(instance, flow, period)
+    compared = last_comparison(instance, flow)
+    run = done or (last_run(instance, flow, finished=True) if compared else None)
+    code = (run.exit_code or 0) if run else 0
+    broken_off = compared is not None and not instance.store.run(compared[0]).finished
+    if broken_off or any(row["cells_differing"] for row in table):
+        code = code or DIFFERS
+    result: dict[str, Any] = {"ok": code == 0, "exit_code": code, "tie_out": table}
+    if run is not None:
+        result |= {"run": run.id, "sentence": run.sentence, "outcome": run.outcome}
+    return result
 
 
 def grouped(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

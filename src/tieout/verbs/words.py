@@ -11,6 +11,7 @@ PLACES = {
     "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "PYG": 0,
     "TND": 3, "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0,
 }  # fmt: skip
+NOTED = "noted"  # the state of a note: told, with nothing left to do
 OUTCOMES = {
     "waiting": "Waiting", "running": "Running", "complete": "Complete", "failed": "Failed",
     "needs_attention": "Needs attention", "cancelled": "Cancelled",
