@@ -17,7 +17,7 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
     """Full outer join of the ledger's cells and Anaplan's (CELL_KEY, shown).
 
     Returns CELL_KEY, ledger_company, fiscal_year, period, f0911, f0902, anaplan (all in ledger
-    sign), value, shown (in Anaplan's sign), held. Anaplan cells outside the scope's companies and periods are left out;
+    sign), value, shown (in Anaplan's sign), held. Anaplan cells outside the scope are left out;
     `members` (company, member, ledger_company, fiscal_year, period) says what is inside.
     """
     inside = (
