@@ -24,7 +24,6 @@ _RANGE = r"^[^-\s]+(-[^-\s]+)?$"
 TEMPLATE_COMPANY = "00000"  # of F0010; it is never a company of transactions
 PERIODS_FROM_CALENDAR = "F0008"
 COLUMNS_SHOWN_MAX = 8
-
 Duration = Annotated[str, Meta(pattern=_DURATION, description="a number and ms, s, m, h or d")]
 PeriodText = Annotated[str, Meta(pattern=_PERIOD, description="fiscal year and period, 2025-03")]
 CurrentOrPeriod = Annotated[str, Meta(pattern=_CURRENT_OR_PERIOD)]

@@ -253,21 +253,6 @@ def test_small_answers_of_a_small_system_are_enough_for_an_upload(served: Any) -
     assert small.calls[-1] == ("POST", "complete")
 
 
-@pytest.mark.parametrize("form", ["0,1,10,2", "reversed"])
-def test_a_file_is_read_in_the_order_of_its_numbers_whatever_the_list_says(
-    planning: Planning, form: str
-) -> None:
-    planning.fill_lists()
-    action = planning.client.action("Load GL Actuals")
-    frame = actuals(*[("00001", "5005", "30", f"{m} 24", "1") for m in ("Jan", "Feb")] * 8)
-    parts = list(wire.chunks([frame], ACTUALS, chunk_bytes=40))
-    assert len(parts) > 10
-    planning.client.upload(action.file_id, lambda: parts, receipt=lambda n, d: None)
-    planning.system.control("switch", {"name": "chunk_order", "value": form})
-    got = b"".join(planning.client.download(action.file_id))
-    assert got == wire.import_csv(frame, ACTUALS)
-
-
 def test_a_file_with_a_chunk_missing_from_its_list_is_refused(
     planning: Planning, ready: Action
 ) -> None:

@@ -25,7 +25,8 @@ from tieout.store.store import DATABASE_FILE, Store
 PACE = Pace(poll_seconds=0.02, patience_seconds=0.5)
 LOCK_HOLDERS = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-    WHERE l.locktype = 'advisory' AND d.datname = current_database()"""
+    WHERE l.locktype = 'advisory' AND d.datname = current_database()
+      AND l.objsubid = 1 AND l.objid = 7105121"""
 
 
 def until(happened: Callable[[], bool]) -> bool:

@@ -50,7 +50,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Books] = []
 
     def make_books(**options: object) -> Books:
-        made.append(Books(tmp_path / f"home{len(made)}", **options))  # type: ignore[arg-type]
+        made.append(Books(tmp_path / f"home{len(made)}", **options))  # type: ignore[arg-type]  # any option
         return made[-1]
 
     yield make_books

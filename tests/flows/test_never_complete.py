@@ -77,7 +77,8 @@ def test_the_tie_out_finds_a_hundred_moved_inside_anaplan_and_sends_nothing(
 
     assert_not_complete(books, run, "anaplan-differs")
     assert books.open_cells() == set(cells)
-    assert (books.anaplan(), books.tasks(), books.position()) == (held, tasks, position)
+    assert (books.anaplan(), books.tasks()) == (held, tasks)
+    assert books.position() == position | {"proved": False}, "the next run is not quiet"
     assert not books.tie_out_gaps().is_empty()
     assert_tied(books, books.run())
 

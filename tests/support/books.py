@@ -74,7 +74,7 @@ class Books:
                 text = text.replace(old[name], found[name])
             if text != applied.text:
                 setting_up.apply_project(self.instance, text)
-            listed = self.instance.project().flows["actuals"].companies  # type: ignore[union-attr]
+            listed = self.instance.project().flows["actuals"].companies  # type: ignore[union-attr]  # an actuals flow
             self.companies = list(listed)
         else:
             listed = ", ".join(f'"{c}"' for c in self.companies)

@@ -59,11 +59,12 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
         tables=mappings(world),
     ).with_columns(**constants_of(world))
     proved = proved_in_scope(world, scope)
+    touched = core.touched(cells, proved.select(*_KEY, "shown"))
     if (changes["before"] or {}).get("target") != world.target:
-        proved = proved.clear()
-    touched = core.touched(cells, proved.select(*_KEY, "shown")).join(
-        proved.select(*_KEY, "ours"), on=_KEY, how="left"
-    )
+        # Nothing is proved there: all cells go, and zeros for those the ledger has no longer.
+        gone = touched.filter("gone")
+        touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])
+    touched = touched.join(proved.select(*_KEY, "ours"), on=_KEY, how="left")
     step.keep("cells", cells, replace=True)
     step.keep("touched", touched.with_columns(pl.col("ours").fill_null(True)))
     return {"cells": cells.height, "touched": touched.height}
