@@ -50,7 +50,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Books] = []
 
     def make_books(**options: object) -> Books:
-        made.append(Books(tmp_path / f"home{len(made)}", **options))  # type: ignore[arg-type]  # any option
+        home = tmp_path / f"home{len(made)}"
+        made.append(Books(home, **options))  # type: ignore[arg-type]  # any option
         return made[-1]
 
     yield make_books

@@ -132,14 +132,19 @@ def test_a_unit_closed_in_jde_becomes_inactive_and_is_not_deleted(books: Books) 
     assert unit.strip() in items(books, "Cost Centers")
 
 
-def test_an_account_removed_from_jde_stays_in_anaplan(books: Books) -> None:
+def test_an_account_removed_from_jde_stays_in_anaplan_and_is_told_while_it_has_balances(
+    books: Books,
+) -> None:
     books.event("add_account", amount="1.00")
     assert books.run("accounts").outcome == "complete"
     assert "7995.NEW" in items(books, "GL Accounts")
     books.systems.jde.ledger.delete("F0901", {"OBJ": "7995", "SUB": "NEW"})
 
-    books.run("accounts")
+    run = books.run("accounts")
 
+    assert (run.outcome, run.exit_code) == ("needs_attention", 5), told(books, run)
+    (found,) = (r.finding for r in books.findings(run, "member-gone"))
+    assert found.member == "7995.NEW"
     assert "7995.NEW" in items(books, "GL Accounts")
 
 

@@ -56,12 +56,17 @@ def test_processes_exports_and_other_page_sizes_load_the_same(
     books: Books, old: str, new: str
 ) -> None:
     books.change_flow(old, new)
+    assert_tied(books, books.run())
     events_happen(books)
     touched = changed(books.anaplan(), books.expected())
 
     assert_tied(books, books.run())
 
-    assert books.uploaded_cells() == touched
+    sent = books.uploaded_cells()
+    if old.startswith("secret"):
+        assert sent == touched
+    else:  # another import or view: nothing is proved there yet, so everything goes again
+        assert sent == {**books.expected(), **touched}
     assert_quiet(books)
 
 

@@ -74,7 +74,8 @@ class Books:
                 text = text.replace(old[name], found[name])
             if text != applied.text:
                 setting_up.apply_project(self.instance, text)
-            listed = self.instance.project().flows["actuals"].companies  # type: ignore[union-attr]  # an actuals flow
+            flow = self.instance.project().flows["actuals"]
+            listed = flow.companies  # type: ignore[union-attr]  # an actuals flow
             self.companies = list(listed)
         else:
             listed = ", ".join(f'"{c}"' for c in self.companies)
