@@ -159,6 +159,8 @@ class Ais:
             )
         if table == "F0011" and not groups:
             return [{"COUNT": sum(n for _, n in self._ledger.batches)}]
+        if table in self._small and not groups:
+            return [{"COUNT": sum(_fits(row, where) for row in self._small[table])}]
         raise NotPreparedError(f"totals of {table} by {groups}")
 
     def _balance_totals(
@@ -225,6 +227,16 @@ def _conditions(query: Mapping[str, Any]) -> dict[str, list[str]]:
     for nested in query.get("complexQuery", []):
         found |= _conditions(nested["query"])
     return found
+
+
+def _fits(row: Mapping[str, Any], where: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a row of a small table fulfils every condition; dates are asked as MM/dd/yyyy."""
+    for alias, values in where.items():
+        shown = str(row[alias])
+        day = f"{shown[4:6]}/{shown[6:]}/{shown[:4]}"
+        if shown not in values and day not in values:
+            return False
+    return True
 
 
 def _json(value: object) -> Body:
