@@ -22,6 +22,7 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PATTERN = re.compile(r"(https?)://(\[[0-9a-f:.*]+\]|[^/:@?#\s]+)(?::(\d{1,5}|\*))?/?")
 TRUSTS_MAX = 16  # certificate files of one process
 WRITE_SLICE_BYTES = 256 * 2**10  # the deadline is looked at between slices
+READ_BYTES_MAX = 256 * 2**10  # at once, where so much is there; 64 KB cost four times the turns
 
 
 class Deadlines(threading.local):
@@ -48,7 +49,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there, until the deadline."""
-        return self._inner.read(max_bytes, self._deadlines.left(timeout))
+        return self._inner.read(max(max_bytes, READ_BYTES_MAX), self._deadlines.left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write in slices, looking at the deadline between them."""

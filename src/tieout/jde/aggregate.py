@@ -70,7 +70,9 @@ def frame(
     output = _output(table, told)
     if not groups and len(output) != 1:
         raise Refused(f"{PEER} answered one total of {table.name} with {len(output)} rows.")
-    rows = [_row(table, item, [c for _, c in groups], sums, maxima) for item in output]
+    keys = [c for _, c in groups]
+    summed, latest = ([table.column(n) for n in names] for names in (sums, maxima))
+    rows = [_row(table, item, keys, summed, latest) for item in output]
     try:
         found = pl.DataFrame(rows, schema=schema, orient="row")
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
@@ -93,21 +95,21 @@ def _output(table: Table, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _row(
-    table: Table, item: dict[str, Any], groups: Sequence[Column], sums: Sequence[str],
-    maxima: Sequence[str],
+    table: Table, item: dict[str, Any], groups: Sequence[Column], sums: Sequence[Column],
+    maxima: Sequence[Column],
 ) -> list[Any]:  # fmt: skip
     keys = item.get("groupBy", item)
     row = [value(c, _pick(table, keys, c.alias)) for c in groups]
     count = integer("count", _count(table, item))
     if count < 0:
         raise Refused(f"{PEER} counted {count} rows of {table.name}.")
-    for name in sums:
-        sum_ = _scalar(_pick(table, item, table.column(name).alias, "_SUM"))
+    for column in sums:
+        name = column.name
+        sum_ = _scalar(_pick(table, item, column.alias, "_SUM"))
         if sum_ is None and count == 0:  # J066: a sum of no rows may be null
             sum_ = 0
         row.append(_exact(table, name, number(name, sum_)))
-    for name in maxima:
-        column = table.column(name)
+    for column in maxima:
         row.append(value(column, _pick(table, item, column.alias, "_MAX")))
     return [*row, count]
 
