@@ -17,6 +17,7 @@ from tieout.core.frames import (
     ZERO,
     as_schema,
     empty,
+    sorted_by,
 )
 from tieout.core.periods import PERIODS_MAX
 from tieout.errors import Refused
@@ -177,7 +178,7 @@ def join_sides(lines: pl.DataFrame, balances: pl.DataFrame, years: pl.DataFrame)
         state=pl.lit(""),
         reason=pl.lit(""),
     )
-    return as_schema(filled, BUCKETS).sort(_KEY)
+    return sorted_by(as_schema(filled, BUCKETS), _KEY)
 
 
 def moved_buckets(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:

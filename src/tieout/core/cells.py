@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, ZERO, as_schema
+from tieout.core.frames import AMOUNT, BUCKET_KEY, CELL_KEY, CELLS, ZERO, as_schema, sorted_by
 from tieout.core.proof import BALANCE, HELD
 
 _KEY = list(CELL_KEY)
+PART_ROWS = 50_000  # of small companies that are folded or compared at once; bounds memory
 
 UNKNOWN_ACCOUNT = "unknown account"
 UNKNOWN_MARK = "?"  # begins the code of an account that F0901 never showed
@@ -94,6 +95,26 @@ def company_currencies(members: pl.DataFrame) -> dict[str, str]:
     return dict(found.iter_rows())
 
 
+def in_parts(sizes: Mapping[str, int], together: Collection[str] = ()) -> list[list[str]]:
+    """Companies (with their rows) in parts of PART_ROWS rows, a larger one alone, in their order.
+
+    Cells of two companies meet only where a mapping brings them together: those of `together` are
+    left out, to be taken as a part of their own.
+    """
+    parts: list[list[str]] = []
+    size = 0
+    for company, rows in sorted(sizes.items()):
+        if company in together:
+            continue
+        if parts and size + rows <= PART_ROWS:
+            parts[-1].append(company)
+            size += rows
+        else:
+            parts.append([company])
+            size = rows
+    return parts
+
+
 def remembered(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     """F0901 as it is now, and accounts it showed before and shows no longer, marked `gone`.
 
@@ -119,7 +140,8 @@ def fold(
     Edwards; `tables`: a mapping table per dimension (`through_mapping`). A bucket takes F0902's
     value where F0902 speaks alone. A cell is held when one of its buckets is.
     """
-    rows = _with_codes(buckets, accounts, members, code)
+    needed = [*BUCKET_KEY, "state", "reason", "amount", "balance"]
+    rows = _with_codes(buckets.select(needed), accounts, members, code)
     held = (
         pl.when(pl.col("state") == HELD).then(pl.col("reason"))
         .when(~pl.col("known")).then(pl.lit(UNKNOWN_ACCOUNT))
@@ -140,8 +162,9 @@ def fold(
     for dimension in ("account", "business_unit", "company"):
         rows = through_mapping(rows, dimension, tables.get(dimension))
     one_sign = pl.col("sign").max() == pl.col("sign").min()
-    mixed = (pl.col("base_currency").n_unique() > 1) & (pl.col("currency").first() == "")
-    at = pl.struct("shown_year", "shown_period").sort().first()
+    several = pl.col("base_currency").min() != pl.col("base_currency").max()
+    mixed = several & (pl.col("currency").first() == "")
+    at = (pl.col("shown_year") * 100 + pl.col("shown_period")).min()
     cells = (
         rows.group_by(_KEY)
         .agg(
@@ -156,12 +179,12 @@ def fold(
             mixed=mixed,
         )
         .with_columns(
-            fiscal_year=pl.col("at").struct.field("shown_year"),
-            period=pl.col("at").struct.field("shown_period"),
+            fiscal_year=pl.col("at") // 100,
+            period=pl.col("at") % 100,
             held=pl.when(pl.col("mixed")).then(pl.lit(TWO_CURRENCIES)).otherwise(pl.col("held")),
         )
     )
-    return as_schema(cells, CELLS).sort(_KEY)
+    return sorted_by(as_schema(cells, CELLS), _KEY)
 
 
 def _with_codes(
@@ -228,8 +251,5 @@ def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
         pl.col("shown").fill_null(ZERO),
         pl.col("held").fill_null(""),
     )
-    return (
-        joined.filter(pl.col("value") != pl.col("shown"))
-        .select(*_KEY, "value", "held", "gone")
-        .sort(_KEY)
-    )
+    changed = joined.filter(pl.col("value") != pl.col("shown"))
+    return sorted_by(changed.select(*_KEY, "value", "held", "gone"), _KEY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -113,6 +113,15 @@ CELLS: Schema = {
 def empty(schema: Schema) -> pl.DataFrame:
     """A frame of `schema` without rows."""
     return pl.DataFrame(schema=dict(schema))
+
+
+def sorted_by(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """`frame.sort(key)`, leaving out columns with one value: comparing their text takes longest."""
+    ends = frame.select(
+        pl.col(name).null_count().gt(0) | (pl.col(name).min() != pl.col(name).max()) for name in key
+    )
+    by = [name for name in key if ends.item(0, name)] if frame.height else []
+    return frame.sort(by) if by else frame
 
 
 def as_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

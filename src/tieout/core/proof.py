@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY
 from tieout.core.scope import DICTIONARY_DECIMALS, Scope, places_exceeded
 
 _KEY = list(BUCKET_KEY)
+F = TypeVar("F", pl.DataFrame, pl.LazyFrame)
 
 TIED, BALANCE, HELD = "tied", "balance", "held"
 SUBJECTS_SHOWN_MAX = 5
@@ -116,7 +118,7 @@ def _looked_up(column: str, decimals: Mapping[str, int]) -> pl.Expr:
     )
 
 
-def worth_reading(buckets: pl.DataFrame) -> pl.DataFrame:
+def worth_reading(buckets: F) -> F:
     """Held buckets that a next run reads again; one that is not shown waits for its balance."""
     return buckets.filter((pl.col("state") == HELD) & (pl.col("reason") != NO_LONGER_SHOWN))
 
@@ -143,6 +145,12 @@ def not_zero(buckets: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         .filter(pl.col("f0902") != 0)
         .sort("company", "ledger", "currency", "fiscal_year", "period")
     )
+
+
+def summed(buckets: pl.LazyFrame) -> pl.LazyFrame:
+    """Buckets over all accounts: as much as `completeness` needs, in few rows."""
+    key = ["company", "ledger", "currency", "fiscal_year", "period", "has_balance"]
+    return buckets.group_by(key).agg(pl.col("amount", "balance").sum().cast(AMOUNT))
 
 
 def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:

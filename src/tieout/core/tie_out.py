@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, CELL_KEY, ZERO
+from tieout.core.frames import AMOUNT, CELL_KEY, ZERO, sorted_by
 
 _KEY = list(CELL_KEY)
 SUBJECTS_SHOWN_MAX = 3
@@ -65,7 +65,7 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
         "held",
         "in_ledger",
     ]
-    return joined.select(*_KEY, *columns).sort(_KEY)
+    return sorted_by(joined.select(*_KEY, *columns), _KEY)
 
 
 def differs() -> pl.Expr:

@@ -50,7 +50,7 @@ def read_new_accounts(step: Step, world: World[LoadActuals]) -> Result:
     Their amounts would be missing in cells that are sent without them.
     """
     known = world.frame("accounts", ACCOUNTS)
-    ids = world.frame("buckets", BUCKETS)["account_id"].unique()
+    ids = world.lazy("buckets", BUCKETS).select("account_id").unique().collect()["account_id"]
     missing = ids.filter(~ids.is_in(known["account_id"].implode())).sort().to_list()
     found = [known]
     for start in range(0, len(missing), ACCOUNTS_PER_QUERY_MAX):

@@ -9,7 +9,7 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema
+from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_by
 from tieout.core.scope import Scope
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
@@ -47,27 +47,41 @@ INCOMPLETE = "an account of the company is unknown"
 def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -> Result:
     """Fold all buckets into cells, and find those whose value is not the one proved in Anaplan.
 
-    Keeps `cells` and `touched`. What was proved in another model does not count.
+    Keeps `cells` and `touched`. What was proved in another model does not count. A few companies
+    are in memory at once, and only those that the mapping of companies names must be together.
     """
-    scope = scope_for(world)
-    cells = core.fold(
-        world.frame("buckets", BUCKETS),
-        world.frame("accounts", ACCOUNTS),
-        scope.member_frame(),
-        code=world.flow.account_code,
-        flip=world.flow.signs.flip,
-        tables=mappings(world),
-    ).with_columns(**constants_of(world))
-    proved = proved_in_scope(world, scope)
+    scope, tables = scope_for(world), mappings(world)
+    buckets, proved = world.lazy("buckets", BUCKETS), proved_in_scope(world, scope)
+    accounts, members = world.frame("accounts", ACCOUNTS), scope.member_frame()
+    anew = (changes["before"] or {}).get("target") != world.target
+    sizes = dict(buckets.group_by("company").len().collect().iter_rows())
+    named = tables["company"]
+    together = {*named["source"], *named["target"]} if named.height else set()
+    parts = [pl.col("company").is_in(part) for part in core.in_parts(sizes, together)]
+    counts = {"cells": 0, "touched": 0}
+    for mine in [*parts, ~pl.any_horizontal(pl.lit(False), *parts)]:
+        cells = core.fold(
+            buckets.filter(mine).collect(), accounts, members,
+            code=world.flow.account_code, flip=world.flow.signs.flip, tables=tables,
+        ).with_columns(**constants_of(world))  # fmt: skip
+        touched = _touched(cells, proved.filter(mine).collect(), anew=anew)
+        if counts["cells"] and cells.is_empty() and touched.is_empty():
+            continue
+        counts["cells"] += cells.height
+        counts["touched"] += touched.height
+        step.keep("cells", cells, replace=True)
+        step.keep("touched", touched)
+    return counts
+
+
+def _touched(cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool) -> pl.DataFrame:
     touched = core.touched(cells, proved.select(*_KEY, "shown"))
-    if (changes["before"] or {}).get("target") != world.target:
+    if anew:
         # Nothing is proved there: all cells go, and zeros for those the ledger has no longer.
         gone = touched.filter("gone")
         touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])
     touched = touched.join(proved.select(*_KEY, "ours"), on=_KEY, how="left")
-    step.keep("cells", cells, replace=True)
-    step.keep("touched", touched.with_columns(pl.col("ours").fill_null(True)))
-    return {"cells": cells.height, "touched": touched.height}
+    return touched.with_columns(pl.col("ours").fill_null(True))
 
 
 def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
@@ -81,7 +95,7 @@ def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
     return core.shown_members(members, mappings(world))
 
 
-def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
+def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.LazyFrame:
     """What was proved of the companies and periods that are in scope now, as the ledger has them.
 
     A mapping or a table of periods may have given them other members since: their old cells are in
@@ -91,7 +105,7 @@ def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
         ledger_company="company", fiscal_year="shown_year", period="shown_period"
     )
     key = ["ledger_company", "fiscal_year", "period"]
-    return world.frame("proved", PROVED).join(coordinates.unique(), on=key, how="semi")
+    return world.lazy("proved", PROVED).join(coordinates.unique().lazy(), on=key, how="semi")
 
 
 def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -> Result:
@@ -117,7 +131,7 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
         findings.extend(_stopped(world, behind, scope))
     tell(step, world, findings + _locked_findings(world, waiting, scope))
-    to_send = _whole_file(world, free.select(*_KEY, "value")).sort(_KEY)
+    to_send = sorted_by(_whole_file(world, free.select(*_KEY, "value")), _KEY)
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
     step.keep("to_send", to_send)
     step.keep("waiting", kept)
@@ -136,10 +150,16 @@ def _held_zeros(
     members = members_in_anaplan(world, scope)
     everything = ALL_COMPANIES in doubted
     shown = members.filter(pl.col("ledger_company").is_in(doubted) | pl.lit(everything))
-    proved = world.frame("proved", PROVED).select(_KEY)
-    cells = world.frame("cells", CELLS)
-    held = cells.filter(pl.col("held") != "").join(proved, on=_KEY, how="anti")
-    unknown = cells.filter(pl.col("account").str.starts_with(core.UNKNOWN_MARK))
+    cells = world.lazy("cells", CELLS)
+    held = cells.filter(pl.col("held") != "").select(_KEY).collect()
+    if held.height:
+        proved = world.frame("proved", PROVED).select(_KEY)
+        held = held.join(proved, on=_KEY, how="anti")
+    unknown = (
+        cells.filter(pl.col("account").str.starts_with(core.UNKNOWN_MARK))
+        .select("company")
+        .collect()
+    )
     rules = (
         (pl.col("company").is_in(unknown["company"].unique().implode()), INCOMPLETE),
         (

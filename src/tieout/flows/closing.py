@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from tieout.core.findings import Severity
 from tieout.core.frames import CELL_KEY
 from tieout.flows.cells import EMPTIED, PROVED
 from tieout.flows.changes import SEEN
-from tieout.flows.read_back import WAITING
+from tieout.flows.read_back import WAITING, parts_of
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.settings import LoadActuals
@@ -37,8 +38,9 @@ def close_the_run(
     Complete lets no quiet one follow.
     """
     _keep_what_was_seen(step, world, run)
-    compared = world.frame("compared", {})
-    step.keep("proved", _proved(world, compared), replace=True)
+    compared = world.lazy("compared", {})
+    for part in _proved(world, compared):
+        step.keep("proved", part, replace=True)
     open_cells = _open_cells(world, run, compared)
     step.replace_open_cells(open_cells)
     _settle_earlier(step, world, run, sent="rows_sent" in figures)
@@ -59,16 +61,17 @@ def close_the_run(
     }  # fmt: skip
 
 
-def _proved(world: World[LoadActuals], compared: pl.DataFrame) -> pl.DataFrame:
+def _proved(world: World[LoadActuals], compared: pl.LazyFrame) -> Iterator[pl.DataFrame]:
     """What Anaplan shows of the compared cells, and what was proved of others outside the scope."""
-    now = compared.filter((pl.col("shown") != 0) | pl.col("in_ledger")).rename(
-        {"in_ledger": "ours"}
-    )
+    now = compared.filter((pl.col("shown") != 0) | pl.col("in_ledger"))
+    now = now.rename({"in_ledger": "ours"}).select(PROVED.keys())
+    for part in parts_of(compared):
+        yield now.filter(part).collect()
     own = ["ledger_company", "fiscal_year", "period"]
-    before = world.frame("proved", PROVED)
-    outside = before.join(compared.select(own).unique(), on=own, how="anti")
-    outside = outside.join(compared.select(_KEY), on=_KEY, how="anti")
-    return pl.concat([now.select(PROVED.keys()), outside.select(PROVED.keys())])
+    before = world.lazy("proved", PROVED).select(PROVED.keys())
+    outside = before.join(compared.select(own).unique(), on=own, how="anti").collect()
+    if outside.height:
+        yield outside.join(compared.select(_KEY).collect(), on=_KEY, how="anti")
 
 
 def _settle_earlier(step: Step, world: World[LoadActuals], run: str, *, sent: bool) -> None:
@@ -103,15 +106,18 @@ def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None
     )
 
 
-def _open_cells(world: World[LoadActuals], run: str, compared: pl.DataFrame) -> list[OpenCell]:
+def _open_cells(world: World[LoadActuals], run: str, compared: pl.LazyFrame) -> list[OpenCell]:
     """Cells that are not proved: held, waiting, or shown differently by Anaplan."""
+    odd = compared.filter(
+        tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != "")
+    ).collect()
+    if odd.is_empty():
+        return []
     waiting = world.of_this_run(run, "waiting", WAITING)
     sent = world.of_this_run(run, "to_send", dict.fromkeys(_KEY, pl.String))
     reasons = waiting.select(*_KEY, waits="held")
-    odd = (
-        compared.join(reasons, on=_KEY, how="left")
-        .join(sent.select(*_KEY, sent=pl.lit(True)), on=_KEY, how="left")
-        .filter(tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != ""))
+    odd = odd.join(reasons, on=_KEY, how="left").join(
+        sent.select(*_KEY, sent=pl.lit(True)), on=_KEY, how="left"
     )
     reason = (
         pl.when(pl.col("waits").is_not_null()).then(pl.col("waits"))
@@ -124,21 +130,21 @@ def _open_cells(world: World[LoadActuals], run: str, compared: pl.DataFrame) -> 
 
 
 def _sentence(
-    world: World[LoadActuals], exit_code: int, compared: pl.DataFrame, told: dict[str, Any]
+    world: World[LoadActuals], exit_code: int, compared: pl.LazyFrame, told: dict[str, Any]
 ) -> str:
     scope = scope_for(world)
     last = max((m.shown for c in scope.companies for m in c.members if m.member), default=None)
     through = f" through {last}" if last else ""
     name = world.flow_name.replace("_", " ").capitalize()
     if exit_code == OK:
-        return (
-            f"{name} are in{through} and proved: {compared.height} cells, F0911 = F0902 = Anaplan."
-        )
+        cells = compared.select(pl.len()).collect().item()
+        return f"{name} are in{through} and proved: {cells} cells, F0911 = F0902 = Anaplan."
     apart = (
         compared.group_by("ledger_company")
         .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
         .filter(pl.col("gap") != 0)
         .sort("ledger_company")
+        .collect()
     )
     gaps = [
         f"{row['gap']:,.{decimals}f} {scope.currency_of(row['ledger_company'])} "

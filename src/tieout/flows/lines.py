@@ -117,14 +117,17 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
     """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
 
     Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
-    `wanted`, the dirty buckets, and `reads`: what to read, in order.
+    `wanted`, the dirty buckets of years that are not read whole, and `reads`: what to read, in
+    order.
     """
     scope = scope_for(world)
-    held = proof.worth_reading(world.frame("buckets", BUCKETS)).select(_KEY)
-    dirty = world.of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
-    wanted = within(pl.concat([dirty.select(_KEY), held]).unique(), scope)
-    step.keep("wanted", wanted)
     years = changes["years"] if changes["everything"] else []
+    some_only = ~pl.col("fiscal_year").is_in(years)  # whole years are read without a list
+    held = proof.worth_reading(world.lazy("buckets", BUCKETS)).select(_KEY)
+    dirty = world.lazy_of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
+    both = pl.concat([dirty.select(_KEY), held]).filter(some_only)
+    wanted = within(both.unique().collect(), scope)
+    step.keep("wanted", wanted)
     counts = _lines_by_period(world, scope, years)
     reads: list[dict[str, Any]] = []
     touched = []

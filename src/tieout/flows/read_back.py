@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from tieout.core import tie_out
-from tieout.core.cells import company_currencies
+from tieout.core.cells import company_currencies, in_parts
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Misconfigured, Refused
@@ -38,8 +38,16 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
         whole = cells.with_columns(**constants_of(world)).rename({"value": "shown"})
         frames.append(whole.select(*SHOWN))
     found = pl.concat(frames) if frames else empty(SHOWN)
-    step.keep("anaplan", found)
+    for part in parts_of(found.lazy()):
+        step.keep("anaplan", found.filter(part))
     return {"cells": found.height}
+
+
+def parts_of(*cells: pl.LazyFrame) -> list[pl.Expr]:
+    """Conditions that take a few companies each, and all of them once; at least one."""
+    companies = pl.concat([frame.select("company") for frame in cells])
+    sizes = dict(companies.group_by("company").len().collect().iter_rows())
+    return [pl.col("company").is_in(part) for part in in_parts(sizes)] or [pl.lit(True)]
 
 
 def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
@@ -82,17 +90,28 @@ def _one_line_item(world: World[LoadActuals], page: pl.DataFrame) -> pl.DataFram
 def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     """The three-sided comparison cell by cell; keeps `compared` and `tie_out`, writes findings."""
     scope = scope_for(world)
-    anaplan = world.of_this_run(run, "anaplan", SHOWN)
+    cells = world.lazy("cells", CELLS)
+    anaplan = world.lazy_of_this_run(run, "anaplan", SHOWN)
     members = members_in_anaplan(world, scope)
-    compared = tie_out.compare(world.frame("cells", CELLS), anaplan, _inside(world, scope, members))
-    currencies = company_currencies(members)
-    step.keep("compared", compared, replace=True)
-    step.keep("tie_out", tie_out.table(compared, currencies), replace=True)
-    waiting = world.of_this_run(run, "waiting", WAITING)
-    loaded = compared.join(waiting.select(_KEY), on=_KEY, how="anti")
-    tell(step, world, tie_out.difference_findings(loaded, currencies))
-    differing = compared.filter(tie_out.differs() | (pl.col("value") != pl.col("shown")))
-    return {"cells": compared.height, "differing": differing.height}
+    inside, currencies = _inside(world, scope, members), company_currencies(members)
+    waiting = world.of_this_run(run, "waiting", WAITING).select(_KEY)
+    tables, findings = [], []
+    counts = {"cells": 0, "differing": 0}
+    for part in parts_of(cells, anaplan):
+        compared = tie_out.compare(
+            cells.filter(part).collect(), anaplan.filter(part).collect(), inside
+        )
+        step.keep("compared", compared, replace=True)
+        tables.append(tie_out.table(compared, currencies))
+        apart = compared.filter(pl.col("value") != pl.col("shown"))
+        loaded = apart.join(waiting, on=_KEY, how="anti")
+        findings.extend(tie_out.difference_findings(loaded, currencies))
+        counts["cells"] += compared.height
+        differing = tie_out.differs() | (pl.col("value") != pl.col("shown"))
+        counts["differing"] += compared.select(differing.sum()).item()
+    step.keep("tie_out", pl.concat(tables), replace=True)
+    tell(step, world, findings)
+    return counts
 
 
 def _inside(world: World[LoadActuals], scope: Scope, members: pl.DataFrame) -> pl.DataFrame:
@@ -102,6 +121,6 @@ def _inside(world: World[LoadActuals], scope: Scope, members: pl.DataFrame) -> p
         (pl.col("fiscal_year") == pl.col("shown_year"))
         & (pl.col("period") == pl.col("shown_period"))
     ).select(columns)
-    before = proved_in_scope(world, scope).select(columns).unique()
+    before = proved_in_scope(world, scope).select(columns).unique().collect()
     moved = before.join(own, on=["company", "member"], how="anti")
     return pl.concat([own, moved])

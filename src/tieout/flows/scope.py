@@ -63,7 +63,15 @@ def _digest(frames: dict[str, pl.DataFrame]) -> str:
 
 
 def scope_for(world: World[LoadActuals]) -> Scope:
-    """The scope by the small tables this flow has kept."""
+    """The scope by the small tables this flow has kept; made anew when one of them is."""
+    kinds = ("companies", *READ_WITH_COMPANIES, "period_table")
+    kept = tuple(m.id for kind in kinds for m in world.store.current(world.flow_name, kind))
+    if kept not in world.scopes:
+        world.scopes[kept] = _scope_for(world)
+    return world.scopes[kept]
+
+
+def _scope_for(world: World[LoadActuals]) -> Scope:
     flow = world.flow
     rule = ScopeRule(
         companies=flow.companies,

@@ -35,12 +35,13 @@ def check_what_is_shown(step: Step, world: World[LoadActuals], run: str) -> Resu
     Returns the companies of which not all is shown.
     """
     scope = scope_for(world)
-    buckets = within(world.frame("buckets", BUCKETS), scope)
-    cells = world.frame("cells", CELLS)
+    buckets = world.lazy("buckets", BUCKETS)
+    held = buckets.filter(pl.col("state") == proof.HELD).collect()
+    cells = world.lazy("cells", CELLS).filter(pl.col("held") != "").collect()
     findings = [
         *scope.findings,
-        *proof.held_findings(buckets, scope),
-        *proof.completeness(buckets, scope),
+        *proof.held_findings(within(held, scope), scope),
+        *proof.completeness(within(proof.summed(buckets).collect(), scope), scope),
         *_unknown_accounts(cells, scope),
         *core.refused_findings(cells, core.company_currencies(members_in_anaplan(world, scope))),
         *_batches_without_lines(step, world, run, scope),
@@ -123,15 +124,16 @@ def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _folded_periods(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
+def _folded_periods(buckets: pl.LazyFrame, scope: Scope) -> list[Finding]:
     """What the policy folds into another period, so that the tie-out can be read (rule 11)."""
     members = scope.member_frame().filter(pl.col("period") != pl.col("shown_period"))
-    folded = buckets.join(members, on=["company", "fiscal_year", "period"], how="inner")
+    folded = buckets.join(members.lazy(), on=["company", "fiscal_year", "period"], how="inner")
     groups = (
         folded.group_by("company", "ledger", "fiscal_year", "period", "shown_period")
         .agg(buckets=pl.len(), amount=pl.col("amount").abs().sum().cast(AMOUNT))
         .filter(pl.col("amount") != 0)
         .sort("company", "ledger", "fiscal_year", "period")
+        .collect()
     )
     return [
         Finding(

@@ -12,6 +12,7 @@ from tieout.anaplan.client import Anaplan
 from tieout.clock import Clock
 from tieout.core.findings import Finding
 from tieout.core.frames import Schema, empty
+from tieout.core.scope import Scope
 from tieout.http import Call
 from tieout.jde.client import Jde
 from tieout.settings import LoadActuals, LoadMembers
@@ -63,6 +64,7 @@ class World(Generic[F]):
     target: str  # digest of the model, import and lists that it loads into
     chunk_bytes: int
     evidence: Evidence = field(default_factory=Evidence)
+    scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
 
     @property
     def jde(self) -> Jde:
@@ -71,17 +73,21 @@ class World(Generic[F]):
 
     def frame(self, kind: str, schema: Schema, **key: Any) -> pl.DataFrame:
         """The rows of the current records of this flow and kind; empty when there are none."""
+        return self.lazy(kind, schema, **key).collect()
+
+    def lazy(self, kind: str, schema: Schema, **key: Any) -> pl.LazyFrame:
+        """The same rows, not read yet: what is filtered out or not selected takes no memory."""
         manifests = self.store.current(self.flow_name, kind, **key)
-        if not manifests:
-            return empty(schema)
-        return self.store.scan(manifests).collect()
+        return self.store.scan(manifests) if manifests else empty(schema).lazy()
 
     def of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.DataFrame:
         """What this run kept of a kind, in the order it was kept."""
+        return self.lazy_of_this_run(run, kind, schema).collect()
+
+    def lazy_of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.LazyFrame:
+        """The same rows, not read yet."""
         manifests = self.store.kept(run, kind=kind)
-        if not manifests:
-            return empty(schema or {})
-        return self.store.scan(manifests).collect()
+        return self.store.scan(manifests) if manifests else empty(schema or {}).lazy()
 
 
 class Steps(Generic[F]):
