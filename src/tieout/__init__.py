@@ -1,7 +1,7 @@
 """Tieout; importing it tells the allocators of this process to give unused memory back.
 
-Polars and the decoders free large blocks from several threads, and the allocators keep them: of a
-first load of a million lines some 60 MB. Both are told here because this is the one place that is
+Polars and the decoders free large blocks from several threads, and the allocators keep them: 20 to
+60 MB of a first load of a million lines. Both are told here because this is the one place that is
 sure to run before Polars is loaded, which reads its setting once.
 """
 
@@ -11,7 +11,7 @@ import sys
 _ARENAS_MAX = 2  # glibc makes eight a core, each with free blocks of its own
 _ARENAS_PARAMETER = -8  # M_ARENA_MAX of <malloc.h>
 # Polars' allocator: two arenas, and free pages given back after half a second. At once
-# (dirty_decay_ms:0) would save 5 MB more and cost two fifths more CPU (bench/README.md).
+# (dirty_decay_ms:0) saves 5 MB more and costs two fifths more CPU (bench/README.md).
 _POLARS_ALLOCATOR = b"_RJEM_MALLOC_CONF", b"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0"
 
 
