@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from books import Books, Cell, Make, assert_quiet, changed, told
+from books import Books, Cell, Make, assert_quiet, assert_tied, changed, told
+
+from tieout.verbs.setting_up import set_mapping
 
 AMOUNT = "640.12"
 
@@ -54,6 +56,34 @@ def test_cells_in_doubt_keep_their_value_and_the_others_load(
     again = books.run()
     assert again.exit_code == 6, told(books, again)
     assert books.open_cells() == doubtful
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_mapping_moves_no_period_that_has_a_cell_in_doubt(books: Books, *, proved: bool) -> None:
+    """Part of a period's move would show an amount twice, or nowhere."""
+    answer = books.event("convert", period="2025-05", amount=AMOUNT)
+    line = answer["touched"][0]
+    ((company, account, unit, month),) = cells_of(books, {"touched": [line]})
+    before = books.anaplan()
+    at = line["code"].partition(".")[0]
+    has = {c[2] for c in before if (c[0], c[1], c[3]) == (company, account, month)}
+    units = {c[2] for c in before if c[0] == company} - {unit}
+    other = min(units & has if proved else units - has)
+    set_mapping(books.instance, "business_unit", at, other, "planned elsewhere now")
+    moved = changed(before, books.expected())
+    here = {cell for cell in moved if cell[0] == company and cell[3] == month}
+    assert {cell[2] for cell in here} == {unit, other}
+    assert len(moved) > len(here) > 1
+
+    for _ in range(2):
+        run = books.run()
+        assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
+        assert books.open_cells() >= here
+        after = {c: v for c, v in moved.items() if c not in here}
+        assert changed(before, books.anaplan()) == after
+
+    books.event("convert", account=line["account"], amount=f"-{AMOUNT}", period="2025-05")
+    assert_tied(books, books.run())
 
 
 def test_a_posted_batch_that_is_in_use_is_not_certified_until_it_is_free(books: Books) -> None:

@@ -143,18 +143,14 @@ def _held_zeros(
 ) -> pl.DataFrame:
     """Hold what would be a wrong number: a zero for what is only not shown, or a part of a sum.
 
-    A cell the ledger never had is emptied only while all of its company is shown. A cell that is
-    gone is not emptied while the company has a held cell that was never proved: the mapping may
-    have moved it there. While an account of the company is unknown, no sum of the company is whole.
+    A cell the ledger never had is emptied only while all of its company is shown. While an account
+    of the company is unknown, no sum of the company is whole. A company's period with a cell that
+    is gone and one that is held waits: a mapping may have moved the one into the other.
     """
     members = members_in_anaplan(world, scope)
     everything = ALL_COMPANIES in doubted
     shown = members.filter(pl.col("ledger_company").is_in(doubted) | pl.lit(everything))
     cells = world.lazy("cells", CELLS)
-    held = cells.filter(pl.col("held") != "").select(_KEY).collect()
-    if held.height:
-        proved = world.frame("proved", PROVED).select(_KEY)
-        held = held.join(proved, on=_KEY, how="anti")
     unknown = (
         cells.filter(pl.col("account").str.starts_with(core.UNKNOWN_MARK))
         .select("company")
@@ -168,12 +164,33 @@ def _held_zeros(
             & pl.col("company").is_in(shown["company"].unique().implode()),
             DOUBTED,
         ),
-        (pl.col("gone") & pl.col("company").is_in(held["company"].unique().implode()), MOVED),
+        (_half_moved(world, cells, touched), MOVED),
     )
     reason = pl.col("held")
     for condition, why in rules:
         reason = pl.when((reason == "") & condition).then(pl.lit(why)).otherwise(reason)
     return touched.with_columns(held=reason)
+
+
+def _half_moved(world: World[LoadActuals], cells: pl.LazyFrame, touched: pl.DataFrame) -> pl.Series:
+    """Which rows of `touched` are of a company's period that has both gone and held cells.
+
+    By the ledger's company and period, for a mapping or a table of periods may change Anaplan's.
+    """
+    place = ["ledger_company", "fiscal_year", "period"]
+    held = cells.filter(pl.col("held") != "").select(place).unique().collect()
+    if held.is_empty():
+        return pl.repeat(False, touched.height, eager=True)
+    before = world.frame("proved", PROVED).select(*_KEY, *place)
+    now = cells.select(*_KEY, *place).collect()
+    placed = touched.select(*_KEY, "gone").join(
+        pl.concat([now, before.join(now, on=_KEY, how="anti")]),
+        on=_KEY, how="left", maintain_order="left",
+    )  # fmt: skip
+    moved = placed.filter("gone").select(place).unique().join(held, on=place, how="semi")
+    marked = moved.with_columns(moved=True)
+    found = placed.join(marked, on=place, how="left", maintain_order="left")["moved"]
+    return found.fill_null(False)
 
 
 def _whole_file(world: World[LoadActuals], free: pl.DataFrame) -> pl.DataFrame:
