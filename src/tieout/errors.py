@@ -4,7 +4,6 @@ Trouble
 ├── Refused        the peer, the configuration or this machine said no: a person must act
 │   ├── Misconfigured   the project file or an option is wrong
 │   ├── KeyTrouble      the key that opens the credentials is missing or another one
-│   ├── NotReconciled   both sides answer, but the numbers do not agree
 │   └── Busy            somebody else holds what we need
 ├── Unavailable    safe to try again later; our own tries are used up
 └── Uncertain      a write may have happened: look, never send it again blindly
@@ -64,12 +63,6 @@ class KeyTrouble(Refused):
     """The key that opens the stored credentials is missing or is not the one that sealed them."""
 
     exit_code = 9
-
-
-class NotReconciled(Refused):
-    """Something must not go on because the two sides do not agree."""
-
-    exit_code = 6
 
 
 class Busy(Refused):

@@ -11,7 +11,7 @@ from engine_program import Peer, four_steps
 
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted, Run, Story
-from tieout.errors import NotReconciled, Trouble, Unavailable, Uncertain
+from tieout.errors import Trouble, Unavailable, Uncertain
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
@@ -69,7 +69,6 @@ def test_the_interrupted_story_is_told_from_where_it_stopped(
     ("trouble", "outcome"),
     [
         (Unavailable("AIS does not answer."), "failed"),
-        (NotReconciled("October does not tie."), "needs_attention"),
         (Uncertain("The task may have been started."), "needs_attention"),
     ],
 )

@@ -277,11 +277,6 @@ class Store:
         """Note the task's id and its state (`tasks.STARTED`, then Anaplan's words)."""
         self.database.transact(lambda c: tasks.note(c, key, task_id, state, self.clock.now()))
 
-    def task_claimed(self, task_id: str) -> TaskKey | None:
-        """Whose start made this task, as far as we know."""
-        with self.database.read() as connection:
-            return tasks.claimed(connection, task_id)
-
     def chunks(self, run: str, file: str) -> dict[int, Chunk]:
         """The chunks of a file that Anaplan acknowledged to this run, by number."""
         with self.database.read() as connection:

@@ -65,12 +65,6 @@ def note(connection: Connection, key: TaskKey, task_id: str, state: str, at: dat
     connection.execute(update(app_task).where(*_same(key)).values(values))
 
 
-def claimed(connection: Connection, task_id: str) -> TaskKey | None:
-    """The start a task id belongs to, so that no other start adopts it."""
-    row = connection.execute(select(app_task).where(app_task.c.task_id == task_id)).first()
-    return None if row is None else TaskKey(row.run, row.step, row.kind, row.anaplan_id)
-
-
 def _same(key: TaskKey) -> list[ColumnElement[bool]]:
     return [app_task.c[name] == getattr(key, name) for name in TaskKey.__slots__]
 
