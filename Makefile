@@ -5,7 +5,7 @@
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
-#   make bench         the speed and memory figures (ROWS=200000 for a short run)
+#   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
 #   make setup         build .venv only

@@ -140,7 +140,7 @@ class Instance:
         close.callback(api.close)
         close.callback(auth.close)
         chosen = Connection(
-            workspace=connection.workspace, model=connection.model, sign_in=connection.sign_in,
+            workspace=connection.workspace, model=connection.model,
             poll_seconds=seconds(connection.poll),
             task_seconds_max=seconds(connection.task_timeout),
             quiet_seconds=seconds(connection.start_quiet),

@@ -69,7 +69,7 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
 
     api_url: str = "https://api.anaplan.com/2/0"
     auth_url: str = "https://auth.anaplan.com"
-    sign_in: Literal["basic", "certificate", "oauth"] = "basic"
+    sign_in: Literal["basic"] = "basic"
     tenant: str = "default"
     workspace: str
     model: str

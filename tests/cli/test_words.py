@@ -66,6 +66,7 @@ WRONG_WORDS = [
     (["run", "nothing"], 3, "Name one of: accounts, actuals, companies, cost_centers"),
     (["tie-out", "--flow", "nothing"], 3, "There is no flow 'nothing'"),
     (["tie-out", "--last", "--period", "March"], 3, "'March' is no period"),
+    (["tie-out", "--last", "--period", "2099-01"], 3, "cannot be said to tie"),
     (["show", "actuals-99"], 3, "There is no run actuals-99"),
     (["replay", "actuals-99"], 3, "There is no run actuals-99"),
     (["connect", "nobody", "--stdin"], 3, "Name one of: erp, planning"),

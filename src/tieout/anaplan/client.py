@@ -16,7 +16,7 @@ from tieout.anaplan.token import WHO, Credentials, Tokens
 from tieout.anaplan.views import Views
 from tieout.anaplan.wire import FileLayout, cells
 from tieout.clock import Clock
-from tieout.errors import Misconfigured, Refused
+from tieout.errors import Refused
 from tieout.http import Http
 
 UPLOADS_MAX = 4  # chunks of one file on the way at once; Anaplan publishes no number
@@ -31,7 +31,6 @@ class Connection:
 
     workspace: str
     model: str
-    sign_in: str = "basic"
     poll_seconds: float = 5.0
     task_seconds_max: float = 7_200.0
     quiet_seconds: float = 60.0
@@ -59,11 +58,6 @@ class Anaplan:
     def __init__(
         self, api: Http, auth: Http, connection: Connection, credentials: Credentials, clock: Clock
     ) -> None:
-        if connection.sign_in != "basic":
-            raise Misconfigured(
-                f"Signing in to Anaplan by {connection.sign_in} is not in this version.",
-                do='Set sign_in = "basic".',
-            )
         self._tokens = Tokens(auth, credentials, clock)
         self._session = Session(api, self._tokens, clock)
         self._names = Directory(self._session, connection.workspace, connection.model)

@@ -91,7 +91,7 @@ def start(connection: Connection, new: NewRun, at: datetime) -> Run:
         raise Busy(
             f"Run {other.id} of {new.flow} is not finished yet.",
             untouched="No new run was started.",
-            do=f"Wait for it (`tieout show {other.id}`), or cancel it.",
+            do=f"Wait for it (`tieout show {other.id}`).",
         )
     last = select(func.coalesce(func.max(app_run.c.number), 0)).where(app_run.c.flow == new.flow)
     number = connection.execute(last).scalar_one() + 1

@@ -185,6 +185,11 @@ def tied(
     """
     table = tie_out_table(instance, flow, period)
     compared = last_comparison(instance, flow)
+    if period and compared and not table:
+        raise Misconfigured(
+            f"No cell of {flow} is in {period}, so that period cannot be said to tie.",
+            do="Name a fiscal year and period that the flow loads.",
+        )
     run = done or (last_run(instance, flow, finished=True) if compared else None)
     code = (run.exit_code or 0) if run else 0
     broken_off = compared is not None and not instance.store.run(compared[0]).finished
