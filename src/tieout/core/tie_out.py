@@ -28,7 +28,8 @@ def compare(cells: pl.DataFrame, anaplan: pl.DataFrame, members: pl.DataFrame) -
             in_period="period",
             in_company=members.get_column("ledger_company", default=members["company"]),
         )
-        .sort("company", "member", "in_year", "in_period")  # companies that share a code: the first
+        # Of companies that share a code: the first.
+        .sort("company", "member", "in_year", "in_period", "in_company")
         .unique(["company", "member"], keep="first", maintain_order=True)
     )
     read = anaplan.join(inside, on=["company", "member"], how="inner")

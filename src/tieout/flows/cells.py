@@ -101,10 +101,11 @@ def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.LazyFrame:
     A mapping or a table of periods may have given them other members since: their old cells are in
     scope and go to zero. Cells of a company or period that left the scope stay as they are.
     """
-    coordinates = scope.member_frame().select(
-        ledger_company="company", fiscal_year="shown_year", period="shown_period"
-    )
+    members = scope.member_frame().rename({"company": "ledger_company"})
     key = ["ledger_company", "fiscal_year", "period"]
+    shown = members.select("ledger_company", fiscal_year="shown_year", period="shown_period")
+    # A period that is folded into another now may have had a member of its own.
+    coordinates = pl.concat([shown, members.select(key)])
     return world.lazy("proved", PROVED).join(coordinates.unique().lazy(), on=key, how="semi")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from tieout.core import tie_out
 from tieout.core.findings import Severity
 from tieout.core.frames import CELL_KEY
-from tieout.flows.cells import EMPTIED, PROVED
+from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
 from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING, parts_of
 from tieout.flows.scope import scope_for
@@ -67,9 +67,10 @@ def _proved(world: World[LoadActuals], compared: pl.LazyFrame) -> Iterator[pl.Da
     now = now.rename({"in_ledger": "ours"}).select(PROVED.keys())
     for part in parts_of(compared):
         yield now.filter(part).collect()
-    own = ["ledger_company", "fiscal_year", "period"]
     before = world.lazy("proved", PROVED).select(PROVED.keys())
-    outside = before.join(compared.select(own).unique(), on=own, how="anti").collect()
+    # Of the scope, what was not compared is neither in the ledger nor in Anaplan any longer.
+    inside = proved_in_scope(world, scope_for(world)).select(_KEY)
+    outside = before.join(inside, on=_KEY, how="anti").collect()
     if outside.height:
         yield outside.join(compared.select(_KEY).collect(), on=_KEY, how="anti")
 
