@@ -354,3 +354,12 @@ def test_the_same_document_number_of_another_company_or_ledger_is_another_line()
             else pl.lit("Z").alias(name)
         )  # fmt: skip
         assert core.changed_lines(other, one).height == 1, name
+
+
+def test_a_summary_of_another_subledger_type_replaces_nothing() -> None:
+    """Rule 18: the type is part of the subledger."""
+    same = {"subledger": "00001001"}
+    details = [{"amount": n, "summarized": "Y", "subledger_type": "C"} | same for n in (10, 20)]
+    summary = {"amount": 5, "document_type": "BF", "subledger_type": "A"} | same
+    (row,) = folded(lines(*details, summary)).select("lines", "amount").rows()
+    assert row == (3, 35)

@@ -259,6 +259,11 @@ def test_a_configured_company_without_any_balance_is_named() -> None:
     assert [(f.rule, f.company) for f in found] == [("company-without-rows", "00070")]
 
 
+def test_lines_without_any_balance_row_do_not_make_a_company_present() -> None:
+    found = proof.completeness(buckets({"amount": 5, "has_balance": False}), scope("00001"))
+    assert "company-without-rows" in {f.rule for f in found}
+
+
 def test_a_posted_batch_of_which_no_line_is_shown_is_named() -> None:
     shown = pl.DataFrame({"batch_type": ["G", "V"], "batch_number": [1, 2]})
     assert proof.batches_without_lines([("G", 1), ("V", 2)], shown) == []

@@ -111,6 +111,24 @@ def test_an_account_mapped_to_another_moves_its_amounts(books: Books) -> None:
     assert not [cell for cell in books.anaplan() if cell[1] == source]
 
 
+def test_a_company_mapped_to_a_group_moves_its_cells_there_and_back(books: Books) -> None:
+    books.person("add_item", list="Companies", code="GRP", name="Group")
+    set_mapping(books.instance, "company", "00060", "GRP", "planned together")
+    to = {"00060": "GRP"}
+    expected = {(to.get(c[0], c[0]), *c[1:]): v for c, v in books.expected().items()}
+    touched = changed(books.anaplan(), expected)
+
+    run = books.run()
+
+    assert run.outcome == "complete", told(books, run)
+    assert books.uploaded_cells() == touched
+    assert changed(expected, books.anaplan()) == {}
+    books.event("backdated", company="00060", amount="12.34")
+    assert books.run().outcome == "complete"
+    set_mapping(books.instance, "company", "00060", None, "taken back")
+    assert_tied(books, books.run())
+
+
 def test_a_locked_period_is_not_overwritten_without_an_unlock(books: Books) -> None:
     books.set_actuals('locked_through = "2024-12"')
     held = books.anaplan()

@@ -49,7 +49,10 @@ def wrong_period(scene: Scene, body: Body) -> Answer:
 
 
 def in_use(scene: Scene, body: Body) -> Answer:
-    """A batch is being posted (`done` true: no longer); default: the oldest unposted one."""
+    """A batch is being posted (`done` true: no longer); default: the oldest unposted one.
+
+    When it is done, a batch of posted lines is posted, another is approved (jde-gl.md §2.9).
+    """
     where: Row
     if "batch_number" in body:
         where = {"ICUT": str(body["batch_type"]), "ICU": int(body["batch_number"])}
@@ -57,8 +60,10 @@ def in_use(scene: Scene, body: Body) -> Answer:
         answer = unposted(scene, body)
         where = {"ICUT": answer["batch_type"], "ICU": answer["batch_number"]}
     header = scene.ledger.rows("F0011", where)[0]
-    scene.living.header(header, "A" if body.get("done") else "U")
-    return scene.living.touched(scene.ledger.rows("F0911", where))
+    lines = scene.ledger.rows("F0911", where)
+    posted = all(line["POST"] == "P" for line in lines)
+    scene.living.header(header, ("D" if posted else "A") if body.get("done") else "U")
+    return scene.living.touched(lines)
 
 
 def purge(scene: Scene, body: Body) -> Answer:
