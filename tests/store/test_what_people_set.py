@@ -87,6 +87,16 @@ def test_runs_are_numbered_within_their_flow(store: Store) -> None:
     assert [run.id for run in store.runs(outcomes=["running"])] == ["accounts-1"]
 
 
+def test_the_last_run_of_a_flow_is_its_last_also_when_the_clock_was_set_back(store: Store) -> None:
+    store.finish_run(
+        store.new_run(NewRun("actuals", "load_actuals", "Anna")).id,
+        Ending("complete", "All 12 cells tie.", 0, {}),
+    )
+    store.clock.sleep(-3600)
+    store.new_run(NewRun("actuals", "load_actuals", "Anna"))
+    assert [run.id for run in store.runs(flow="actuals", limit=1)] == ["actuals-2"]
+
+
 def test_a_flow_has_one_unfinished_run_at_a_time(store: Store) -> None:
     first = store.new_run(NewRun("actuals", "load_actuals", "Anna", outcome="waiting"))
     with pytest.raises(Busy, match="Run actuals-1 of actuals is not finished"):

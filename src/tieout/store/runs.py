@@ -134,10 +134,12 @@ def listed(
     outcomes: Sequence[str] = (),
     limit: int = RUNS_SHOWN_MAX,
 ) -> list[Run]:
-    """Runs, newest first."""
-    query = select(app_run).order_by(desc(app_run.c.started_at), desc(app_run.c.number))
+    """Runs, newest first; those of one flow by their number, for a clock can be set back."""
+    query = select(app_run)
     if flow is not None:
-        query = query.where(app_run.c.flow == flow)
+        query = query.where(app_run.c.flow == flow).order_by(desc(app_run.c.number))
+    else:
+        query = query.order_by(desc(app_run.c.started_at), desc(app_run.c.number))
     if outcomes:
         query = query.where(app_run.c.outcome.in_(outcomes))
     return [_read(row) for row in connection.execute(query.limit(limit))]
