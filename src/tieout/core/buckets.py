@@ -51,10 +51,11 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     inside = pl.col("gl_date").is_between(pl.col("first_day"), pl.col("last_day")).fill_null(False)
     amount = pl.col("amount")
     return (
-        lines.select(_FOLDED)  # the other columns are not carried through the join
+        lines.lazy()
+        .select(_FOLDED)  # the other columns are not carried through the join
         .filter(pl.col("posted") == POSTED)
         .with_columns(currency=bucket_currency())
-        .join(days, on=["company", "fiscal_year", "period"], how="left", validate="m:1")
+        .join(days.lazy(), on=["company", "fiscal_year", "period"], how="left", validate="m:1")
         .group_by(_GRAIN)
         .agg(
             lines=(~detail).sum().cast(pl.Int64),
@@ -65,6 +66,7 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
             misdated=(~inside & ~is_summary & ~detail).sum().cast(pl.Int64),
             detail_misdated=(~inside & detail).sum().cast(pl.Int64),
         )
+        .collect()
     )
 
 
@@ -75,7 +77,7 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
         return empty(
             {name: BUCKETS[name] for name in (*_KEY, "lines", "amount", "misdated", "read")}
         )
-    whole = pl.concat(frames).group_by(_GRAIN).agg(pl.all().sum())
+    whole = pl.concat(frames).lazy().group_by(_GRAIN).agg(pl.all().sum())
     replaced = pl.col("summaries") > 0
     count = {
         name: pl.col(name) + pl.when(replaced).then(0).otherwise(pl.col(f"detail_{name}"))
@@ -94,6 +96,7 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
             misdated=pl.col("misdated").sum(),
         )
         .with_columns(read=pl.lit(read, pl.Int64))
+        .collect()
     )
 
 
@@ -142,8 +145,9 @@ def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
 
 def _check_size(frame: pl.DataFrame, columns: Sequence[str]) -> None:
     """Refuse an amount so large that a sum of many could leave 38 digits: Polars would wrap it."""
-    limit = pl.lit(Decimal(10) ** AMOUNT_DIGITS_MAX).cast(AMOUNT)
-    large = [c for c in columns if frame.select((pl.col(c).abs() >= limit).any()).item()]
+    limit = Decimal(10) ** AMOUNT_DIGITS_MAX
+    ends = [(c, [frame.get_column(c).min(), frame.get_column(c).max()]) for c in columns]
+    large = [c for c, both in ends if any(isinstance(v, Decimal) and abs(v) >= limit for v in both)]
     if large:
         raise Refused(
             f"The ledger holds an amount of more than {AMOUNT_DIGITS_MAX} digits before the "

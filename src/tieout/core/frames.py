@@ -126,4 +126,6 @@ def sorted_by(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
 
 def as_schema(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """`frame` with exactly the columns and types of `schema`; a missing column is an error."""
+    if frame.schema == schema:
+        return frame
     return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -13,9 +13,12 @@ from tieout.core.cells import remembered
 from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema, as_schema
 from tieout.core.members import refuse_collisions
 from tieout.core.scope import Scope
+from tieout.flows.at_once import by_readers
+from tieout.flows.changes import PARTITION
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
+from tieout.jde.client import Jde
 from tieout.jde.query import Where, equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
@@ -26,6 +29,7 @@ ACCOUNT_COLUMNS = (
 )  # fmt: skip
 ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "gone": pl.Boolean}
 READ_WHOLE: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
+Key: TypeAlias = dict[str, Any]  # company, ledger and fiscal_year of a partition
 PLACES: Schema = {"account_id": pl.String, "object_account": pl.String, "business_unit": pl.String}
 
 
@@ -77,27 +81,32 @@ def read_balances(
     those into which a company's new period brought buckets.
     """
     scope = scope_for(world)
-    found = []
-    for company, ledger, year in partitions(scope, changes["years"]):
-        key: dict[str, Any] = {"company": company, "ledger": ledger, "fiscal_year": year}
+
+    def one(jde: Jde, partition: tuple[str, str, int]) -> tuple[str, str, int] | None:
+        key = key_of(partition)
         whole = changes["all_balances"] or _reads_whole(world, run, key)
         moved = None if whole else _moved_groups(world, run, key)
         if not whole and moved is None:
             balances = world.frame("balances", BALANCES, **key)
         else:
-            balances = _kept_anew(step, world, key, moved)
+            balances = _kept_anew(step, world, jde, key, moved)
+        if changes["everything"]:
+            return partition  # its lines are read whole, so nobody asks what is dirty
         dirty = within(fold.moved_buckets(world.frame("buckets", BUCKETS, **key), balances), scope)
         if whole or moved is not None or not dirty.is_empty():
             step.keep("dirty", dirty, **key)
-            found.append([company, ledger, year, dirty.height])
-    return {"partitions": found}
+            return partition
+        return None
+
+    found = by_readers(world, one, partitions(scope, changes["years"]))
+    return {"partitions": [partition for partition in found if partition]}
 
 
 def _kept_anew(
-    step: Step, world: World[LoadActuals], key: dict[str, Any], moved: Groups | None
+    step: Step, world: World[LoadActuals], jde: Jde, key: Key, moved: Groups | None
 ) -> pl.DataFrame:
     """Read a partition, or what stands under the groups that moved, and keep it as it is now."""
-    rows = _balances_of(world, key, moved)
+    rows = _balances_of(jde, key, moved)
     balances, years, places = fold.fold_balances(rows), fold.account_years(rows), _places(rows)
     if moved is not None:
         before_places = world.frame("account_places", PLACES, **key)
@@ -130,6 +139,16 @@ def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]
     ]
 
 
+def key_of(partition: Sequence[Any]) -> Key:
+    """A partition by the names of its columns."""
+    return dict(zip(PARTITION, partition, strict=True))
+
+
+def in_partition(key: Key) -> pl.Expr:
+    """The condition for rows of a partition."""
+    return pl.all_horizontal(pl.col(name) == value for name, value in key.items())
+
+
 @dataclass(frozen=True)
 class Groups:
     """Objects and business units of one partition whose balances moved; one side may be unknown.
@@ -154,33 +173,28 @@ class Groups:
         return pl.all_horizontal(pl.col(name).is_in(values) for name, values in sides if values)
 
 
-def _balances_of(
-    world: World[LoadActuals], key: dict[str, Any], moved: Groups | None
-) -> pl.DataFrame:
+def _balances_of(jde: Jde, key: Key, moved: Groups | None) -> pl.DataFrame:
     """F0902 rows of one partition: all, or those under groups that moved."""
     columns = [
         "account_id", "fiscal_year", "ledger", "currency", "company", "object_account",
         "business_unit", *(f"net_{n:02d}" for n in range(1, 15)),
         *(f"debit_{n:02d}" for n in range(1, 15)),
     ]  # fmt: skip
-    where = every(
-        equal("company", key["company"]), equal("ledger", key["ledger"]),
-        equal("fiscal_year", key["fiscal_year"]), moved.where() if moved else None,
-    )  # fmt: skip
-    return world.jde.read_whole(tables.ACCOUNT_BALANCES, where, columns=columns)
+    where = every(*(equal(name, key[name]) for name in key), moved.where() if moved else None)
+    return jde.read_whole(tables.ACCOUNT_BALANCES, where, columns=columns)
 
 
-def _reads_whole(world: World[LoadActuals], run: str, key: dict[str, Any]) -> bool:
+def _reads_whole(world: World[LoadActuals], run: str, key: Key) -> bool:
     """Whether a group of the partition lost rows, or no grouping describes it."""
-    here = [pl.col(name) == value for name, value in key.items()]
-    return not world.of_this_run(run, "read_whole", READ_WHOLE).filter(*here).is_empty()
+    whole = world.of_this_run(run, "read_whole", READ_WHOLE)
+    return not whole.filter(in_partition(key)).is_empty()
 
 
-def _moved_groups(world: World[LoadActuals], run: str, key: dict[str, Any]) -> Groups | None:
+def _moved_groups(world: World[LoadActuals], run: str, key: Key) -> Groups | None:
     """The groups of a partition that moved in this run; None if none did."""
-    here = [pl.col(name) == value for name, value in key.items()]
-    objects = world.of_this_run(run, "moved_by_object").filter(*here)["object_account"]
-    units = world.of_this_run(run, "moved_by_unit").filter(*here)["business_unit"]
+    here = in_partition(key)
+    objects = world.of_this_run(run, "moved_by_object").filter(here)["object_account"]
+    units = world.of_this_run(run, "moved_by_unit").filter(here)["business_unit"]
     if objects.is_empty() and units.is_empty():
         return None
     return Groups(tuple(objects.sort()), tuple(units.sort()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,7 @@ from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_by
 from tieout.core.scope import Scope
+from tieout.flows.at_once import ahead
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
@@ -59,12 +60,16 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
     together = {*named["source"], *named["target"]} if named.height else set()
     parts = [pl.col("company").is_in(part) for part in core.in_parts(sizes, together)]
     counts = {"cells": 0, "touched": 0}
-    for mine in [*parts, ~pl.any_horizontal(pl.lit(False), *parts)]:
-        cells = core.fold(
-            buckets.filter(mine).collect(), accounts, members,
-            code=world.flow.account_code, flip=world.flow.signs.flip, tables=tables,
-        ).with_columns(**constants_of(world))  # fmt: skip
-        touched = _touched(cells, proved.filter(mine).collect(), anew=anew)
+
+    def folded() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for mine in [*parts, ~pl.any_horizontal(pl.lit(False), *parts)]:
+            cells = core.fold(
+                buckets.filter(mine).collect(), accounts, members,
+                code=world.flow.account_code, flip=world.flow.signs.flip, tables=tables,
+            ).with_columns(**constants_of(world))  # fmt: skip
+            yield cells, _touched(cells, proved.filter(mine).collect(), anew=anew)
+
+    for cells, touched in ahead(folded()):
         if counts["cells"] and cells.is_empty() and touched.is_empty():
             continue
         counts["cells"] += cells.height

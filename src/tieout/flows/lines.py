@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -13,8 +12,16 @@ from tieout.core import proof
 from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Unavailable
-from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, partitions, within
-from tieout.flows.changes import SEEN, window_where
+from tieout.flows.at_once import ahead, by_readers
+from tieout.flows.balances import (
+    ACCOUNTS_PER_QUERY_MAX,
+    Key,
+    in_partition,
+    key_of,
+    partitions,
+    within,
+)
+from tieout.flows.changes import PARTITION, SEEN, window_where
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -24,17 +31,23 @@ from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirror
-# Lines of one step. Each costs two totals and a first page per reader, so a step has many pages;
-# when it breaks off, so many are read again.
-READ_ROWS = 250_000
+# Lines of one step. It ends with one reader waiting for the other and a commit to the disk, so it
+# has many pages; when it breaks off, so many are read again.
+READ_ROWS = 500_000
+UNCOUNTED_ROWS = READ_ROWS // 10  # a part whose lines nobody counted is taken for so many
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100
 READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
 TRIES_MAX = 3  # of one read that the ledger moved under
 READS: Schema = {
-    "company": pl.String, "ledger": pl.String, "year": pl.Int32, "periods": pl.List(pl.Int16),
+    "read": pl.Int64,  # the step that reads this part
+    "company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32,
+    "periods": pl.List(pl.Int16),
     "buckets": pl.Int64,  # how many are wanted; null where whole periods are read
 }  # fmt: skip
+Selection: TypeAlias = tuple[Key, Where | None]  # a partition, and which of its lines
+# Periods, how many lines to expect in them, and how many buckets are wanted (None: all).
+Part: TypeAlias = tuple[list[int], int, int | None]
 _KEY = list(BUCKET_KEY)
 _LINE_KEY = list(LINE_KEY)
 
@@ -117,8 +130,8 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
     """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
 
     Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
-    `wanted`, the dirty buckets of years that are not read whole, and `reads`: what to read, in
-    order.
+    `wanted`, the dirty buckets of years that are not read whole, and `reads`: the parts to read,
+    in order, and the step in which each is read.
     """
     scope = scope_for(world)
     years = changes["years"] if changes["everything"] else []
@@ -129,31 +142,37 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
     wanted = within(both.unique().collect(), scope)
     step.keep("wanted", wanted)
     counts = _lines_by_period(world, scope, years)
-    reads: list[dict[str, Any]] = []
-    touched = []
+    parts: list[dict[str, Any]] = []
+    touched, read, size = [], 0, READ_ROWS
     for company, ledger, year in partitions(scope, scope.years()):
-        place = {"company": company, "ledger": ledger, "year": year}
-        here = wanted.filter(_in_partition(place))
+        key = key_of((company, ledger, year))
+        here = wanted.filter(in_partition(key))
         if year not in years and here.is_empty():
             continue
         touched.append([company, ledger, year])
         periods = _detailed_periods(scope, company, year)
         if year in years:
             sizes = [counts.get((company, ledger, year, period), 0) for period in periods]
-            parts = _parts(periods, sizes)
+            found = _parts(periods, sizes)
         else:
-            parts = [[p] for p in periods if p in set(here["period"].to_list())]
-        for part in parts:
-            buckets = here.filter(pl.col("period").is_in(part))["account_id"].n_unique()
-            some = year not in years and buckets <= BUCKETS_PER_PERIOD_MAX
-            reads.append(place | {"periods": part, "buckets": buckets if some else None})
-    step.keep("reads", pl.DataFrame(reads, schema=READS))
-    return {"reads": len(reads), "partitions": touched}
+            found = _dirty_parts(periods, here)
+        for part, rows, buckets in found:
+            if size + rows > READ_ROWS:
+                read, size = read + 1, 0
+            size += rows
+            parts.append(key | {"read": read, "periods": part, "buckets": buckets})
+    step.keep("reads", pl.DataFrame(parts, schema=READS))
+    return {"reads": read, "partitions": touched}
 
 
-def _in_partition(place: dict[str, Any]) -> pl.Expr:
-    here = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
-    return pl.all_horizontal(pl.col(name) == value for name, value in here.items())
+def _dirty_parts(periods: list[int], dirty: pl.DataFrame) -> list[Part]:
+    """One period each, of those that have dirty buckets."""
+    counts = dict(dirty.group_by("period").agg(pl.col("account_id").n_unique()).iter_rows())
+    return [
+        ([p], UNCOUNTED_ROWS, counts[p] if counts[p] <= BUCKETS_PER_PERIOD_MAX else None)
+        for p in periods
+        if p in counts
+    ]
 
 
 def _lines_by_period(
@@ -171,17 +190,14 @@ def _lines_by_period(
     return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
 
 
-def _parts(periods: list[int], sizes: list[int]) -> list[list[int]]:
+def _parts(periods: list[int], sizes: list[int]) -> list[Part]:
     """Consecutive periods put together until a part would hold more than READ_ROWS lines."""
-    parts: list[list[int]] = []
-    size = 0
+    parts: list[Part] = []
     for period, lines in zip(periods, sizes, strict=True):
-        if parts and size + lines <= READ_ROWS:
-            parts[-1].append(period)
-            size += lines
+        if parts and parts[-1][1] + lines <= READ_ROWS:
+            parts[-1] = ([*parts[-1][0], period], parts[-1][1] + lines, None)
         else:
-            parts.append([period])
-            size = lines
+            parts.append(([period], lines, None))
     return parts
 
 
@@ -197,47 +213,54 @@ def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
 
 def read_lines(step: Step, world: World[LoadActuals], run: str, number: int) -> Result:
     """Read `number` of the plan: posted lines into the mirror, with their fold beside them."""
-    read = world.of_this_run(run, "reads").row(number - 1, named=True)
-    base = _partition_where(read)
-    periods = read["periods"]
-    if read["buckets"] is None:
-        wheres = [every(base, one_of("period", part)) for part in _shares(world, periods)]
-        return _mirror(step, world, wheres, read, number, _no_buckets())
-    wanted = world.of_this_run(run, "wanted").filter(
-        _in_partition(read) & pl.col("period").is_in(periods)
-    )
-    wheres = [every(base, w) for w in _accounts_where(periods, wanted)]
-    return _mirror(step, world, wheres, read, number, wanted)
+    parts = world.of_this_run(run, "reads").filter(pl.col("read") == number)
+    wanted = world.of_this_run(run, "wanted")
+    selections: list[Selection] = []
+    looked_for = []
+    for part in parts.iter_rows(named=True):
+        key = {name: part[name] for name in PARTITION}
+        base = _partition_where(key)
+        if part["buckets"] is None:
+            shares = _shares(world, part["periods"])
+            selections += [(key, every(base, one_of("period", share))) for share in shares]
+            continue
+        here = wanted.filter(in_partition(key) & pl.col("period").is_in(part["periods"]))
+        looked_for.append(here)
+        wheres = _accounts_where(part["periods"], here)
+        selections += [(key, every(base, where)) for where in wheres]
+    return _mirror(step, world, selections, number, pl.concat([_no_buckets(), *looked_for]))
 
 
 def read_again(
-    step: Step, world: World[LoadActuals], run: str, place: dict[str, Any], number: int
+    step: Step, world: World[LoadActuals], run: str, of: Sequence[Sequence[Any]], number: int
 ) -> Result:
     """Read exactly the lines of the buckets that do not tie, once more."""
     scope = scope_for(world)
-    buckets = world.frame("buckets", BUCKETS).filter(_in_partition(place))
-    held = proof.not_tied(buckets)
-    periods = _detailed_periods(scope, place["company"], place["year"])
-    held = held.filter(pl.col("period").is_in(periods)).select(_KEY)
-    step.keep("wanted", held)
-    base = _partition_where(place)
-    wheres = [
-        every(base, where)
-        for (period,), rows in held.sort("period").group_by(["period"], maintain_order=True)
-        for where in _accounts_where([int(str(period))], rows)
-    ]
-    return _mirror(step, world, wheres, place, number, held)
+    selections: list[Selection] = []
+    looked_for = []
+    for names in of:
+        key = key_of(names)
+        held = proof.not_tied(world.frame("buckets", BUCKETS, **key))
+        periods = _detailed_periods(scope, key["company"], key["fiscal_year"])
+        held = held.filter(pl.col("period").is_in(periods)).select(_KEY)
+        looked_for.append(held)
+        base = _partition_where(key)
+        selections += [
+            (key, every(base, where))
+            for (period,), rows in held.sort("period").group_by(["period"], maintain_order=True)
+            for where in _accounts_where([int(str(period))], rows)
+        ]
+    wanted = pl.concat([_no_buckets(), *looked_for])
+    step.keep("wanted", wanted)
+    return _mirror(step, world, selections, number, wanted)
 
 
 def _no_buckets() -> pl.DataFrame:
     return empty({name: BUCKETS[name] for name in _KEY})
 
 
-def _partition_where(place: dict[str, Any]) -> Where | None:
-    return every(
-        equal("posted", fold.POSTED), equal("company", place["company"]),
-        equal("ledger", place["ledger"]), equal("fiscal_year", place["year"]),
-    )  # fmt: skip
+def _partition_where(key: Key) -> Where | None:
+    return every(equal("posted", fold.POSTED), *(equal(name, key[name]) for name in PARTITION))
 
 
 def _accounts_where(periods: list[int], buckets: pl.DataFrame) -> Iterator[Where | None]:
@@ -255,10 +278,10 @@ def _shares(world: World[LoadActuals], periods: list[int]) -> list[list[int]]:
 
 
 def _mirror(
-    step: Step, world: World[LoadActuals], wheres: list[Where | None], place: dict[str, Any],
-    number: int, wanted: pl.DataFrame,
+    step: Step, world: World[LoadActuals], selections: Sequence[Selection], number: int,
+    wanted: pl.DataFrame,
 ) -> Result:  # fmt: skip
-    """Read the lines of `wheres` into files of the mirror, by as many readers as are allowed.
+    """Read the lines of `selections` into files of the mirror, by as many readers as are allowed.
 
     Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
     under a read number of its own, so that no line of the broken read is ever current. `number` is
@@ -267,15 +290,15 @@ def _mirror(
     """
     days = scope_for(world).days()
     first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
-    key = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
 
-    def one(jde: Jde, where: Where | None) -> tuple[pl.DataFrame, int]:
+    def one(jde: Jde, selection: Selection) -> tuple[pl.DataFrame, int]:
+        key, where = selection
         read = jde.read
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
             pages = read(tables.ACCOUNT_LEDGER, where, expected=before.count)
-            for unit in _units(_ahead(pages)):
+            for unit in _units(ahead(pages)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height
@@ -285,48 +308,21 @@ def _mirror(
                 return fold.add_folds(folds, read_number), rows
             read = jde.read_by_keys  # links that stop at a fetch limit would stop there again
         raise Unavailable(
-            f"JD Edwards counts {before.count} posted lines of company {place['company']}, ledger "
-            f"{place['ledger']}, {place['year']}, and {rows} came when they were read; "
+            f"JD Edwards counts {before.count} posted lines of company {key['company']}, ledger "
+            f"{key['ledger']}, {key['fiscal_year']}, and {rows} came when they were read; "
             f"{TRIES_MAX} tries did not agree.",
             untouched="Nothing was loaded.",
             do="Run again when the ledger is quiet; if the count stays higher, ask for a higher "
             "fetch limit or lower `page_rows`.",
         )
 
-    read = _by_readers(world, one, wheres)
-    folded = fold.join_folds(part for part, _ in read)
-    emptied = wanted.select(_KEY).join(folded, on=_KEY, how="anti")
-    folded = pl.concat([folded, fold.no_lines(emptied, first)])
-    step.keep("folds", folded, **key)
-    what = f"{place['company']} {place['ledger']} {place['year']}"
-    return {"what": what, "lines": sum(rows for _, rows in read), "buckets": folded.height}
-
-
-def _by_readers(
-    world: World[LoadActuals], one: Callable[[Jde, Where | None], tuple[pl.DataFrame, int]],
-    wheres: list[Where | None],
-) -> list[tuple[pl.DataFrame, int]]:  # fmt: skip
-    """Deal the selections out to the readers, a session each, and collect every result."""
-    readers = world.readers[: max(1, len(wheres))]
-    shares = [wheres[n :: len(readers)] for n in range(len(readers))]
-    if len(readers) == 1:
-        return [one(readers[0], where) for where in shares[0]]
-
-    def share(jde: Jde, wheres: list[Where | None]) -> list[tuple[pl.DataFrame, int]]:
-        return [one(jde, where) for where in wheres]
-
-    with ThreadPoolExecutor(len(readers)) as pool:
-        started = [pool.submit(share, *pair) for pair in zip(readers, shares, strict=True)]
-        return [result for future in started for result in future.result()]
-
-
-def _ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same pages; the next one comes while the last is folded and written, never two."""
-    with ThreadPoolExecutor(1) as fetching:
-        coming = fetching.submit(next, pages, None)
-        while (page := coming.result()) is not None:
-            coming = fetching.submit(next, pages, None)
-            yield page
+    read = by_readers(world, one, selections)
+    lines = [(key, part) for (key, _), (part, _) in zip(selections, read, strict=True)]
+    for key in {tuple(k.values()): k for k, _ in lines}.values():
+        folded = fold.join_folds(part for k, part in lines if k == key)
+        emptied = wanted.filter(in_partition(key)).select(_KEY).join(folded, on=_KEY, how="anti")
+        step.keep("folds", pl.concat([folded, fold.no_lines(emptied, first)]), **key)
+    return {"lines": sum(rows for _, rows in read)}
 
 
 def _units(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -75,20 +75,16 @@ def _prove(
     run: Run, step: Steps[LoadActuals], balances: Result, plan: Result, changes: Result
 ) -> int:
     """Tie every partition that was read; read again exactly what does not tie. Lines read again."""
-    lines, number = 0, plan["reads"]
-    partitions = sorted({tuple(p[:3]) for p in [*balances["partitions"], *plan["partitions"]]})
-    for company, ledger, year in partitions:
-        place = {"company": company, "ledger": ledger, "year": year}
-        title = f"{company} {ledger} {year}"
-        everything = changes["everything"] and year in changes["years"]
-        proved = step(f"prove {title}", prove, run.id, place, everything)
-        for heal in range(1, HEALS_MAX + 1):
-            if not proved["again"]:
-                break
-            number += 1
-            again = step(f"read again {title} ({heal})", read_again, run.id, place, number)
-            lines += again["lines"]
-            proved = step(f"prove {title} ({heal})", prove, run.id, place, everything)
+    lines = 0
+    partitions = sorted(map(list, {tuple(p) for p in balances["partitions"] + plan["partitions"]}))
+    read_whole = changes["years"] if changes["everything"] else []
+    again = step("prove", prove, run.id, partitions, read_whole)["again"]
+    for heal in range(1, HEALS_MAX + 1):
+        if not again:
+            break
+        number = plan["reads"] + heal
+        lines += step(f"read again, {heal}", read_again, run.id, again, number)["lines"]
+        again = step(f"prove again, {heal}", prove, run.id, again, read_whole)["again"]
     return lines
 
 

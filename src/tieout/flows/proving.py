@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -18,29 +19,50 @@ from tieout.core.frames import (
     Schema,
     empty,
 )
-from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, within
+from tieout.flows.at_once import by_readers
+from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, Key, in_partition, key_of, within
+from tieout.flows.changes import PARTITION
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
+from tieout.jde.client import Jde
 from tieout.jde.query import equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
 
 _KEY = list(BUCKET_KEY)
-Place = dict[str, Any]  # company, ledger, fiscal_year of a partition
 WANTED: Schema = {name: BUCKETS[name] for name in BUCKET_KEY}
 
 
 def prove(
-    step: Step, world: World[LoadActuals], run: str, place: dict[str, Any], everything: bool
-) -> Result:
-    """Tie the lines of a partition to its balances; keep its `buckets`.
+    step: Step, world: World[LoadActuals], run: str, partitions: Sequence[Sequence[Any]],
+    read_whole: Sequence[int],
+) -> Result:  # fmt: skip
+    """Tie the lines of partitions to their balances; keep the `buckets` of each.
+
+    `read_whole`: the years of which this run read all lines. Returns `again`: the partitions with
+    buckets that do not tie, whose lines should be read again.
+    """
+
+    def one(jde: Jde, partition: Sequence[Any]) -> tuple[int, int]:
+        key = key_of(partition)
+        tied = _proved(step, world, run, jde, key, key["fiscal_year"] in read_whole)
+        step.keep("buckets", tied, replace=True, **key)
+        return tied.height, proof.not_tied(tied).height
+
+    found = by_readers(world, one, partitions)
+    again = [partition for partition, (_, apart) in zip(partitions, found, strict=True) if apart]
+    return {"buckets": sum(buckets for buckets, _ in found), "again": again}
+
+
+def _proved(
+    step: Step, world: World[LoadActuals], run: str, jde: Jde, key: Key, everything: bool
+) -> pl.DataFrame:
+    """The buckets of a partition with state and reason.
 
     Balances are read once more, after the lines, for accounts that do not tie (the sandwich).
-    `again` counts the buckets whose lines should be read again.
     """
-    key = {"company": place["company"], "ledger": place["ledger"], "fiscal_year": place["year"]}
     scope = scope_for(world)
     before = world.frame("buckets", BUCKETS, **key)
     lines = _lines_side(world, run, key, before, everything)
@@ -50,18 +72,17 @@ def prove(
     tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
     again = proof.not_tied(tied)["account_id"].unique().sort().to_list()
     if again:
-        balances, years = _balances_again(world, key, again, balances, years)
+        balances, years = _balances_again(jde, key, again, balances, years)
         tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
         step.keep("balances", balances, replace=True, **key)
         step.keep("account_years", years, replace=True, **key)
+    if before.is_empty():
+        return within(tied, scope)
     everywhere = pl.concat([_years_of_others(world, key), years])
-    tied = within(proof.hold_vanished(tied, before, everywhere), scope)
-    step.keep("buckets", tied, replace=True, **key)
-    states = dict(tied.group_by("state").len().sort("state").iter_rows())
-    return {"buckets": tied.height, "states": states, "again": proof.not_tied(tied).height}
+    return within(proof.hold_vanished(tied, before, everywhere), scope)
 
 
-def _years_of_others(world: World[LoadActuals], key: Place) -> pl.DataFrame:
+def _years_of_others(world: World[LoadActuals], key: Key) -> pl.DataFrame:
     """Accounts with a balance row in the other companies: one that moved there is not gone."""
     kept = world.frame(
         "account_years", ACCOUNT_YEARS, ledger=key["ledger"], fiscal_year=key["fiscal_year"]
@@ -70,37 +91,35 @@ def _years_of_others(world: World[LoadActuals], key: Place) -> pl.DataFrame:
 
 
 def _lines_side(
-    world: World[LoadActuals], run: str, key: Place, before: pl.DataFrame, everything: bool
+    world: World[LoadActuals], run: str, key: Key, before: pl.DataFrame, everything: bool
 ) -> pl.DataFrame:
     """The fold of the mirror: what this run read replaces what was there of the same buckets."""
     names = [*_KEY, "lines", "amount", "misdated", "read"]
     schema = {name: BUCKETS[name] for name in names}
-    here = [pl.col(name) == value for name, value in key.items()]
+    here = in_partition(key)
     kept_here = [m for m in world.store.kept(run, kind="folds") if _is_of(m, key)]
     folds = world.store.scan(kept_here).collect() if kept_here else empty(schema)
-    folds = folds.select(names).filter(*here)
+    folds = folds.select(names).filter(here)
     latest = folds.sort("read").unique(_KEY, keep="last")
     if everything:
         return latest
-    wanted = world.of_this_run(run, "wanted", WANTED).select(_KEY).filter(*here)
+    wanted = world.of_this_run(run, "wanted", WANTED).select(_KEY).filter(here)
     covered = pl.concat([wanted, latest.select(_KEY)]).unique()
     kept = before.filter(pl.col("lines") > 0).select(names).join(covered, on=_KEY, how="anti")
     return pl.concat([kept, latest])
 
 
 def _balances_again(
-    world: World[LoadActuals], key: Place, accounts: list[str],
-    balances: pl.DataFrame, years: pl.DataFrame,
+    jde: Jde, key: Key, accounts: list[str], balances: pl.DataFrame, years: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """F0902 of some accounts, read after their lines."""
     parts = []
     for start in range(0, len(accounts), ACCOUNTS_PER_QUERY_MAX):
         where = every(
-            equal("company", key["company"]), equal("ledger", key["ledger"]),
-            equal("fiscal_year", key["fiscal_year"]),
+            *(equal(name, key[name]) for name in PARTITION),
             one_of("account_id", accounts[start : start + ACCOUNTS_PER_QUERY_MAX]),
         )  # fmt: skip
-        parts.append(world.jde.read_whole(tables.ACCOUNT_BALANCES, where))
+        parts.append(jde.read_whole(tables.ACCOUNT_BALANCES, where))
     rows = pl.concat([pl.DataFrame(schema=tables.ACCOUNT_BALANCES.schema), *parts])
     others = ~pl.col("account_id").is_in(accounts)
     return (
@@ -110,7 +129,7 @@ def _balances_again(
 
 
 def _lines_in_use(
-    world: World[LoadActuals], run: str, key: Place, side: pl.DataFrame
+    world: World[LoadActuals], run: str, key: Key, side: pl.DataFrame
 ) -> pl.DataFrame:
     """BUCKET_KEY, in_use_amount, in_use_lines of the lines behind `side` whose batch is in use."""
     schema = {name: BUCKETS[name] for name in _KEY} | {
@@ -145,6 +164,6 @@ def _lines_in_use(
     )
 
 
-def _is_of(manifest: Manifest, key: Place) -> bool:
+def _is_of(manifest: Manifest, key: Key) -> bool:
     """Whether a file belongs to the partition; only its own files need to be opened."""
     return (manifest.company, manifest.ledger, manifest.fiscal_year) == tuple(key.values())

@@ -11,6 +11,7 @@ from tieout.core.cells import company_currencies, in_parts
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Misconfigured, Refused
+from tieout.flows.at_once import ahead
 from tieout.flows.cells import members_in_anaplan, proved_in_scope
 from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
@@ -97,10 +98,8 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     waiting = world.of_this_run(run, "waiting", WAITING).select(_KEY)
     tables, findings = [], []
     counts = {"cells": 0, "differing": 0}
-    for part in parts_of(cells, anaplan):
-        compared = tie_out.compare(
-            cells.filter(part).collect(), anaplan.filter(part).collect(), inside
-        )
+    both = ((cells.filter(part), anaplan.filter(part)) for part in parts_of(cells, anaplan))
+    for compared in ahead(tie_out.compare(c.collect(), a.collect(), inside) for c, a in both):
         step.keep("compared", compared, replace=True)
         tables.append(tie_out.table(compared, currencies))
         apart = compared.filter(pl.col("value") != pl.col("shown"))

@@ -11,7 +11,7 @@ from tieout.clock import Clock
 from tieout.errors import Refused, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde import aggregate, wire
-from tieout.jde.keys import after, unseen
+from tieout.jde.keys import after, first_key, unseen
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
 from tieout.jde.proof import PROVED_READS_MAX, Measure, NotWholeError, Proof, Tally, unproved
 from tieout.jde.query import Value, Where, equal, every
@@ -159,13 +159,13 @@ class Jde:
                         if page.more:
                             raise _endless(table)
                         continue
-                    first = frame.select(table.key).row(0)
+                    first = first_key(table, frame)
                     tally.take(frame.height, more=page.more)
                     if first in firsts or tally.endless:
                         raise _endless(table)
                     firsts.add(first)
                     previous, restarts = frame, 0
-                    yield frame.select(names)
+                    yield frame if frame.columns == list(names) else frame.select(names)
             except _Broken as broken:
                 restarts += 1
                 if restarts > RESTARTS_MAX:

@@ -38,21 +38,27 @@ def after(table: Table, rows: pl.DataFrame) -> Where:
 def unseen(table: Table, previous: pl.DataFrame | None, new: pl.DataFrame) -> pl.DataFrame:
     """`new` without rows that already stood at the end of the page before it (J12).
 
-    Rows are in key order, so if one is repeated, the first of `new` stands in `previous`.
+    Rows are in key order, so if one is repeated, the first of `new` stands in `previous`. Looked
+    for without expressions of Polars: those wait for what other threads compute.
     """
     if previous is None or new.is_empty():
         return new
-    key = list(table.key)
-    first = new.select(key).row(0, named=True)
-    narrow = next((k for k in key if previous.schema[k] == pl.Int64), key[0])  # few share it
-    places = previous.get_column(narrow).eq_missing(first[narrow]).arg_true()
-    if places.is_empty():
+    first = first_key(table, new)
+    narrow = next((k for k in table.key if previous.schema[k] == pl.Int64), table.key[0])
+    values = previous.get_column(narrow).to_list()  # few rows share a value of this column
+    value = first[table.key.index(narrow)]
+    if value not in values:
         return new
-    same = pl.all_horizontal(pl.col(k).eq_missing(pl.lit(v)) for k, v in first.items())
-    places = places.filter(previous.select(key)[places].select(same).to_series())
-    if places.is_empty():
+    start = values.index(value)
+    keys = list(zip(*(previous.get_column(k)[start:].to_list() for k in table.key), strict=True))
+    if first not in keys:
         return new
     return new.join(
-        previous.slice(places[0]), on=new.columns, how="anti", nulls_equal=True,
-        maintain_order="left",
+        previous.slice(start + keys.index(first)), on=new.columns, how="anti",
+        nulls_equal=True, maintain_order="left",
     )  # fmt: skip
+
+
+def first_key(table: Table, rows: pl.DataFrame) -> tuple[Value, ...]:
+    """The key of the first row."""
+    return tuple(rows.get_column(name)[0] for name in table.key)

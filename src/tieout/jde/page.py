@@ -63,14 +63,16 @@ def decode_page(
 
 
 def _named(frame: pl.DataFrame, physical: Sequence[Column], columns: Sequence[str]) -> pl.DataFrame:
+    """The columns that were asked for. Series, not expressions: those wait for other threads."""
     names = {c.alias: c.name for c in physical}
-    picked = [
-        (pl.col("century") * 100 + pl.col("year")).cast(pl.Int32).alias(FISCAL_YEAR)
-        if name == FISCAL_YEAR
-        else pl.col(names.get(name, name))
-        for name in columns
-    ]
-    return frame.select(picked)
+    picked = []
+    for name in columns:
+        if name == FISCAL_YEAR:
+            year = frame.get_column("century") * 100 + frame.get_column("year")
+            picked.append(year.cast(pl.Int32).alias(FISCAL_YEAR))
+        else:
+            picked.append(frame.get_column(names.get(name, name)))
+    return pl.DataFrame(picked)
 
 
 def _member(answer: Any, *path: str) -> dict[str, Any]:
