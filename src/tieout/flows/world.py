@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import polars as pl
 
+from tieout import memory
 from tieout.anaplan.client import Anaplan
 from tieout.clock import Clock
 from tieout.core.findings import Finding
@@ -103,7 +104,10 @@ class Steps(Generic[F]):
 
     def _listened(self, step: Step, function: Callable[..., Result], *args: object) -> Result:
         self._world.evidence.step = step
-        return function(step, self._world, *args)
+        try:
+            return function(step, self._world, *args)
+        finally:
+            memory.give_back()  # before the next step takes its own
 
 
 def tell(step: Step, world: World[Any], findings: list[Finding]) -> None:
