@@ -49,23 +49,24 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
     is_summary = (pl.col("document_type") == SUMMARY).fill_null(False)
     detail = (pl.col("summarized") == "Y").fill_null(False) & ~is_summary
     inside = pl.col("gl_date").is_between(pl.col("first_day"), pl.col("last_day")).fill_null(False)
-    amount = pl.col("amount")
+    counted = {
+        "lines": (~detail).cast(pl.Int64),
+        "amount": pl.when(detail).then(ZERO).otherwise(pl.col("amount")),
+        "detail_lines": detail.cast(pl.Int64),
+        "detail_amount": pl.when(detail).then(pl.col("amount")).otherwise(ZERO),
+        "summaries": is_summary.cast(pl.Int64),
+        "misdated": (~inside & ~is_summary & ~detail).cast(pl.Int64),
+        "detail_misdated": (~inside & detail).cast(pl.Int64),
+    }
     return (
         lines.lazy()
         .select(_FOLDED)  # the other columns are not carried through the join
         .filter(pl.col("posted") == POSTED)
         .with_columns(currency=bucket_currency())
         .join(days.lazy(), on=["company", "fiscal_year", "period"], how="left", validate="m:1")
+        .with_columns(**counted)
         .group_by(_GRAIN)
-        .agg(
-            lines=(~detail).sum().cast(pl.Int64),
-            amount=amount.filter(~detail).sum().cast(AMOUNT),
-            detail_lines=detail.sum().cast(pl.Int64),
-            detail_amount=amount.filter(detail).sum().cast(AMOUNT),
-            summaries=is_summary.sum().cast(pl.Int64),
-            misdated=(~inside & ~is_summary & ~detail).sum().cast(pl.Int64),
-            detail_misdated=(~inside & detail).sum().cast(pl.Int64),
-        )
+        .agg(pl.col(*counted).sum())
         .collect()
     )
 

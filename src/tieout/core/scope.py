@@ -295,8 +295,8 @@ def places_exceeded(amount: str, decimals: pl.Expr) -> pl.Expr:
     Exact: the remainder of a division by the smallest unit, without rounding. An amount holds four
     decimals at most, so a currency with four or more exceeds nothing.
     """
-    expression = pl.lit(False)
+    unit = pl.lit(Decimal(1).scaleb(-AMOUNT_DECIMALS)).cast(AMOUNT)
     for places in range(AMOUNT_DECIMALS):
-        unit = pl.lit(Decimal(1).scaleb(-places)).cast(AMOUNT)
-        expression = expression | ((decimals == places) & (pl.col(amount) % unit != 0))
-    return expression
+        larger = pl.lit(Decimal(1).scaleb(-places)).cast(AMOUNT)
+        unit = pl.when(decimals == places).then(larger).otherwise(unit)
+    return pl.col(amount) % unit != 0

@@ -298,7 +298,7 @@ def _mirror(
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
             pages = read(tables.ACCOUNT_LEDGER, where, expected=before.count)
-            for unit in _units(ahead(pages)):
+            for unit in ahead(_units(pages)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height
