@@ -81,7 +81,7 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
 
 def _touched(cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool) -> pl.DataFrame:
     touched = core.touched(cells, proved.select(*_KEY, "shown"))
-    if anew:
+    if anew and proved.height:
         # Nothing is proved there: all cells go, and zeros for those the ledger has no longer.
         gone = touched.filter("gone")
         touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])

@@ -286,7 +286,7 @@ def _mirror(
     Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
     under a read number of its own, so that no line of the broken read is ever current. `number` is
     that of the read in its run. A bucket of `wanted` that has no line any more folds to zero.
-    Memory: UNIT_ROWS lines and a page per reader.
+    Memory: twice UNIT_ROWS lines and a page per reader.
     """
     days = scope_for(world).days()
     first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
