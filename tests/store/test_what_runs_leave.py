@@ -116,12 +116,16 @@ def test_the_tasks_seen_before_a_start_are_remembered_by_its_next_try(
 
 
 def test_the_first_missing_chunk_is_known_after_a_crash(store: Store, run: str) -> None:
+    began = store.clock.now()
     for n, sha in ((0, "aa"), (2, "cc"), (0, "ab")):
         store.receive_chunk(run, "113000000001", Chunk(n, sha, 10_000_000))
     assert store.chunks(run, "113000000001") == {
         0: Chunk(0, "ab", 10_000_000),
         2: Chunk(2, "cc", 10_000_000),
     }
+    first = store.chunks(run, "113000000001")[0].received_at
+    assert first is not None
+    assert began < first < store.clock.now(), "a receipt that is a day old is not trusted"
     assert store.chunks(run, "113000000002") == {}
 
 

@@ -83,9 +83,7 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
     world.anaplan.let_end(_action(action))
     file_id = action["file"]
     manifests = world.store.kept(run, kind="file")
-    have = {number: chunk.sha256 for number, chunk in world.store.chunks(run, file_id).items()}
-    if world.clock.now() - world.store.run(run).started_at > RECEIPTS_KEPT:
-        have = {}  # Anaplan drops what nobody touched for 48 hours: announce and send it all anew
+    have = _receipts(world, run, file_id)
 
     def receipt(number: int, digest: str) -> None:
         chunk = Chunk(number, digest, manifests[number].bytes)
@@ -98,14 +96,30 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
     return {"chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded)}
 
 
+def _receipts(world: World[F], run: str, file_id: str) -> dict[int, str]:
+    """The digests of the chunks that Anaplan has; none of them when one is a day old.
+
+    Anaplan drops a file that nobody touched for 48 hours, and then imports the default file without
+    a word: then it is announced and sent anew.
+    """
+    chunks = world.store.chunks(run, file_id)
+    oldest = min((c.received_at for c in chunks.values() if c.received_at), default=None)
+    if oldest is None or world.clock.now() - oldest > RECEIPTS_KEPT:
+        return {}
+    return {number: chunk.sha256 for number, chunk in chunks.items()}
+
+
 def start_import(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
     """Start the import, or adopt the task of an earlier try of this step that died; never both.
 
     The tasks that are there before the start are written down first: only where that was done by
-    an earlier try can a task that is new since then be ours.
+    an earlier try can a task that is new since then be ours. The file of a run that lay for a day
+    is uploaded again before anything else.
     """
     key = TaskKey(run, step.name, action["kind"], action["id"])
     noted = world.store.task(key)
+    if (noted is None or noted.task_id is None) and not _receipts(world, run, action["file"]):
+        upload_file(step, world, run, action)
     again = noted is not None
     if noted is None:
         there = world.anaplan.task_ids(action["kind"], action["id"])

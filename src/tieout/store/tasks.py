@@ -7,7 +7,7 @@ memory of a step that may die between an effect in Anaplan and its own commit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, select, update
@@ -71,11 +71,12 @@ def _same(key: TaskKey) -> list[ColumnElement[bool]]:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A chunk of a file that Anaplan has acknowledged."""
+    """A chunk of a file that Anaplan has acknowledged, and when."""
 
     n: int
     sha256: str
     bytes: int
+    received_at: datetime | None = field(default=None, compare=False)
 
 
 def receive_chunk(connection: Connection, run: str, file: str, chunk: Chunk, at: datetime) -> None:
@@ -91,4 +92,4 @@ def chunks(connection: Connection, run: str, file: str) -> dict[int, Chunk]:
     """The acknowledged chunks of a file, by number."""
     query = select(app_chunk).where(app_chunk.c.run == run, app_chunk.c.file == file)
     found = connection.execute(query.order_by(app_chunk.c.n))
-    return {row.n: Chunk(row.n, row.sha256, row.bytes) for row in found}
+    return {row.n: Chunk(row.n, row.sha256, row.bytes, row.received_at) for row in found}
