@@ -81,6 +81,11 @@ def test_only_the_content_type_makes_a_chunk_gzip(anaplan: Practice) -> None:
     run(anaplan)
     assert anaplan.cells()["Amount", "00001", "5005", "Jan 24"] == "8"
     file = announce(anaplan, 1)
+    members = gzip.compress(LEDGER_HEAD.encode()) + gzip.compress(ROW.format("9").encode())
+    assert put(anaplan, file, 0, members, GZIP).status_code == 204
+    run(anaplan)
+    assert anaplan.cells()["Amount", "00001", "5005", "Jan 24"] == "9"
+    file = announce(anaplan, 1)
     put(anaplan, file, 0, packed, BINARY)
     assert anaplan.on_model("GET", f"/files/{file}").content == packed
     assert failure(run(anaplan)) == "missingFields"

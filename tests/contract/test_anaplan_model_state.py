@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+import httpx2
 import pytest
-from anaplan_practice import EMAIL, LEDGER_HEAD, Practice
+from anaplan_practice import EMAIL, LEDGER_HEAD, OTHER, Practice
 
 GOOD = "00001,5005,Jan 24,1,,,,\n"
 
@@ -27,22 +28,105 @@ def test_the_status_has_no_envelope_and_says_who_is_working(anaplan: Practice) -
     assert anaplan.get("?modelDetails=true")["model"]["modelTransactionRunning"] is True
 
 
-def test_reading_cells_waits_while_the_model_works(anaplan: Practice) -> None:
-    """A069"""
+@pytest.fixture
+def busy(anaplan: Practice) -> Practice:
+    """An import has been running for 50 seconds and takes 150 more."""
     anaplan.switch("task_step_seconds", 100)
     anaplan.upload("Load Ledger", LEDGER_HEAD + GOOD)
     anaplan.start("imports", "Load Ledger")
     anaplan.clock.advance(150)
-    path = f"/views/{anaplan.id('view', 'Flat')}/data"
-    seen: list[str] = []
-    reader = threading.Thread(target=lambda: seen.append(anaplan.on_model("GET", path).text))
-    reader.start()
-    time.sleep(0.2)
-    assert seen == []
-    assert anaplan.get("/imports")["imports"]  # metadata does not wait
+    return anaplan
+
+
+def held(anaplan: Practice, method: str, path: str, **options: object) -> httpx2.Response:
+    """The answer to a request that is held open until the running task is over, 500 s later.
+
+    The clock moves once the request has arrived, and nothing but the clock can end the task.
+    """
+    arrived = anaplan.system.budget.taken
+    answers: list[httpx2.Response] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(anaplan.on_model(method, path, **options))
+    )
+    asking.start()
+    give_up = time.monotonic() + 10
+    while anaplan.system.budget.taken == arrived:
+        assert time.monotonic() < give_up, "the request never arrived"
+        threading.Event().wait(0.01)
+    assert anaplan.get("/imports")["imports"], "metadata does not wait"
+    assert answers == []
     anaplan.clock.advance(500)
-    reader.join(10)
-    assert "Main,Rent,1," in seen[0]
+    asking.join(10)
+    return answers[0]
+
+
+def test_reading_cells_waits_while_the_model_works(busy: Practice) -> None:
+    """A069"""
+    read = held(busy, "GET", f"/views/{busy.id('view', 'Flat')}/data")
+    assert "Main,Rent,1," in read.text
+
+
+def tasks_of(anaplan: Practice, name: str) -> list[str]:
+    tasks = anaplan.get(f"/imports/{anaplan.id('import', name)}/tasks")["tasks"]
+    return [str(t["taskState"]) for t in tasks]
+
+
+@pytest.mark.parametrize("how", ["queue", "wait", 409])
+def test_a_task_started_while_another_runs_is_queued_held_open_or_refused(
+    busy: Practice, how: str | int
+) -> None:
+    """A092"""
+    busy.switch("busy_starts", how)
+    path = f"/imports/{busy.id('import', 'Load Ledger')}/tasks"
+    body = {"localeName": "en_US"}
+    if how == "wait":
+        assert held(busy, "POST", path, json=body).status_code == 200
+        assert tasks_of(busy, "Load Ledger") == ["COMPLETE", "NOT_STARTED"]
+        return
+    answer = busy.on_model("POST", path, json=body)
+    assert answer.status_code == (409 if how == 409 else 200)
+    queued = [] if how == 409 else ["NOT_STARTED"]
+    assert tasks_of(busy, "Load Ledger") == ["IN_PROGRESS", *queued]
+
+
+@pytest.mark.parametrize("how", ["pass", "wait", 409])
+def test_uploading_while_a_task_runs_passes_is_held_open_or_refused(
+    busy: Practice, how: str | int
+) -> None:
+    """A093"""
+    busy.switch("busy_uploads", how)
+    path = f"/files/{busy.source('Load Accounts')}"
+    body = {"chunkCount": -1}
+    if how == "wait":
+        asked_at = busy.clock.now()
+        assert held(busy, "POST", path, json=body).status_code == 200
+        assert float(busy.one("select touched from contents order by touched desc")) > asked_at + 99
+        return
+    codes = [
+        busy.on_model("POST", path, json=body).status_code,
+        busy.on_model(
+            "PUT", f"{path}/chunks/0", content=b"Code\n",
+            headers={"Content-Type": "application/octet-stream"},
+        ).status_code,
+        busy.on_model("POST", f"{path}/complete", json={}).status_code,
+    ]  # fmt: skip
+    assert codes == ([409] * 3 if how == 409 else [200, 204, 200])
+
+
+def test_somebody_else_can_run_an_import_or_a_process(anaplan: Practice) -> None:
+    """A030, A042: they read their own copy of the file; the task is in the list of the action."""
+    anaplan.upload("Load Ledger", LEDGER_HEAD + GOOD)
+    for kind, name in (("import", "Load Ledger"), ("process", "Load All")):
+        anaplan.person("run", kind=kind, name=name)
+    anaplan.clock.advance(60)
+    assert tasks_of(anaplan, "Load Ledger") == ["COMPLETE"]
+    assert anaplan.cells() == {}
+    anaplan.person("run", kind="import", name="Load Ledger", user=EMAIL)
+    anaplan.clock.advance(60)
+    assert anaplan.cells() == {("Amount", "00001", "5005", "Jan 24"): "1"}
+    with pytest.raises(LookupError):
+        anaplan.person("run", kind="import", name="Load Ledger", user="nobody@example.com")
+    anaplan.person("run", kind="import", name="Load Ledger", user=OTHER)
 
 
 @pytest.mark.parametrize("code", [409, 504])

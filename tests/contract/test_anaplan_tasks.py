@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
@@ -229,6 +230,67 @@ def test_a_dump_is_kept_for_48_hours_and_per_user(anaplan: Practice) -> None:
     assert anaplan.on_model("GET", f"{task}/dump").status_code == 404
     anaplan.switch("no_dump_status", 204)
     assert anaplan.on_model("GET", f"{task}/dump").status_code == 204
+
+
+def test_a_task_leaves_its_list_after_two_days(anaplan: Practice) -> None:
+    """A094"""
+    path = f"/imports/{anaplan.id('import', 'Load Ledger')}/tasks"
+    task = anaplan.start("imports", "Load Ledger")
+    anaplan.finish(task)
+    anaplan.clock.advance(47 * 3600)
+    anaplan.sign_in()
+    assert len(anaplan.get(path)["tasks"]) == 1
+    anaplan.clock.advance(2 * 3600)
+    anaplan.sign_in()
+    assert "tasks" not in anaplan.get(path)
+    assert anaplan.on_model("GET", task).status_code == 404
+    anaplan.switch("task_hours", 100)
+    assert len(anaplan.get(path)["tasks"]) == 1
+
+
+def test_chunks_may_be_listed_in_any_order_and_counted_from_one(anaplan: Practice) -> None:
+    """A095"""
+    anaplan.load("Load Ledger", LEDGER_HEAD + GOOD + BAD)
+    task = f"/imports/{anaplan.id('import', 'Load Ledger')}/tasks"
+    task += f"/{anaplan.get(task)['tasks'][0]['taskId']}/dump/chunks"
+    anaplan.finish(anaplan.start("exports", "Ledger Export"))
+    export = f"/files/{anaplan.id('export', 'Ledger Export')}/chunks"
+    anaplan.switch("dump_chunk_bytes", 50)
+    for path in (task, export):
+        ids = [c["id"] for c in anaplan.get(path)["chunks"]]
+        bodies = [anaplan.on_model("GET", f"{path}/{n}").content for n in ids]
+        anaplan.switch("chunk_listing", "descending")
+        assert [c["id"] for c in anaplan.get(path)["chunks"]] == ids[::-1]
+        anaplan.switch("chunk_listing", "from_one")
+        listed = [c["id"] for c in anaplan.get(path)["chunks"]]
+        assert listed == [str(int(n) + 1) for n in ids]
+        assert [anaplan.on_model("GET", f"{path}/{n}").content for n in listed] == bodies
+        assert anaplan.on_model("GET", f"{path}/0").status_code == 404
+        anaplan.switch("chunk_listing", "ascending")
+
+
+@pytest.mark.parametrize("how", ["gzip", "gzip_members"])
+def test_a_download_may_be_gzip_on_its_way_when_the_caller_takes_it(
+    anaplan: Practice, how: str
+) -> None:
+    """A096"""
+    anaplan.load("Load Ledger", LEDGER_HEAD + GOOD + BAD)
+    task = anaplan.get(path := f"/imports/{anaplan.id('import', 'Load Ledger')}/tasks")["tasks"][0]
+    path += f"/{task['taskId']}/dump/chunks/0"
+    plain = anaplan.on_model("GET", path).content
+    anaplan.switch("download_encoding", how)
+    answer = anaplan.on_model("GET", path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    with anaplan.http.stream(
+        "GET", anaplan.url + anaplan.path + path,
+        headers={"Authorization": f"AnaplanAuthToken {anaplan.token}", "Accept-Encoding": "gzip"},
+    ) as raw:  # fmt: skip
+        packed = b"".join(raw.iter_raw())
+    assert gzip.decompress(packed) == plain
+    assert packed.count(b"\x1f\x8b\x08") == (1 if how == "gzip" else 2)
+    bare = anaplan.on_model("GET", path, headers={"Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in bare.headers
+    assert bare.content == plain
 
 
 def test_a_process_stops_at_the_first_failure_and_keeps_what_ran(anaplan: Practice) -> None:

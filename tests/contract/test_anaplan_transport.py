@@ -103,6 +103,22 @@ def test_a_server_may_send_smaller_pages_than_asked(anaplan: Practice) -> None:
     assert answer["meta"]["paging"]["currentPageSize"] == len(answer["imports"]) == 1
 
 
+def test_a_server_may_not_say_how_many_there_are_in_all(anaplan: Practice) -> None:
+    """A015"""
+    anaplan.switch("paging_total", "absent")
+    paging = anaplan.get("/imports?limit=2")["meta"]["paging"]
+    assert "totalSize" not in paging
+    assert paging["currentPageSize"] == 2
+    assert paging["next"].endswith("limit=2&offset=2")
+
+
+def test_an_import_made_in_front_of_the_others_moves_them_back(anaplan: Practice) -> None:
+    """A015: whoever reads page by page meanwhile sees one of them twice."""
+    before = anaplan.get("/imports?limit=1")["imports"]
+    anaplan.person("copy_import", **{"import": "Load Ledger", "to": "Another"})
+    assert anaplan.get("/imports?limit=1&offset=1")["imports"] == before
+
+
 @pytest.mark.parametrize("rest", ["/files", "/imports", "/lists", "/processes", "/status"])
 def test_both_path_forms_answer_alike(anaplan: Practice, rest: str) -> None:
     """A016"""

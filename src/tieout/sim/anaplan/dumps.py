@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tieout.sim.anaplan.files import IDLE_SECONDS_MAX
+from tieout.sim.anaplan.files import IDLE_SECONDS_MAX, asked_chunk, download, listed
 from tieout.sim.anaplan.tasks import task_row
-from tieout.sim.anaplan.wire import Exchange, Refusal, paged
+from tieout.sim.anaplan.wire import Exchange, Refusal
 from tieout.sim.box import Response
 
 
@@ -37,18 +37,17 @@ def get_dump(exchange: Exchange) -> Response:
         if exchange.state.switch("no_dump_status") == 204:
             return Response(204)
         raise
-    return Response(200, body, content_type="text/plain")
+    return download(exchange, body, "text/plain")
 
 
 def list_dump_chunks(exchange: Exchange) -> Response:
-    """The ids of the dump's chunks, from 0."""
-    rows = [{"id": str(n), "name": f"Chunk {n}"} for n in range(len(_chunks(exchange)))]
-    return paged(exchange, "chunk", "chunks", rows)
+    """The ids of the dump's chunks (A048, A095)."""
+    return listed(exchange, list(range(len(_chunks(exchange)))), counted_up=True)
 
 
 def get_dump_chunk(exchange: Exchange) -> Response:
     """One chunk of the dump, text/plain."""
-    chunks, number = _chunks(exchange), exchange.ids["chunk"]
-    if not number.isdigit() or int(number) >= len(chunks):
+    chunks, number = _chunks(exchange), asked_chunk(exchange, counted_up=True)
+    if not 0 <= number < len(chunks):
         raise Refusal(404)
-    return Response(200, chunks[int(number)], content_type="text/plain")
+    return download(exchange, chunks[number], "text/plain")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from typing import Any
 
@@ -141,8 +142,8 @@ def _decoded(exchange: Exchange) -> bytes:
     body = exchange.request.body
     if kind == GZIP:
         try:
-            body = zlib.decompress(body, wbits=31)
-        except zlib.error as error:
+            body = gzip.decompress(body)
+        except (zlib.error, gzip.BadGzipFile, EOFError) as error:
             status = exchange.state.switch("bad_gzip_status")
             raise Refusal(status, "The chunk is not gzip") from error  # A026
     if len(body) > CHUNK_BYTES_MAX and exchange.state.switch("file_limits"):
@@ -167,24 +168,24 @@ def complete(exchange: Exchange) -> Response:
 
 def list_chunks(exchange: Exchange) -> Response:
     """`GET …/chunks`: N ids as soon as N is announced, before any content (A024)."""
-    file = exchange.thing("file", "file", "export").id
+    file = exchange.thing("file", "file", "export")
     now = exchange.clock.now()
-    row = content_row(exchange.state, now, exchange.model, file, exchange.user)
+    row = content_row(exchange.state, now, exchange.model, file.id, exchange.user)
     count = 0 if row is None else int(row[1])
     numbers = list(range(count))
     if row is not None and count == -1:
-        numbers = list(chunk_bodies(exchange.state, exchange.model, file, row[0]))
-    chunks = [{"id": str(n), "name": f"Chunk {n}"} for n in numbers]
-    return paged(exchange, "chunk", "chunks", chunks)
+        numbers = list(chunk_bodies(exchange.state, exchange.model, file.id, row[0]))
+    return listed(exchange, numbers, counted_up=file.kind == "export")
 
 
 def get_chunk(exchange: Exchange) -> Response:
     """`GET …/chunks/{n}`: 404 where there is none (A032)."""
     bodies = _visible(exchange)
-    number = exchange.ids["chunk"]
-    if not number.isdigit() or int(number) not in bodies:
+    file = exchange.thing("file", "file", "export")
+    number = asked_chunk(exchange, counted_up=file.kind == "export")
+    if number not in bodies:
         raise Refusal(404)
-    return Response(200, bodies[int(number)], content_type=BINARY)
+    return download(exchange, bodies[number], BINARY)
 
 
 def get_file(exchange: Exchange) -> Response:
@@ -192,7 +193,33 @@ def get_file(exchange: Exchange) -> Response:
     bodies = _visible(exchange)
     if not bodies:
         raise Refusal(404)
-    return Response(200, b"".join(bodies.values()), content_type=BINARY)
+    return download(exchange, b"".join(bodies.values()), BINARY)
+
+
+def listed(exchange: Exchange, numbers: list[int], *, counted_up: bool) -> Response:
+    """Chunks as a collection; only what is `counted_up` may begin with 1 (A095)."""
+    how = exchange.state.switch("chunk_listing")
+    first = int(how == "from_one" and counted_up)
+    rows = [{"id": str(n + first), "name": f"Chunk {n + first}"} for n in numbers]
+    return paged(exchange, "chunk", "chunks", rows[::-1] if how == "descending" else rows)
+
+
+def asked_chunk(exchange: Exchange, *, counted_up: bool) -> int:
+    """The number, from 0, of the chunk in the path; 404 for what is no number (A095)."""
+    number = exchange.ids["chunk"]
+    if not number.isdigit():
+        raise Refusal(404)
+    return int(number) - int(exchange.state.switch("chunk_listing") == "from_one" and counted_up)
+
+
+def download(exchange: Exchange, body: bytes, kind: str) -> Response:
+    """Content as it travels: as it is, or as gzip in one or two members (A096)."""
+    how = exchange.state.switch("download_encoding")
+    if how == "identity" or "gzip" not in exchange.request.headers.get("accept-encoding", ""):
+        return Response(200, body, content_type=kind)
+    half = len(body) // 2 if how == "gzip_members" else 0
+    packed = b"".join(gzip.compress(part) for part in (body[:half], body[half:]) if part)
+    return Response(200, packed, {"Content-Encoding": "gzip"}, kind)
 
 
 def _visible(exchange: Exchange) -> dict[int, bytes]:

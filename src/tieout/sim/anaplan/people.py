@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tieout.sim.anaplan import tasks
 from tieout.sim.anaplan.cell_write import put_cell
 from tieout.sim.anaplan.module_import import lookup, parsed, stored
 from tieout.sim.anaplan.state import TIME_ID, Item, State, Thing
 
+NOBODY = "0" * 32  # the id of a user without files
 CLEAR_MODES = ("none", "mapped_source", "mapped", "all")  # A059
 
 
@@ -157,22 +159,42 @@ def _show_totals(state: State, model: str, body: dict[str, Any]) -> dict[str, An
     return {}
 
 
+def _copy_import(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an import, listed before all others, so that pages shift (A015)."""
+    thing = state.named(model, "import", body["import"])
+    made = state.add(model, "import", str(body["to"]), **thing.data)
+    state.do("update objects set pos = (select min(pos) from objects) - 1 where id = ?", made)
+    return {"id": made}
+
+
 ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "set_cell": _set_cell, "rename_import": _rename_import, "delete_import": _delete_import,
     "rename_column": _rename_column, "set_clear_mode": _set_clear_mode,
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
-    "show_totals": _show_totals, "set_formula": _set_formula,
+    "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),
 }  # fmt: skip
 
 
-def act(state: State, body: dict[str, Any]) -> dict[str, Any]:
+def act(state: State, body: dict[str, Any], now: float) -> dict[str, Any]:
     """Do what a person does; `do` names it."""
     name = body.get("do")
+    if name == "run":
+        return _run(state, now, _model(state, body), body)
     if name not in ACTS:
-        raise ValueError(f"do is one of {', '.join(sorted(ACTS))}")
+        raise ValueError(f"do is one of run, {', '.join(sorted(ACTS))}")
     return ACTS[name](state, _model(state, body), body)
+
+
+def _run(state: State, now: float, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Somebody runs an action (`kind`, `name`), by default a user who never uploaded anything."""
+    email = body.get("user")
+    found = state.row("select id from users where email = ?", email) if email else (NOBODY,)
+    if found is None:
+        raise LookupError(f"no user {email!r}")
+    action = state.named(model, str(body["kind"]), str(body["name"]))
+    return {"id": tasks.enqueue(state, now, (model, found[0]), action, {})}
 
 
 def module_cells(state: State, body: dict[str, Any]) -> list[dict[str, str]]:

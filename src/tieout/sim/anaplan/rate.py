@@ -14,6 +14,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.worst = 0
+        self.taken = 0
         self.refused = 0
         self._level: float | None = None
         self._at = 0.0
@@ -22,6 +23,7 @@ class Budget:
     def take(self, now: float, per_minute: int) -> float:
         """0 when the request may pass, else the seconds until one may."""
         self._count(now)
+        self.taken += 1
         per_second = per_minute / WINDOW_SECONDS
         level = float(per_minute) if self._level is None else self._level
         level = min(float(per_minute), level + (now - self._at) * per_second)

@@ -9,6 +9,7 @@ SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "retry_after": ("seconds", ("seconds", "date", "absent")),  # A012
     "rate_per_minute": (600, None),  # A012
     "page_cap": (5000, None),  # A015
+    "paging_total": ("told", ("told", "absent")),  # A015
     "extra_refresh_token": (False, (False, True)),  # A010
     "file_limits": (True, (False, True)),  # A035
     "locale_first": (False, (False, True)),  # A037
@@ -20,7 +21,12 @@ SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "missing_key_column": ("fail", ("fail", "rows")),  # A054
     "blank_number": ("zero", ("zero", "ignore")),  # A065
     "busy_reads": ("wait", ("wait", 409, 504)),  # A069
+    "busy_starts": ("queue", ("queue", "wait", 409)),  # A092
+    "busy_uploads": ("pass", ("pass", "wait", 409)),  # A093
     "busy_wait_seconds": (30.0, None),  # A069
+    "task_hours": (48.0, None),  # A094
+    "chunk_listing": ("ascending", ("ascending", "descending", "from_one")),  # A095
+    "download_encoding": ("identity", ("identity", "gzip", "gzip_members")),  # A096
     "cell_failures_empty": ("absent", ("absent", "empty")),  # A073
     "cells_max": (1_000_000, None),  # A076
     "cells_counted": ("shown", ("shown", "all")),  # A076

@@ -37,23 +37,33 @@ DOCUMENTED_QUERY = {
     "showImportDataSource", "includeProcessDetails", "s",
 }  # fmt: skip
 
+BUSY = {"d": "busy_reads", "s": "busy_starts", "f": "busy_uploads"}  # A069, A092, A093
+
 Answer = Callable[[Exchange], Response]
 
 
 class Route(NamedTuple):
-    """One documented call. `data` calls wait for running tasks, `writes` need an unlocked model."""
+    """One documented call.
+
+    `busy` is the switch that says what becomes of it while a task runs, empty when it passes;
+    `writes` need an unlocked model, and `opens` says that it opens a closed one.
+    """
 
     method: str
     pattern: re.Pattern[str]
     answer: Answer
-    data: bool
+    busy: str
     writes: bool
+    opens: bool
 
 
 def _route(method: str, path: str, answer: Answer, marks: str = "") -> Route:
+    """`marks`: d for data, s for starts, f for files (what they do while a task runs), w writes."""
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
     pattern = pattern.replace("KIND", "(?P<kind>imports|exports|processes|actions)")
-    return Route(method, re.compile(pattern), answer, "d" in marks, "w" in marks)
+    busy = next((BUSY[mark] for mark in marks if mark in BUSY), "")
+    opens = "d" in marks or "w" in marks
+    return Route(method, re.compile(pattern), answer, busy, "w" in marks, opens)
 
 
 TENANT_ROUTES = (
@@ -75,20 +85,20 @@ MODEL_ROUTES = (
     _route("GET", "/modelCalendar", calendar.get_model_calendar),
     _route("GET", "/versions", calendar.get_versions),
     _route("GET", "/files", files.list_files),
-    _route("POST", "/files/{file}", files.announce),
+    _route("POST", "/files/{file}", files.announce, "f"),
     _route("GET", "/files/{file}", files.get_file),
-    _route("PUT", "/files/{file}", files.put_file),
+    _route("PUT", "/files/{file}", files.put_file, "f"),
     _route("DELETE", "/files/{file}", files.delete_file),
-    _route("POST", "/files/{file}/complete", files.complete),
+    _route("POST", "/files/{file}/complete", files.complete, "f"),
     _route("GET", "/files/{file}/chunks", files.list_chunks),
     _route("GET", "/files/{file}/chunks/{chunk}", files.get_chunk),
-    _route("PUT", "/files/{file}/chunks/{chunk}", files.put_chunk),
+    _route("PUT", "/files/{file}/chunks/{chunk}", files.put_chunk, "f"),
     _route("GET", "/KIND", catalog.list_actions),
     _route("GET", "/(?P<kind>imports)/{action}", catalog.get_import),
     _route("GET", "/(?P<kind>exports)/{action}", catalog.get_export),
     _route("GET", "/(?P<kind>processes)/{action}", catalog.get_process),
     _route("GET", "/KIND/{action}/tasks", tasks.list_tasks),
-    _route("POST", "/KIND/{action}/tasks", tasks.start, "w"),
+    _route("POST", "/KIND/{action}/tasks", tasks.start, "sw"),
     _route("GET", "/KIND/{action}/tasks/{task}", tasks.get_task),
     _route("DELETE", "/KIND/{action}/tasks/{task}", tasks.cancel),
     _route("GET", "/(?P<kind>imports)/{action}/tasks/{task}/dump", dumps.get_dump),
@@ -150,7 +160,7 @@ class AnaplanSystem:
         self.budget = Budget()
 
     def handle(self, request: Request) -> Response:
-        """Answer one request; a data call waits while the model runs a task (A069)."""
+        """Answer one request; what needs the model waits while it runs a task (A069, A092)."""
         give_up = time.monotonic() + float(self.state.switch("busy_wait_seconds"))
         charged = False
         while True:
@@ -224,12 +234,12 @@ class AnaplanSystem:
     def _guarded(self, exchange: Exchange, route: Route, path: str) -> Response | None:
         if exchange.model and path:
             self._check_state(exchange.model, writes=route.writes)
-            if route.data and self._busy(exchange.model):
-                how = self.state.switch("busy_reads")
-                if how == "wait":
-                    return None
-                raise Refusal(int(how), "The model is busy")  # A069
-        if exchange.model and (route.data or route.writes):
+            how = self.state.switch(route.busy) if route.busy else ""
+            if how == "wait" and self._busy(exchange.model):
+                return None
+            if isinstance(how, int) and self._busy(exchange.model):
+                raise Refusal(how, "The model is busy")  # A069, A092, A093
+        if exchange.model and route.opens:
             catalog.wake(exchange)
         return route.answer(exchange)
 
@@ -296,7 +306,7 @@ class AnaplanSystem:
         }  # fmt: skip
 
     def _people(self, body: dict[str, Any]) -> dict[str, Any]:
-        return people.act(self.state, body)
+        return people.act(self.state, body, self.clock.now())
 
     def _cells(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"cells": people.module_cells(self.state, body)}

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from tieout.sim.anaplan.runs import run_action
-from tieout.sim.anaplan.state import State, model_id
+from tieout.sim.anaplan.state import State, Thing, model_id
 from tieout.sim.anaplan.wire import Exchange, Refusal, enveloped, paged
 from tieout.sim.box import Response, json_response
 
@@ -80,20 +80,27 @@ def start(exchange: Exchange) -> Response:
     if late and exchange.state.switch("locale_first"):
         raise Refusal(400, "localeName must come before mappingParameters")  # A037
     kind = exchange.ids["kind"]
-    parent = exchange.thing("action", KINDS[kind]).id
-    state, id_ = exchange.state, model_id()
-    state.do(
-        "insert into tasks (id, model, kind, parent, user, body, created, state) "
-        "values (?, ?, ?, ?, ?, ?, ?, 'NOT_STARTED')",
-        id_, exchange.model, kind, parent, exchange.user, json.dumps(body, default=str),
-        exchange.clock.now(),
-    )  # fmt: skip
-    most = state.meta("open_tasks_max", {})
-    most[exchange.model] = max(most.get(exchange.model, 0), open_tasks(state, exchange.model))
-    state.keep_meta("open_tasks_max", most)
+    action = exchange.thing("action", KINDS[kind])
+    now, state = exchange.clock.now(), exchange.state
+    id_ = enqueue(state, now, (exchange.model, exchange.user), action, body)
     if state.switch("single_task_answer") == "bare":
         return json_response(200, {"taskId": id_})  # A038
     return enveloped("task", task={"taskId": id_})
+
+
+def enqueue(state: State, now: float, who: tuple[str, str], action: Thing, body: Any) -> str:
+    """Put a task of `action` at the end of the queue of `who` (model, user); its id."""
+    model, user = who
+    id_, kind = model_id(), next(k for k, word in KINDS.items() if word == action.kind)
+    state.do(
+        "insert into tasks (id, model, kind, parent, user, body, created, state) "
+        "values (?, ?, ?, ?, ?, ?, ?, 'NOT_STARTED')",
+        id_, model, kind, action.id, user, json.dumps(body, default=str), now,
+    )  # fmt: skip
+    most = state.meta("open_tasks_max", {})
+    most[model] = max(most.get(model, 0), open_tasks(state, model))
+    state.keep_meta("open_tasks_max", most)
+    return id_
 
 
 def list_tasks(exchange: Exchange) -> Response:
@@ -101,21 +108,26 @@ def list_tasks(exchange: Exchange) -> Response:
     down = exchange.query("sort").lstrip("+ ") == "-creationTime"
     sql = (
         "select id, state, created from tasks where model = ? and kind = ? and parent = ? "
-        "order by seq"
+        "and coalesce(finished, ?) >= ? order by seq"
     )
-    ids = exchange.ids
-    rows = exchange.state.rows(sql, exchange.model, ids["kind"], ids["action"])
+    ids, kept = exchange.ids, _kept_since(exchange)
+    rows = exchange.state.rows(sql, exchange.model, ids["kind"], ids["action"], kept, kept)
     tasks = [{"taskId": r[0], "taskState": r[1], "creationTime": round(r[2] * 1000)} for r in rows]
     return paged(exchange, "task", "tasks", tasks[::-1] if down else tasks)
 
 
+def _kept_since(exchange: Exchange) -> float:
+    """Tasks that ended before this moment are forgotten (A094)."""
+    return exchange.clock.now() - 3600 * float(exchange.state.switch("task_hours"))
+
+
 def task_row(exchange: Exchange) -> Any:
     """(seq, id, state, created, started, result, user) of the task in the path, or 404 (A042)."""
-    ids = exchange.ids
+    ids, kept = exchange.ids, _kept_since(exchange)
     row = exchange.state.row(
         "select seq, id, state, created, started, result, user from tasks "
-        "where model = ? and kind = ? and parent = ? and id = ?",
-        exchange.model, ids["kind"], ids["action"], ids["task"],
+        "where model = ? and kind = ? and parent = ? and id = ? and coalesce(finished, ?) >= ?",
+        exchange.model, ids["kind"], ids["action"], ids["task"], kept, kept,
     )  # fmt: skip
     if row is None:
         raise Refusal(404)

@@ -94,9 +94,9 @@ def paged(exchange: Exchange, schema: str, key: str, rows: Sequence[Any]) -> Res
     offset = _number(exchange.query("offset"), 0)
     limit = min(limit, int(exchange.state.switch("page_cap")))
     page = list(rows[offset : offset + limit])
-    paging: dict[str, Any] = {
-        "currentPageSize": len(page), "totalSize": len(rows), "offset": offset,
-    }  # fmt: skip
+    paging: dict[str, Any] = {"currentPageSize": len(page), "offset": offset}
+    if exchange.state.switch("paging_total") == "told":
+        paging["totalSize"] = len(rows)
     url = "https://api.anaplan.com" + exchange.request.path
     if offset + len(page) < len(rows):
         paging["next"] = f"{url}?limit={limit}&offset={offset + len(page)}"
