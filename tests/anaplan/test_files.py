@@ -253,12 +253,68 @@ def test_small_answers_of_a_small_system_are_enough_for_an_upload(served: Any) -
     assert small.calls[-1] == ("POST", "complete")
 
 
+@pytest.mark.parametrize(
+    ("total", "words"),
+    [("told", "chunks changed while they were read"), ("absent", "not those from 0")],
+)
 def test_a_file_with_a_chunk_missing_from_its_list_is_refused(
-    planning: Planning, ready: Action
+    planning: Planning, ready: Action, total: str, words: str
 ) -> None:
     planning.client.upload(ready.file_id, chunks, receipt=lambda n, d: None)
     planning.fault(
         "replace", method="GET", path="/chunks$", find=r'\{"id":\s*"1"[^}]*\},?', body=""
     )
-    with pytest.raises(Refused, match="not those from 0"):
+    planning.system.control("switch", {"name": "paging_total", "value": total})
+    with pytest.raises(Refused, match=words):
         list(planning.client.download(ready.file_id))
+
+
+def exported(planning: Planning) -> tuple[str, bytes]:
+    """An export that has run, in several chunks: its id, and its whole content."""
+    planning.system.control("switch", {"name": "export_chunk_bytes", "value": 60})
+    export = planning.client.find("exports", "GL Actuals Export")
+    task = planning.client.start("exports", export.id, [])
+    assert planning.client.wait("exports", export.id, task).outcome == "ok"
+    whole = b"".join(planning.client.download(export.id))
+    assert whole.count(b"100.5") == 4
+    return export.id, whole
+
+
+@pytest.fixture
+def filled(planning: Planning, ready: Action) -> Planning:
+    """The frame is in Anaplan's cells."""
+    assert planning.load(ready, FRAME, ACTUALS).outcome == "ok"
+    return planning
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("chunk_listing", "descending"), ("page_cap", 2), ("page_cap", 1),
+        ("paging_total", "absent"), ("download_encoding", "gzip"),
+        ("download_encoding", "gzip_members"),
+    ],
+)  # fmt: skip
+def test_a_download_is_whole_however_its_chunks_are_listed_paged_and_packed(
+    filled: Planning, name: str, value: str | int
+) -> None:
+    export, whole = exported(filled)
+    filled.system.control("switch", {"name": name, "value": value})
+    assert len(list(filled.client.download(export))) > 2
+    assert b"".join(filled.client.download(export)) == whole
+
+
+def test_a_long_list_of_chunks_without_a_total_is_followed_to_its_end(filled: Planning) -> None:
+    export, whole = exported(filled)
+    for name, value in (("page_cap", 2), ("paging_total", "absent")):
+        filled.system.control("switch", {"name": name, "value": value})
+    assert b"".join(filled.client.download(export)) == whole
+
+
+def test_chunks_that_are_not_counted_from_zero_are_never_taken_for_the_whole(
+    filled: Planning,
+) -> None:
+    export, _ = exported(filled)
+    filled.system.control("switch", {"name": "chunk_listing", "value": "from_one"})
+    with pytest.raises(Refused, match="not those from 0"):
+        list(filled.client.download(export))

@@ -132,6 +132,60 @@ def test_an_unknown_state_of_a_model_does_not_stop_anything(served: Serve) -> No
     assert served(Listing(lambda _: {}, [odd])).client.resolve().name == "FP&A 2026"
 
 
+def test_everything_is_found_by_name_on_whatever_page_it_stands(planning: Planning) -> None:
+    """Pages of two, and nobody says how many there are: only `next` tells that there is more."""
+    for number in range(5):
+        planning.system.control(
+            "people", {"do": "copy_import", "import": "Load GL Actuals", "to": f"Old {number}"}
+        )
+    whole = planning.connect()
+    kinds = ("imports", "files", "lists", "views", "processes")
+    told = {kind: [n.id for n in whole.all(kind)] for kind in kinds}
+    assert len(told["imports"]) == 9
+    for name, value in (("page_cap", 2), ("paging_total", "absent")):
+        planning.system.control("switch", {"name": name, "value": value})
+        client = planning.connect()
+        assert {kind: [n.id for n in client.all(kind)] for kind in kinds} == told
+        assert client.action("Load GL Actuals") == whole.action("Load GL Actuals")
+        assert client.action("Load Actuals Process") == whole.action("Load Actuals Process")
+
+
+class Growing:
+    """Somebody makes an import, listed first, whenever a further page of imports is asked for."""
+
+    name = "growing"
+
+    def __init__(self, planning: Planning) -> None:
+        self.system, self.made = planning.system, 0
+
+    def handle(self, request: Request) -> Response:
+        if "offset" in request.query and request.path.endswith("/imports"):
+            self.made += 1
+            act = {"do": "copy_import", "import": "Load GL Actuals", "to": f"Old {self.made}"}
+            self.system.control("people", act)
+        return self.system.handle(request)
+
+    def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self.system.control(verb, body)
+
+
+@pytest.mark.parametrize("total", ["told", "absent"])
+def test_a_list_that_grows_while_it_is_read_is_refused_and_read_whole_the_next_time(
+    planning: Planning, total: str
+) -> None:
+    """One entry comes on two pages; where nothing of it shows, an entry may have slipped by."""
+    for name, value in (("page_cap", 2), ("paging_total", total)):
+        planning.system.control("switch", {"name": name, "value": value})
+    growing = Growing(planning)
+    planning.box.system = growing
+    with pytest.raises(Refused, match="imports changed while they were read") as caught:
+        planning.client.action("Load GL Actuals")
+    assert "Nothing was changed" in caught.value.sentence()
+    assert growing.made == 1
+    planning.box.system = growing.system
+    assert len(planning.client.all("imports")) == 5
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tieout.anaplan.names import Model
 from tieout.anaplan.session import Session, accepted, part
 from tieout.anaplan.token import WHO
-from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout, page_of, whole
+from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout, whole
 from tieout.errors import Refused
 from tieout.strict_json import plain
 
@@ -116,11 +116,9 @@ class Files:
 
     def chunks_at(self, path: str) -> Iterator[bytes]:
         """The chunks listed at `path`; none when there are none (204, 400, 404: facts §3.5)."""
-        listed = self._session.send("GET", path, repeatable=True)
-        if accepted(listed, f"GET {path}", 400, 404).status != 200:
-            return
+        listed = list(self._session.items(path, "chunks", none_at=(204, 400, 404)))
         size = 0
-        for number in _numbers(page_of(listed.json_object(), "chunks").entries):
+        for number in _numbers(listed):
             one = f"{path}/{number}"
             headers = {"Accept": "application/octet-stream"}
             answer = self._session.send(

@@ -67,7 +67,7 @@ class Directory:
         with self._lock:
             if kind not in self._kept:
                 query = {"includesubsidiaryviews": "true"} if kind == "views" else {}
-                entries = self._session.items(f"{base}/{kind}", kind, **query)
+                entries = self._session.items(f"{base}/{kind}", kind, query=query)
                 self._kept[kind] = [_named(e) for e in entries]
             return self._kept[kind]
 

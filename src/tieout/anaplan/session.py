@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -83,8 +83,11 @@ class Session:
         answer = self.send("GET", path, repeatable=True, query=query)
         return accepted(answer, f"GET {path}").json_object()
 
-    def items(self, path: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
-        """All entries of a collection, page by page.
+    def items(
+        self, path: str, key: str, *, query: Mapping[str, str] | None = None,
+        none_at: Collection[int] = (),
+    ) -> Iterator[dict[str, Any]]:  # fmt: skip
+        """All entries of a collection, page by page; none if the first answer is in `none_at`.
 
         The next page starts where the entries really received end, whatever was asked for. Refused
         if fewer came than were promised, or if one came again on a later page or their number
@@ -93,7 +96,11 @@ class Session:
         seen, total, ids = 0, None, set[str]()
         for _ in range(PAGES_MAX):
             offset = {"offset": str(seen)} if seen else {}
-            page = page_of(self.get(path, **query, **offset), key)
+            asked = {**(query or {}), **offset}
+            answer = self.send("GET", path, repeatable=True, query=asked)
+            if not seen and answer.status in none_at:
+                return
+            page = page_of(accepted(answer, f"GET {path}").json_object(), key)
             total = page.total if total is None else total
             seen += len(page.entries)
             new = {str(e.get("id") or e.get("taskId") or "") for e in page.entries} - {""}
@@ -114,9 +121,9 @@ class Session:
         )
 
 
-def accepted(answer: Answer, what: str, *also: int) -> Answer:
-    """`answer` if its status is 2xx or in `also`; else Refused in words, or Unavailable (5xx)."""
-    if answer.ok or answer.status in also:
+def accepted(answer: Answer, what: str) -> Answer:
+    """`answer` if its status is 2xx; else Refused in words, or Unavailable (5xx)."""
+    if answer.ok:
         return answer
     if answer.status >= SERVER_ERROR_STATUS:
         raise Unavailable(

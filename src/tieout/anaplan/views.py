@@ -29,7 +29,7 @@ class Views:
     def items(self, list_id: str) -> pl.DataFrame:
         """The items of a list; see `Anaplan.list_items`."""
         path = f"{self._model().path}/lists/{part(list_id)}/items"
-        return list_items(self._session.items(path, "listItems", includeAll="true"))
+        return list_items(self._session.items(path, "listItems", query={"includeAll": "true"}))
 
     def dimensions(self, view_id: str) -> list[str]:
         """The names of a view's dimensions: rows, then columns, then pages."""
