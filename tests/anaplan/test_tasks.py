@@ -130,6 +130,25 @@ def test_the_task_of_another_person_is_not_taken_for_ours(
     assert tasks_started(planning, ready) == len(known) + 2
 
 
+def test_when_several_tasks_are_new_all_of_them_are_over_before_ours_counts_as_over(
+    planning: Planning, ready: Action
+) -> None:
+    """Nobody can tell which of them a lost start made, least of all without creation times."""
+    planning.system.control("switch", {"name": "task_step_seconds", "value": 100})
+    planning.fault(
+        "cut_after", method="POST", path="/tasks$",
+        meanwhile={"people": {"do": "run", "kind": "import", "name": "Load GL Actuals"}},
+    )  # fmt: skip
+    planning.fault(
+        "replace", method="GET", path="/tasks$", times=99, find=r'"creationTime":\d+',
+        body='"creationTime":0',
+    )  # fmt: skip
+    assert run(planning, ready).outcome in ("ok", "failed")
+    planning.box.faults.control({"clear": True})
+    states = [t.state for t in planning.client.tasks(ready.kind, ready.id)]
+    assert states == ["COMPLETE", "COMPLETE"]
+
+
 def test_a_task_started_before_a_crash_is_adopted(planning: Planning, ready: Action) -> None:
     known = planning.client.task_ids(ready.kind, ready.id)
     first = planning.client.start(ready.kind, ready.id, known)

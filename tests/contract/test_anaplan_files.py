@@ -9,8 +9,6 @@ import httpx2
 import pytest
 from anaplan_practice import LEDGER_HEAD, OTHER, Practice
 
-from tieout.sim.anaplan.files import put_content
-
 HOUR = 3600
 GZIP, BINARY = "application/x-gzip", "application/octet-stream"
 ROW = "00001,5005,Jan 24,{},,,,\n"
@@ -143,10 +141,8 @@ def test_a_file_can_be_replaced_in_one_call(anaplan: Practice) -> None:
 
 
 def set_default(anaplan: Practice, body: bytes) -> str:
-    file = anaplan.source("Load Ledger")
-    state, now = anaplan.system.state, anaplan.clock.now()
-    put_content(state, now, anaplan.model, file, "", [body])
-    return file
+    anaplan.person("set_default_file", file="Ledger.csv", text=body.decode())
+    return anaplan.source("Load Ledger")
 
 
 def test_a_private_copy_goes_before_the_default_file(anaplan: Practice) -> None:

@@ -5,23 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from books import Books, Cells, assert_quiet, assert_tied, changed
+from books import Books, assert_quiet, assert_tied, changed, told
 
 from tieout.engine.story import Interrupted
-from tieout.sim.anaplan.files import put_content
 from tieout.store.runs import Run
-
-STALE = "Company,Account,Cost Center,Time,Amount\n"
-
-
-def many_chunks(books: Books) -> Cells:
-    """So many cells to send, in pieces so small, that the file has several chunks."""
-    secret = 'secret = "secret://planning"'
-    books.change_flow(secret, f"{secret}\nchunk_bytes = 1000")
-    for period in range(1, 12):
-        for company in ("00001", "00060", "00200"):
-            books.event("backdated", company=company, period=f"2025-{period:02}")
-    return changed(books.anaplan(), books.expected())
 
 
 def die() -> None:
@@ -42,17 +29,6 @@ def pass_by(books: Books, **hours: float) -> None:
     books.clock.practice.advance(timedelta(**hours).total_seconds())
 
 
-def old_default_file(books: Books) -> None:
-    """An administrator once left a file for everybody: one wrong value in every cell."""
-    rows = [",".join((*cell, "4711")) for cell in books.anaplan()]
-    state = books.systems.anaplan.state
-    with state.change():
-        model = state.row("select id from models")[0]
-        file = state.named(model, "file", "GL Actuals.csv")
-        text = STALE + "\n".join(rows) + "\n"
-        put_content(state, books.clock.practice.now(), model, file.id, "", [text.encode()])
-
-
 def chunks_put(books: Books) -> int:
     return sum(e["method"] == "PUT" and "/chunks/" in e["path"] for e in books.requests("anaplan"))
 
@@ -62,8 +38,9 @@ def chunks_put(books: Books) -> int:
 def test_a_file_uploaded_days_ago_is_uploaded_again_before_the_import_starts(
     books: Books, moment: str, hours: int
 ) -> None:
-    touched = many_chunks(books)
-    old_default_file(books)
+    books.send_in_small_pieces()
+    touched = changed(books.anaplan(), books.expected())
+    books.leave_default_file("4711")
     run = interrupted(books, moment)
     sent = chunks_put(books)
     assert sent > 1
@@ -76,4 +53,18 @@ def test_a_file_uploaded_days_ago_is_uploaded_again_before_the_import_starts(
     assert books.tasks() == tasks + 1
     assert chunks_put(books) == (sent if hours > 24 else 0)
     assert books.uploaded_cells() == touched
+    assert_quiet(books)
+
+
+def test_a_task_that_anaplan_no_longer_lists_is_told_as_unknown_and_the_next_run_ties(
+    books: Books,
+) -> None:
+    books.event("late_post")
+    run = interrupted(books, "wait for the import:before")
+    pass_by(books, days=3)
+
+    ended = books.carry_on(run, {})
+
+    assert ended.exit_code == 10, told(books, ended)
+    assert_tied(books, books.run())
     assert_quiet(books)

@@ -207,6 +207,20 @@ class Books:
             cost_center=center, time=time, value=str(value),
         )  # fmt: skip
 
+    def send_in_small_pieces(self) -> None:
+        """So many cells to send, in chunks so small, that the file of the next run has several."""
+        secret = 'secret = "secret://planning"'
+        self.change_flow(secret, f"{secret}\nchunk_bytes = 1000")
+        for period in range(1, 12):
+            for company in ("00001", "00060", "00200"):
+                self.event("backdated", company=company, period=f"2025-{period:02}")
+
+    def leave_default_file(self, amount: str) -> None:
+        """An administrator once left a file for everybody: `amount` in every cell."""
+        head = "Company,Account,Cost Center,Time,Amount"
+        text = "\n".join([head, *(",".join((*cell, amount)) for cell in self.anaplan())])
+        self.person("set_default_file", file="GL Actuals.csv", text=text)
+
     def fault(self, system: str, kind: str, **fields: Any) -> None:
         """Plan a failure on the data port of a practice system."""
         self.control(system, "faults", add={"kind": kind, **fields})

@@ -98,9 +98,16 @@ class Tasks:
         return f"{self._model().path}/{kind}/{part(action_id)}/tasks"
 
     def _new_one(self, kind: str, action_id: str, known_ids: Collection[str]) -> str | None:
-        """The latest task that was not there before we began, if any."""
+        """The latest task that was not there before we began, if any; others are waited for.
+
+        The list does not say whose a task is. If somebody else started one meanwhile, either may be
+        ours, so that all must be over before what they did is read back.
+        """
         new = [t for t in self.list(kind, action_id) if t.task_id not in known_ids]
-        return max(new, key=lambda t: t.created_at).task_id if new else None
+        new.sort(key=lambda t: t.created_at)
+        for other in new[:-1]:
+            self.wait(kind, Named(action_id, action_id), other.task_id, None)
+        return new[-1].task_id if new else None
 
     def _post(self, kind: str, action_id: str) -> str | None:
         """Ask for a task; None when no readable answer came, so that it may or may not run."""

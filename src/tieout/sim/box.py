@@ -173,6 +173,8 @@ class _DataPort(BaseHTTPRequestHandler):
         """The answer under `fault`; None when the connection was cut without one."""
         if fault is None:
             return self.box.system.handle(request)
+        for verb, body in fault.meanwhile.items():
+            self.box.control(verb, body)
         if fault.kind == "status":
             return _planned(fault)
         if fault.kind == "cut_before":

@@ -22,7 +22,10 @@ KINDS = (
 
 @dataclass(slots=True)
 class Fault:
-    """One planned failure. It hits matches number `nth` … `nth + times - 1` (counted from 1)."""
+    """One planned failure. It hits matches number `nth` … `nth + times - 1` (counted from 1).
+
+    `meanwhile` is what happens inside the system in the moment before the request is carried out.
+    """
 
     kind: str
     method: str = ""
@@ -36,6 +39,7 @@ class Fault:
     seconds: float = 0.0
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    meanwhile: dict[str, dict[str, Any]] = field(default_factory=dict)  # control verb → its body
     seen: int = 0
     hit: int = 0
 
@@ -79,5 +83,5 @@ class Faults:
                 if fault.kind not in KINDS:
                     raise ValueError(f"unknown kind {fault.kind!r}; one of {', '.join(KINDS)}")
                 self._faults.append(fault)
-            names = [n for n in Fault.__slots__ if n != "headers"]
+            names = [n for n in Fault.__slots__ if n not in ("headers", "meanwhile")]
             return {"faults": [{n: getattr(f, n) for n in names} for f in self._faults]}

@@ -8,6 +8,7 @@ from typing import Any
 
 from tieout.sim.anaplan import tasks
 from tieout.sim.anaplan.cell_write import put_cell
+from tieout.sim.anaplan.files import DEFAULT_USER, put_content
 from tieout.sim.anaplan.module_import import lookup, parsed, stored
 from tieout.sim.anaplan.state import TIME_ID, Item, State, Thing
 
@@ -159,6 +160,13 @@ def _show_totals(state: State, model: str, body: dict[str, Any]) -> dict[str, An
     return {}
 
 
+def _set_default_file(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A file left for everybody (A030): `file`, `text`."""
+    file = state.named(model, "file", body["file"])
+    put_content(state, 0.0, model, file.id, DEFAULT_USER, [str(body["text"]).encode()])
+    return {}
+
+
 def _copy_import(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
     """A copy of an import, listed before all others, so that pages shift (A015)."""
     thing = state.named(model, "import", body["import"])
@@ -172,6 +180,7 @@ ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "rename_column": _rename_column, "set_clear_mode": _set_clear_mode,
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
     "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,
+    "set_default_file": _set_default_file,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),
 }  # fmt: skip
