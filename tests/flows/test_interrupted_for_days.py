@@ -68,3 +68,29 @@ def test_a_task_that_anaplan_no_longer_lists_is_told_as_unknown_and_the_next_run
     assert ended.exit_code == 10, told(books, ended)
     assert_tied(books, books.run())
     assert_quiet(books)
+
+
+def test_rejects_whose_list_expired_are_told_and_their_cells_go_again(books: Books) -> None:
+    """The dump is kept for 48 hours, and the machine is off for 49 before it is fetched."""
+    account = {"list": "GL Accounts"}
+    books.event("add_account", code="30.7995.NEW", amount="77.10")
+    assert books.run("accounts").outcome == "complete"
+
+    def gone() -> None:
+        books.person("change_item", item="7995.NEW", code="GONE", name="Gone", **account)
+
+    with pytest.raises(Interrupted):
+        books.run(meanwhile={"start the import:before": gone, "wait for the import:after": die})
+    books.person("change_item", item="GONE", code="7995.NEW", **account)
+    pass_by(books, hours=49)
+    run = books.store.unfinished_run("actuals")
+    assert run is not None
+
+    ended = books.carry_on(run, {})
+
+    assert ended.outcome == "needs_attention", told(books, ended)
+    (lost,) = books.findings(ended, "import-rejected")
+    assert "its list of them is no longer there" in lost.finding.what
+    assert {cell[1] for cell in books.open_cells()} == {"7995.NEW"}
+    assert_tied(books, books.run())
+    assert_quiet(books)

@@ -165,8 +165,9 @@ def keep_dump(
             continue
         step.keep_bytes("dump", data, ".csv")
         rejected = pl.concat([rejected, wire.dump_rows(data).select(rejected.columns)])
+    told_of = rejected.height + len(findings)
     findings.extend(_rejected(world, run, rejected))
-    findings.extend(_counted(action, result, rows, rejected.height))
+    findings.extend(_counted(action, result, rows, told_of))
     step.reject(findings)
     step.tell("import finished", action["name"], task=task, outcome=result.outcome,
               words=list(result.words)[:5])  # fmt: skip
@@ -208,7 +209,7 @@ def _lost_dump(name: str, result: TaskResult) -> Finding:
     )  # fmt: skip
 
 
-def _counted(action: dict[str, Any], result: TaskResult, rows: int, dumped: int) -> list[Finding]:
+def _counted(action: dict[str, Any], result: TaskResult, rows: int, told_of: int) -> list[Finding]:
     """Findings about counts: ignored rows, a failed task, rows Anaplan did not see."""
     words = "; ".join(result.words)
     findings = []
@@ -222,7 +223,7 @@ def _counted(action: dict[str, Any], result: TaskResult, rows: int, dumped: int)
                 vendor_words=words,
             )
         )  # fmt: skip
-    elif counts.failed and not dumped:
+    elif counts.failed and not told_of:
         findings.append(_lost_dump(action["name"], result))
     if counts.ignored:
         findings.append(
