@@ -132,13 +132,16 @@ def fold(
     code: str,
     flip: Sequence[str],
     tables: Mapping[str, pl.DataFrame],
+    by_currency: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Buckets → CELLS, one row per cell.
 
     `accounts`: account_id, business_unit, object_account, subsidiary as F0901 has them now, and
     perhaps `gone` (`remembered`); `members`: `Scope.member_frame`, with the companies of JD
     Edwards; `tables`: a mapping table per dimension (`through_mapping`). A bucket takes F0902's
-    value where F0902 speaks alone. A cell is held when one of its buckets is.
+    value where F0902 speaks alone. A cell is held when one of its buckets is. `by_currency`: where
+    currency is a dimension of the cells, the ledgers that are kept in a currency of their own; then
+    every cell names the one it is in, also outside of CA (facts/jde-gl.md §2.6).
     """
     needed = [*BUCKET_KEY, "state", "reason", "amount", "balance"]
     rows = _with_codes(buckets.select(needed), accounts, members, code)
@@ -158,6 +161,10 @@ def fold(
     ).with_columns(
         shown=pl.when(pl.col("sign") < 0).then(-pl.col("f0911")).otherwise(pl.col("f0911"))
     )
+    if by_currency is not None:
+        kept_in = pl.col("ledger").replace_strict(by_currency, default=pl.col("base_currency"))
+        named = pl.when(pl.col("currency") == "").then(kept_in).otherwise(pl.col("currency"))
+        rows = rows.with_columns(currency=named)
     rows = rows.with_columns(ledger_company=pl.col("company"))
     for dimension in ("account", "business_unit", "company"):
         rows = through_mapping(rows, dimension, tables.get(dimension))

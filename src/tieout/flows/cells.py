@@ -13,7 +13,13 @@ from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_
 from tieout.core.scope import Scope
 from tieout.flows.at_once import ahead
 from tieout.flows.balances import ACCOUNTS
-from tieout.flows.dimensions import ALWAYS, constants_of, lists_of, lowest_members
+from tieout.flows.dimensions import (
+    ALWAYS,
+    constants_of,
+    dimensions_of,
+    lists_of,
+    lowest_members,
+)
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.settings import LoadActuals
@@ -66,6 +72,7 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
             cells = core.fold(
                 buckets.filter(mine).collect(), accounts, members,
                 code=world.flow.account_code, flip=world.flow.signs.flip, tables=tables,
+                by_currency=scope.denominated if "currency" in dimensions_of(world) else None,
             ).with_columns(**constants_of(world))  # fmt: skip
             yield cells, _touched(cells, proved.filter(mine).collect(), anew=anew)
 

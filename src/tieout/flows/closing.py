@@ -141,17 +141,16 @@ def _sentence(
         cells = compared.select(pl.len()).collect().item()
         return f"{name} are in{through} and proved: {cells} cells, F0911 = F0902 = Anaplan."
     apart = (
-        compared.group_by("ledger_company")
+        compared.group_by("ledger_company", "currency")
         .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
         .filter(pl.col("gap") != 0)
-        .sort("ledger_company")
+        .sort("ledger_company", "currency")
         .collect()
     )
     gaps = [
-        f"{row['gap']:,.{decimals}f} {scope.currency_of(row['ledger_company'])} "
-        f"in {row['ledger_company']}"
-        for row in apart.iter_rows(named=True)
-        for decimals in [scope.decimals.get(scope.currency_of(row["ledger_company"]), 2)]
+        f"{gap:,.{scope.decimals.get(currency, 2)}f} {currency} in {company}"
+        for company, named, gap in apart.iter_rows()
+        for currency in [named or scope.currency_of(company)]
     ]
     away = f" Anaplan is away from the ledger by {'; '.join(gaps)}." if gaps else ""
     rejected = f"{told['rejects']} cells rejected, " if told["rejects"] else ""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tieout.sim.anaplan import build
 from tieout.sim.anaplan.state import LINE_ITEMS_ID, TIME_ID, State
 from tieout.sim.company.names import CATEGORIES
 
 YEARS = (2024, 2025, 2026)
+MASTER_LISTS = ("Companies", "GL Accounts", "Cost Centers")
+CURRENCIES = ("USD", "EUR", "JPY", "KWD")
+HEADERS = {
+    "Companies": "Company", "GL Accounts": "Account", "Cost Centers": "Cost Center",
+    "Ledgers": "Ledger", "Currencies": "Currency",
+}  # fmt: skip
 EMAIL = "tieout@example.com"
 
 
@@ -68,22 +75,33 @@ def _list_imports(state: State, model: str, lists: dict[str, str]) -> None:
         )
 
 
+def add_actuals_by_ledger(state: State, model: str) -> None:
+    """What a modeller makes for more than one ledger: two lists, and module, import and view."""
+    ledgers = [("AA", "Actual amounts"), ("CA", "Foreign currency")]
+    currencies = [(code, code) for code in CURRENCIES]
+    made = {name: state.named(model, "list", name).id for name in MASTER_LISTS}
+    made["Ledgers"] = build.add_list(state, model, "Ledgers", items=ledgers)
+    made["Currencies"] = build.add_list(state, model, "Currencies", items=currencies)
+    _module_and_import(state, model, "GL Actuals by Ledger", made)
+
+
 def _actuals(state: State, model: str, lists: dict[str, str]) -> None:
     """Module, saved view, import (only update imported cells), process and export."""
-    order = [lists["Companies"], lists["GL Accounts"], lists["Cost Centers"]]
-    module, items = build.add_module(
-        state, model, "GL Actuals", [*order, TIME_ID], [("Amount", "NUMBER")]
-    )
-    axes = {"rows": order, "columns": [TIME_ID], "pages": [LINE_ITEMS_ID]}
-    view = build.add_view(state, model, "GL Actuals", module, axes, filtered=True)
-    source = build.add_file(state, model, "GL Actuals.csv")
-    names = ["Company", "Account", "Cost Center", "Time"]
-    columns = {
-        name: {"dimension": dimension}
-        for name, dimension in zip(names, [*order, TIME_ID], strict=True)
-    }
-    columns["Amount"] = {"line_item": items["Amount"]}
-    load = build.add_module_import(state, model, "Load GL Actuals", source, module, columns)
+    view, load = _module_and_import(state, model, "GL Actuals", lists)
     state.add(model, "process", "Load Actuals Process", actions=[load])
     layout = "TABULAR_MULTI_COLUMN"
     state.add(model, "export", "GL Actuals Export", view=view, layout=layout)
+
+
+def _module_and_import(
+    state: State, model: str, name: str, lists: dict[str, str]
+) -> tuple[str, str]:
+    """A module over `lists` and Time, its view and its import; the ids of the last two."""
+    order = list(lists.values())
+    module, items = build.add_module(state, model, name, [*order, TIME_ID], [("Amount", "NUMBER")])
+    axes = {"rows": order, "columns": [TIME_ID], "pages": [LINE_ITEMS_ID]}
+    view = build.add_view(state, model, name, module, axes, filtered=True)
+    source = build.add_file(state, model, f"{name}.csv")
+    columns: dict[str, Any] = {HEADERS[of]: {"dimension": id_} for of, id_ in lists.items()}
+    columns |= {"Time": {"dimension": TIME_ID}, "Amount": {"line_item": items["Amount"]}}
+    return view, build.add_module_import(state, model, f"Load {name}", source, module, columns)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tieout.sim.anaplan import tasks
 from tieout.sim.anaplan.cell_write import put_cell
+from tieout.sim.anaplan.demo_model import add_actuals_by_ledger
 from tieout.sim.anaplan.files import DEFAULT_USER, put_content
 from tieout.sim.anaplan.module_import import lookup, parsed, stored
 from tieout.sim.anaplan.state import TIME_ID, Item, State, Thing
@@ -175,12 +176,18 @@ def _copy_import(state: State, model: str, body: dict[str, Any]) -> dict[str, An
     return {"id": made}
 
 
+def _add_ledgers(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A modeller makes a module by ledger and currency, with its import and view."""
+    add_actuals_by_ledger(state, model)
+    return {}
+
+
 ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "set_cell": _set_cell, "rename_import": _rename_import, "delete_import": _delete_import,
     "rename_column": _rename_column, "set_clear_mode": _set_clear_mode,
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
     "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,
-    "set_default_file": _set_default_file,
+    "set_default_file": _set_default_file, "add_ledgers": _add_ledgers,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),
 }  # fmt: skip
