@@ -1,4 +1,4 @@
-"""Doing two things at once: sessions that read side by side, and a part while the last is kept."""
+"""A run in parts: sessions that read side by side, companies a few at a time, one part ahead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
 
+import polars as pl
+
+from tieout.core.cells import in_parts
 from tieout.flows.world import World
 from tieout.jde.client import Jde
 from tieout.settings import LoadActuals
@@ -52,3 +55,10 @@ def ahead(parts: Iterable[T]) -> Iterator[T]:
 def _one_of(parts: Iterator[T]) -> tuple[T, ...]:
     """The next part, or nothing at the end."""
     return tuple(islice(parts, 1))
+
+
+def parts_of(*cells: pl.LazyFrame) -> list[pl.Expr]:
+    """Conditions that take a few companies each, and all of them once; at least one."""
+    companies = pl.concat([frame.select("company") for frame in cells])
+    sizes = dict(companies.group_by("company").len().collect().iter_rows())
+    return [pl.col("company").is_in(part) for part in in_parts(sizes)] or [pl.lit(True)]

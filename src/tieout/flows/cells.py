@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,7 +11,7 @@ from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_by
 from tieout.core.scope import Scope
-from tieout.flows.at_once import ahead
+from tieout.flows.at_once import ahead, parts_of
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.dimensions import (
     ALWAYS,
@@ -26,6 +26,7 @@ from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
+_PLACE = ["ledger_company", "fiscal_year", "period"]  # of a cell in the ledger
 # What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has. `ours`: the
 # ledger had the cell; `ledger_company`, year and period say where it stood in the ledger.
 PROVED: Schema = {
@@ -126,35 +127,60 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
 
     Every member must exist in the Anaplan list that holds its dimension; a cell without one is a
     finding with its amount. `doubted`: companies of which not all is shown. Keeps `to_send`
-    (CELL_KEY, value) and `waiting` (CELL_KEY, value, held).
+    (CELL_KEY, value) and `waiting` (CELL_KEY, value, held), a few companies in each file.
     """
     scope = scope_for(world)
-    touched = _held_zeros(world, scope, world.of_this_run(run, "touched", TOUCHED), doubted)
+    touched = world.lazy_of_this_run(run, "touched", TOUCHED)
+    held = _held_zeros(world, scope, touched, doubted)
+    codes = {d: lowest_members(world, d).select("code") for d in lists_of(world)}
+    beside = _needs_whole_file(world)
+    findings, stopped, sent = [], list[str](), list[pl.DataFrame]()
+    counts = {"to_send": 0, "waiting": 0}
+    for part in parts_of(touched):
+        waiting, free, told = _aligned(world, scope, held(touched.filter(part).collect()), codes)
+        findings.extend(told)
+        behind = waiting.filter(pl.col("held") == UNMATCHED)["company"]
+        stopped.extend(behind.unique().to_list())
+        counts["to_send"] += free.height
+        counts["waiting"] += waiting.height
+        step.keep("to_send", free)
+        step.keep("waiting", waiting)
+        if beside:
+            sent.append(free.select(_KEY))
+    tell(step, world, findings)
+    if beside and counts["to_send"]:
+        others = _others(world, pl.concat(sent), codes)
+        step.keep("to_send", others)
+        counts["to_send"] += others.height
+    return counts | {"stopped": sorted(stopped)}
+
+
+def _aligned(
+    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, codes: dict[str, pl.DataFrame]
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    """Of a few companies: what waits (with its reason), what can be sent, and the findings."""
     waiting = [touched.filter(pl.col("held") != "")]
     free = touched.filter(pl.col("held") == "")
     if scope.rule.locked_through is not None and not world.asked.get("unlock"):
         free, locked = _locked(world, scope, free)
         waiting.append(locked)
-    free, unmatched, findings = _unmatched(world, scope, free)
+    free, unmatched, findings = _unmatched(world, scope, free, codes)
     waiting.append(unmatched)
-    stopped = sorted(unmatched["company"].unique().to_list())
-    if stopped and world.flow.unmatched == "stop company":
-        behind = free.filter(pl.col("company").is_in(stopped))
-        free = free.filter(~pl.col("company").is_in(stopped))
+    stopped = unmatched["company"].unique().sort()
+    if stopped.len() and world.flow.unmatched == "stop company":
+        behind = free.filter(pl.col("company").is_in(stopped.implode()))
+        free = free.filter(~pl.col("company").is_in(stopped.implode()))
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
         findings.extend(_stopped(world, behind, scope))
-    tell(step, world, findings + _locked_findings(world, waiting, scope))
-    to_send = sorted_by(_whole_file(world, free.select(*_KEY, "value")), _KEY)
+    findings.extend(_locked_findings(world, waiting, scope))
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
-    step.keep("to_send", to_send)
-    step.keep("waiting", kept)
-    return {"to_send": to_send.height, "waiting": kept.height, "stopped": stopped}
+    return kept, sorted_by(free.select(*_KEY, "value"), _KEY), findings
 
 
 def _held_zeros(
-    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, doubted: list[str]
-) -> pl.DataFrame:
-    """Hold what would be a wrong number: a zero for what is only not shown, or a part of a sum.
+    world: World[LoadActuals], scope: Scope, touched: pl.LazyFrame, doubted: list[str]
+) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Holds what would be a wrong number: a zero for what is only not shown, or a part of a sum.
 
     A cell the ledger never had is emptied only while all of its company is shown. While an account
     of the company is unknown, no sum of the company is whole. A company's period with a cell that
@@ -167,60 +193,80 @@ def _held_zeros(
     unknown = (
         cells.filter(pl.col("account").str.starts_with(core.UNKNOWN_MARK))
         .select("company")
+        .unique()
         .collect()
     )
-    rules = (
-        (pl.col("company").is_in(unknown["company"].unique().implode()), INCOMPLETE),
-        (
-            pl.col("gone")
-            & ~pl.col("ours")
-            & pl.col("company").is_in(shown["company"].unique().implode()),
-            DOUBTED,
-        ),
-        (_half_moved(world, cells, touched), MOVED),
-    )
-    reason = pl.col("held")
-    for condition, why in rules:
-        reason = pl.when((reason == "") & condition).then(pl.lit(why)).otherwise(reason)
-    return touched.with_columns(held=reason)
+    moved = _half_moved(world, cells, touched)
+    incomplete = pl.col("company").is_in(unknown["company"].implode())
+    not_ours = pl.col("company").is_in(shown["company"].unique().implode())
+
+    def held(part: pl.DataFrame) -> pl.DataFrame:
+        rules = (
+            (incomplete, INCOMPLETE),
+            (pl.col("gone") & ~pl.col("ours") & not_ours, DOUBTED),
+            (_placed_in(world, cells, part, moved), MOVED),
+        )
+        reason = pl.col("held")
+        for condition, why in rules:
+            reason = pl.when((reason == "") & condition).then(pl.lit(why)).otherwise(reason)
+        return part.with_columns(held=reason)
+
+    return held
 
 
-def _half_moved(world: World[LoadActuals], cells: pl.LazyFrame, touched: pl.DataFrame) -> pl.Series:
-    """Which rows of `touched` are of a company's period that has both gone and held cells.
+def _half_moved(
+    world: World[LoadActuals], cells: pl.LazyFrame, touched: pl.LazyFrame
+) -> pl.DataFrame:
+    """Companies' periods that have both gone and held cells.
 
     By the ledger's company and period, for a mapping or a table of periods may change Anaplan's.
     """
-    place = ["ledger_company", "fiscal_year", "period"]
-    held = cells.filter(pl.col("held") != "").select(place).unique().collect()
-    if held.is_empty():
-        return pl.repeat(False, touched.height, eager=True)
-    before = world.frame("proved", PROVED).select(*_KEY, *place)
-    now = cells.select(*_KEY, *place).collect()
-    placed = touched.select(*_KEY, "gone").join(
-        pl.concat([now, before.join(now, on=_KEY, how="anti")]),
-        on=_KEY, how="left", maintain_order="left",
-    )  # fmt: skip
-    moved = placed.filter("gone").select(place).unique().join(held, on=place, how="semi")
-    marked = moved.with_columns(moved=True)
-    found = placed.join(marked, on=place, how="left", maintain_order="left")["moved"]
-    return found.fill_null(False)
+    held = cells.filter(pl.col("held") != "").select(_PLACE).unique()
+    gone = touched.filter("gone").select(_KEY)
+    before = world.lazy("proved", PROVED).join(gone, on=_KEY, how="semi")
+    return before.select(_PLACE).unique().join(held, on=_PLACE, how="semi").collect()
 
 
-def _whole_file(world: World[LoadActuals], free: pl.DataFrame) -> pl.DataFrame:
-    """What is sent, with every other cell beside it where the import clears its target.
+def _placed_in(
+    world: World[LoadActuals], cells: pl.LazyFrame, part: pl.DataFrame, places: pl.DataFrame
+) -> pl.Series:
+    """Which rows of `part` stand in one of `places` now, or stood there if they are gone."""
+    if places.is_empty():
+        return pl.repeat(False, part.height, eager=True)
+    wanted = part.lazy().select(_KEY)
+    found = [
+        frame.select(*_KEY, *_PLACE)
+        .join(wanted, on=_KEY, how="semi")
+        .join(places.lazy(), on=_PLACE, how="semi")
+        .select(_KEY)
+        for frame in (cells, world.lazy("proved", PROVED).join(cells, on=_KEY, how="anti"))
+    ]
+    marked = pl.concat(found).unique().with_columns(placed=pl.lit(True)).collect()
+    rows = part.select(_KEY).join(marked, on=_KEY, how="left", maintain_order="left")
+    return rows["placed"].fill_null(False)
 
-    The others carry what Anaplan was last proved to show, also those that are held, locked or wait
-    for a member: else the import would empty them. So does a file after a wipe nobody configured.
+
+def _needs_whole_file(world: World[LoadActuals]) -> bool:
+    """Whether every other cell has to stand beside what is sent.
+
+    The import clears its target, or something was emptied that nobody configured to be.
     """
     emptied = any(cell.reason == EMPTIED for cell in world.store.open_cells(world.flow_name))
-    if free.is_empty() or (world.flow.import_clears == "nothing" and not emptied):
-        return free
-    shown = world.frame("proved", PROVED).filter(pl.col("shown") != 0)
-    others = shown.join(free, on=_KEY, how="anti").select(*_KEY, value="shown")
-    for dimension in lists_of(world):
-        codes = lowest_members(world, dimension).select("code")
-        others = others.join(codes, left_on=dimension, right_on="code", how="semi")
-    return pl.concat([free, others])
+    return emptied or world.flow.import_clears != "nothing"
+
+
+def _others(
+    world: World[LoadActuals], sent: pl.DataFrame, codes: dict[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """The cells that are not sent, with what Anaplan was last proved to show.
+
+    Also those that are held, locked or wait for a member: else the import would empty them.
+    """
+    shown = world.lazy("proved", PROVED).filter(pl.col("shown") != 0)
+    others = shown.join(sent.lazy(), on=_KEY, how="anti").select(*_KEY, value="shown")
+    for dimension, known in codes.items():
+        others = others.join(known.lazy(), left_on=dimension, right_on="code", how="semi")
+    return sorted_by(others.collect(), _KEY)
 
 
 def _locked(
@@ -254,7 +300,7 @@ def _locked_findings(
 
 
 def _unmatched(
-    world: World[LoadActuals], scope: Scope, free: pl.DataFrame
+    world: World[LoadActuals], scope: Scope, free: pl.DataFrame, codes: dict[str, pl.DataFrame]
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """Cells whose members Anaplan has, those without, and a finding per missing member.
 
@@ -264,9 +310,8 @@ def _unmatched(
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
     lists = lists_of(world)
-    for dimension in lists:
-        codes = lowest_members(world, dimension).select("code")
-        without = free.join(codes, left_on=dimension, right_on="code", how="anti")
+    for dimension, known in codes.items():
+        without = free.join(known, left_on=dimension, right_on="code", how="anti")
         if without.is_empty():
             continue
         missing.append(without.select(_KEY))
@@ -317,7 +362,7 @@ def _stopped(world: World[LoadActuals], behind: pl.DataFrame, scope: Scope) -> l
     ]  # fmt: skip
 
 
-def rows_to_send(world: World[LoadActuals], run: str) -> pl.DataFrame:
+def rows_to_send(world: World[LoadActuals], run: str) -> Iterator[pl.DataFrame]:
     """What the import's file says, one row per cell, under the names `columns` uses."""
-    to_send = world.of_this_run(run, "to_send", {**dict.fromkeys(_KEY, pl.String), "value": AMOUNT})
-    return to_send.rename({"member": "period", "value": "amount"})
+    for part in world.files_of_this_run(run, "to_send"):
+        yield part.rename({"member": "period", "value": "amount"})

@@ -10,9 +10,10 @@ import polars as pl
 from tieout.core import tie_out
 from tieout.core.findings import Severity
 from tieout.core.frames import CELL_KEY
+from tieout.flows.at_once import parts_of
 from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
 from tieout.flows.changes import SEEN
-from tieout.flows.read_back import WAITING, parts_of
+from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.settings import LoadActuals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -121,13 +122,11 @@ def compare_with_last(step: Step, world: World[LoadMembers], run: str) -> Result
     }  # fmt: skip
 
 
-def rows_to_send(world: World[LoadMembers], run: str) -> pl.DataFrame:
+def rows_to_send(world: World[LoadMembers], run: str) -> Iterator[pl.DataFrame]:
     """What the import's file says, TRUE and FALSE for active."""
-    rows = world.of_this_run(run, "to_send")
-    if "active" not in rows.columns:
-        return rows
     words = pl.when(pl.col("active")).then(pl.lit("TRUE")).otherwise(pl.lit("FALSE"))
-    return rows.with_columns(active=words)
+    for rows in world.files_of_this_run(run, "to_send"):
+        yield rows.with_columns(active=words) if "active" in rows.columns else rows
 
 
 def previewed(

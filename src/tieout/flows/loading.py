@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,11 +26,11 @@ RECEIPTS_KEPT = timedelta(hours=24)
 WORDS = {"cancelled": "cancelled", "failed": "refused"}
 REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
 
-Rows = Callable[[World[Any], str], pl.DataFrame]
+Rows = Callable[[World[Any], str], Iterator[pl.DataFrame]]
 
 
 def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
-    """Send `rows(world, run)` through the flow's import; returns counts and the task's result."""
+    """Send all `rows(world, run)` through the flow's import; counts, and the task's result."""
     action = step("check the import", check_import)
     written = step("write the file", write_file, run.id, action, rows)
     step("upload the file", upload_file, run.id, action)
@@ -53,25 +53,30 @@ def check_import(step: Step, world: World[F]) -> Result:
 
 def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], rows: Rows) -> Result:
     """Keep the rows and the chunks of the file, exactly as they will be uploaded."""
-    frame = rows(world, run)
     columns = {header: world.flow.columns[header] for header in action["headers"]}
     key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
-    if _has_twice(frame.select(key)):
-        raise ValueError("the file would hold a cell twice, and Anaplan would add them up")
-    slices = frame.iter_slices(ROWS_PER_FRAME) if frame.height else iter([frame])
-    count = 0
+    hashes: list[pl.Series] = []
+    count = chunks = 0
+
+    def slices() -> Iterator[pl.DataFrame]:
+        nonlocal count
+        for frame in rows(world, run):
+            step.keep("sent", frame.with_row_index("line", offset=FIRST_DATA_LINE + count))
+            hashes.append(frame.select(key).hash_rows())
+            count += frame.height
+            yield from frame.iter_slices(ROWS_PER_FRAME)
+
     for chunk in wire.chunks(
-        slices, columns, chunk_bytes=world.chunk_bytes, separator=action["separator"]
+        slices(), columns, chunk_bytes=world.chunk_bytes, separator=action["separator"]
     ):
-        step.keep_bytes("file", chunk, ".csv.gz", rows=0 if count else frame.height)
-        count += 1
-    step.keep("sent", frame.with_row_index("line", offset=FIRST_DATA_LINE))
-    return {"rows": frame.height, "chunks": count}
-
-
-def _has_twice(keys: pl.DataFrame) -> bool:
-    """Whether a row is there twice; hashes that differ tell in little memory that none is."""
-    return keys.hash_rows().n_unique() < keys.height and keys.is_duplicated().any()
+        step.keep_bytes("file", chunk, ".csv.gz")
+        chunks += 1
+    # Hashes that all differ tell in little memory that no row is there twice.
+    if pl.concat(hashes).n_unique() < count:
+        keys = pl.concat([frame.select(key) for frame in rows(world, run)])
+        if keys.is_duplicated().any():
+            raise ValueError("the file would hold a cell twice, and Anaplan would add them up")
+    return {"rows": count, "chunks": chunks}
 
 
 def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import polars as pl
 
 from tieout.core import tie_out
-from tieout.core.cells import company_currencies, in_parts
+from tieout.core.cells import company_currencies
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Misconfigured, Refused
-from tieout.flows.at_once import ahead
+from tieout.flows.at_once import ahead, parts_of
 from tieout.flows.cells import members_in_anaplan, proved_in_scope
 from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
@@ -42,13 +42,6 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     for part in parts_of(found.lazy()):
         step.keep("anaplan", found.filter(part))
     return {"cells": found.height}
-
-
-def parts_of(*cells: pl.LazyFrame) -> list[pl.Expr]:
-    """Conditions that take a few companies each, and all of them once; at least one."""
-    companies = pl.concat([frame.select("company") for frame in cells])
-    sizes = dict(companies.group_by("company").len().collect().iter_rows())
-    return [pl.col("company").is_in(part) for part in in_parts(sizes)] or [pl.lit(True)]
 
 
 def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -89,6 +89,11 @@ class World(Generic[F]):
         """The same rows, not read yet."""
         manifests = self.store.kept(run, kind=kind)
         return self.store.scan(manifests) if manifests else empty(schema or {}).lazy()
+
+    def files_of_this_run(self, run: str, kind: str) -> Iterator[pl.DataFrame]:
+        """The same rows, one file after the other."""
+        for manifest in self.store.kept(run, kind=kind):
+            yield self.store.scan([manifest]).collect()
 
 
 class Steps(Generic[F]):
