@@ -1,4 +1,4 @@
-"""Practice AIS: counts, sums, groups, currency decimals, batches (J040, J062 to J072)."""
+"""Practice AIS: counts, sums, groups, currency decimals, batches (J040, J062 to J075)."""
 
 from __future__ import annotations
 
@@ -231,6 +231,23 @@ def test_groups_come_in_the_order_asked_and_otherwise_in_none(ais: Ais) -> None:
         tuple(i["groupBy"]["CO"] for i in ais.output(totals("COUNT *", by="CO"))) for _ in range(30)
     }
     assert len(again) == 1
+
+
+def test_a_fetch_limit_leaves_groups_whole_or_cuts_them_off_without_a_word(ais: Ais) -> None:
+    """J075"""
+    order = {"orderBy": [{"column": "CO", "direction": "ASC"}]}
+    ais.switch("fetch_limit_rows", 2)
+
+    def companies(**more: Any) -> list[str]:
+        return [i["groupBy"]["CO"] for i in ais.output(totals("COUNT *", by="CO", **more))]
+
+    assert companies(**order) == ["00001", "00070", "00090"]
+    ais.switch("fetch_limit_groups", "silent")
+    assert companies(**order) == ["00001", "00070"]
+    assert len(companies()) == 2
+    assert ais.output(totals("COUNT *")) == [{"COUNT": 8}]
+    asked = {"dataServiceType": "AGGREGATION", "aggregation": totals("COUNT *", by="CO", **order)}
+    assert list(ais.ask(**asked).json()) == ["ds_F0911"]
 
 
 @pytest.mark.parametrize(

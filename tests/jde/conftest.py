@@ -74,6 +74,7 @@ class SmallAis:
         self.hidden_after: int | None = None  # a DB fetch limit that nothing announces
         self.on_no_page: set[int] = set()  # documents that are counted and never shown
         self.between_pages: Callable[[], None] = lambda: None
+        self.between_totals: Callable[[], None] = lambda: None  # after groups were told
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(verb)
@@ -113,7 +114,10 @@ class SmallAis:
         name = body["targetName"]
         rows = [r for r in self.tables.get(name, []) if self._matches(r, body["query"])]
         if body["dataServiceType"] == "AGGREGATION":
-            return Response(200, _encode({f"ds_{name}": {"output": _totals(rows, body)}}))
+            told = Response(200, _encode({f"ds_{name}": {"output": _totals(rows, body)}}))
+            if "groupBy" in body["aggregation"]:
+                self.between_totals()
+            return told
         order = [o["column"].split(".")[1] for o in body["aggregation"]["orderBy"]]
         rows.sort(key=lambda r: [r[a] if r[a] is not None else "" for a in order])
         aliases = [c.split(".")[1] for c in body["returnControlIDs"].split("|")]

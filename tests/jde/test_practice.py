@@ -173,6 +173,35 @@ def test_an_ordinary_read_is_not_cut_off_by_a_fetch_limit(
     assert right(whole.select("document", "line_number", "amount").rows())
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 17, 500])
+def test_groups_that_a_fetch_limit_cuts_off_are_asked_for_after_the_last(
+    practice: Practice, limit: int
+) -> None:
+    practice.switch("fetch_limit_rows", limit)
+    practice.switch("fetch_limit_groups", "silent")
+    found = practice.client().groups(
+        ACCOUNT_LEDGER, group_by=("fiscal_year", "posted", "document"), sums=("amount",)
+    )
+    lines: dict[tuple[int, str, int], list[int]] = {}
+    for n in range(LINES):
+        lines.setdefault((2025, "P" if n % 10 else "", 100 + n // 2), []).append(1050 + n)
+    assert found.rows() == [
+        (*key, Decimal(sum(amounts)) / 100, len(amounts)) for key, amounts in sorted(lines.items())
+    ]
+    assert practice.system.control("report", {})["refused"] == []
+
+
+def test_groups_that_were_counted_when_they_were_kept_are_not_counted_again(
+    practice: Practice,
+) -> None:
+    client = practice.client()
+    kept = client.groups(ACCOUNT_LEDGER, group_by=("posted",))
+    for known in (kept, kept.clear()):
+        asked = len(practice.box.control("log", {})["log"])
+        assert client.groups(ACCOUNT_LEDGER, group_by=("posted",), known=known.equals).equals(kept)
+        assert len(practice.box.control("log", {})["log"]) - asked == 1 + known.is_empty()
+
+
 BREAKS = {
     "result set expired": {"advance": 61}, "session idle too long": {"advance": 1900},
     "session too old": {"advance": 50_000}, "server restarted": None,

@@ -10,11 +10,6 @@ BY_OBJECT = ("ledger", "fiscal_year", "company", "object_account")
 BY_UNIT = ("ledger", "fiscal_year", "company", "business_unit")
 
 
-def adds_up(grouped: pl.DataFrame, count: int) -> bool:
-    """Whether the groups hold all rows; fewer means that a fetch limit cut groups off."""
-    return int(grouped["count"].sum()) == count
-
-
 def moved(before: pl.DataFrame, now: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The key of every group that is new, gone or has another count or sum than before.
 

@@ -185,7 +185,7 @@ def _balances_of(jde: Jde, key: Key, moved: Groups | None) -> pl.DataFrame:
 
 
 def _reads_whole(world: World[LoadActuals], run: str, key: Key) -> bool:
-    """Whether a group of the partition lost rows, or no grouping describes it."""
+    """Whether a group of the partition lost rows."""
     whole = world.of_this_run(run, "read_whole", READ_WHOLE)
     return not whole.filter(in_partition(key)).is_empty()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from tieout.core.scope import Scope
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
-from tieout.jde.query import Where, at_least, either, equal, every, not_equal, one_of
+from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
@@ -41,14 +42,14 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     doubtful = bool(before) and not before.get("proved", False)
     moved_reference = before.get("reference") != reference
     years = scope.years() if everything or doubtful else scope.open_years()
-    groups, uncounted = _moved_groups(step, world, scope, years)
+    groups = _moved_groups(step, world, scope, years)
     window, next_window = _window(world, scope, before)
     batches, next_batches = _batches(step, world, before)
     batches_moved = bool(before) and batches != (before.get("batches") or {}).get("hash")
     seen = {
         "window": window,
         "batches": next_batches,
-        "accounts": _accounts(world),
+        "accounts": _accounts(world, before),
         "mappings": world.store.mapping_version(),
         "reference": reference,
         "configured": world.configured,
@@ -61,8 +62,6 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         reasons.append("the last run was not complete")
     if groups:
         reasons.append(f"{groups} balance groups moved")
-    if uncounted:
-        reasons.append(f"{uncounted} companies and years have more balances than can be grouped")
     for name, words in (
         ("window", "lines were updated"), ("accounts", "accounts changed"),
         ("mappings", "mappings changed"),
@@ -105,54 +104,38 @@ def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
     return world.clock.now().date() >= last + timedelta(days=world.flow.sweep_days)
 
 
-def _moved_groups(
-    step: Step, world: World[LoadActuals], scope: Scope, years: list[int]
-) -> tuple[int, int]:
+def _moved_groups(step: Step, world: World[LoadActuals], scope: Scope, years: list[int]) -> int:
     """Keep both groupings of F0902, what moved in them, and the partitions to be read whole.
 
-    Returns how many groups moved, and how many partitions no grouping describes (fetch limit).
+    Returns how many groups moved.
     """
     where = balances_where(scope, years)
-    moved, uncounted = 0, 0
+    moved = 0
     for kind, key in (("by_object", fingerprint.BY_OBJECT), ("by_unit", fingerprint.BY_UNIT)):
-        now = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
-        before = world.frame(kind, now.schema).select(now.columns)
-        before = before.filter(pl.col("fiscal_year").is_in(years))
-        whole = now.select(PARTITION).clear()
-        if not now.equals(before) and not fingerprint.adds_up(
-            now, world.jde.count(tables.ACCOUNT_BALANCES, where)
-        ):
-            now, whole = _by_partition(world, scope, years, key, now)
+        kept = partial(_kept_groups, world, kind, years)
+        now = world.jde.groups(
+            tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where,
+            known=partial(_same, kept),
+        )  # fmt: skip
+        before = kept(now)
         changed = fingerprint.moved(before, now, key)
-        fewer = fingerprint.fewer(before, now, key).select(PARTITION)
         step.keep(f"seen_{kind}", now)
         step.keep(f"moved_{kind}", changed)
-        step.keep("read_whole", pl.concat([fewer, whole]).unique())
-        moved, uncounted = max(moved, changed.height), max(uncounted, whole.height)
-    return moved, uncounted
+        step.keep("read_whole", fingerprint.fewer(before, now, key).select(PARTITION).unique())
+        moved = max(moved, changed.height)
+    return moved
 
 
-def _by_partition(
-    world: World[LoadActuals], scope: Scope, years: list[int], key: tuple[str, ...],
-    like: pl.DataFrame,
-) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """The grouping a company, ledger and year at a time, where the fetch limit cut it off.
+def _kept_groups(
+    world: World[LoadActuals], kind: str, years: list[int], like: pl.DataFrame
+) -> pl.DataFrame:
+    """The grouping that the last proved run saw, of the same years and with the same columns."""
+    kept = world.frame(kind, like.schema).select(like.columns)
+    return kept.filter(pl.col("fiscal_year").is_in(years))
 
-    Also the partitions that do not add up even so: their rows are read in every run.
-    """
-    frames, whole = [like.clear()], []
-    for place in itertools.product(scope.company_codes(), scope.rule.ledgers, years):
-        company, ledger, year = place
-        where = every(
-            equal("company", company), equal("ledger", ledger), equal("fiscal_year", year)
-        )
-        part = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
-        if fingerprint.adds_up(part, world.jde.count(tables.ACCOUNT_BALANCES, where)):
-            frames.append(part.select(like.columns))
-        else:
-            whole.append(place)
-    schema = {name: like.schema[name] for name in PARTITION}
-    return pl.concat(frames), pl.DataFrame(whole, schema=schema, orient="row")
+
+def _same(kept: Callable[[pl.DataFrame], pl.DataFrame], now: pl.DataFrame) -> bool:
+    return now.equals(kept(now))
 
 
 def balances_where(scope: Scope, years: list[int]) -> Where | None:
@@ -204,13 +187,18 @@ def _measured(world: World[LoadActuals], scope: Scope, since: str | None) -> dic
     }
 
 
-def _accounts(world: World[LoadActuals]) -> dict[str, Any]:
+def _accounts(world: World[LoadActuals], before: dict[str, Any]) -> dict[str, Any]:
     """How many accounts were stamped on which day, and how late: one group a day, hashed."""
-    days = world.jde.totals(
+
+    def told(days: pl.DataFrame) -> dict[str, Any]:
+        return {"count": int(days["count"].sum()), "stamps": _hash(days.sort("updated"))}
+
+    days = world.jde.groups(
         tables.ACCOUNTS, group_by=("updated",), maxima=("updated_time",),
         where=one_of("company", list(world.flow.companies)),
+        known=lambda days: told(days) == before.get("accounts"),
     )  # fmt: skip
-    return {"count": int(days["count"].sum()), "stamps": _hash(days.sort("updated"))}
+    return told(days)
 
 
 def _batches(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from tieout.core import fingerprint
 from tieout.core.cells import account_code
 from tieout.core.findings import Finding, Severity
 from tieout.flows.changes import SUMS
@@ -93,13 +92,11 @@ def _note(world: World[LoadMembers], codes: list[str]) -> Finding:
 
 
 def _with_amounts(world: World[LoadMembers], codes: list[str]) -> set[str]:
-    """Which codes F0902 has amounts for; all of them when the answer was cut off."""
+    """Which codes F0902 has amounts for."""
     if not codes:
         return set()
     key, where = _asked(world.flow, codes)
-    sums = world.jde.totals(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
-    if not fingerprint.adds_up(sums, world.jde.count(tables.ACCOUNT_BALANCES, where)):
-        return set(codes)
+    sums = world.jde.groups(tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where)
     amounts = sums.filter(pl.any_horizontal(pl.col(SUMS) != 0))
     code = account_code(world.flow.account_code) if len(key) > 1 else pl.col(key[0])
     return set(amounts.select(code=code)["code"].to_list()) & set(codes)

@@ -19,7 +19,7 @@ from tieout.jde.query import equal, every, not_equal, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
-BATCHES_PER_QUERY_MAX = 200  # groups in one answer: far below any fetch limit
+BATCHES_PER_QUERY_MAX = 200
 
 
 # Findings that say that the books we see are not whole.
@@ -97,7 +97,7 @@ def _batches_without_lines(
         for start in range(0, len(numbers), BATCHES_PER_QUERY_MAX):
             some = numbers[start : start + BATCHES_PER_QUERY_MAX]
             where = every(equal("batch_type", str(kind)), one_of("batch_number", some))
-            shown.append(world.jde.totals(tables.ACCOUNT_LEDGER, group_by=key, where=where))
+            shown.append(world.jde.groups(tables.ACCOUNT_LEDGER, group_by=key, where=where))
     lines = pl.concat(shown) if shown else posted.clear()
     missing = posted.join(lines, on=key, how="anti")
     if missing.height or before.height:
@@ -112,7 +112,7 @@ def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
         one_of("fiscal_year", scope.open_years()), one_of("company", scope.company_codes()),
     )  # fmt: skip
     group = ("company", "ledger", "posted")
-    found = world.jde.totals(tables.ACCOUNT_LEDGER, group_by=group, where=where)
+    found = world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where)
     return [
         Finding(
             "unposted", Severity.NOTE, f"company {row['company']}, ledger {row['ledger']}",

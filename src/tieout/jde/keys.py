@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from tieout.errors import Refused
@@ -11,13 +13,15 @@ from tieout.jde.wire import Table
 from tieout.strict_json import plain
 
 
-def after(table: Table, rows: pl.DataFrame) -> Where:
-    """Rows after the last one of `rows` in key order; the fiscal year as its two columns.
+def after(table: Table, rows: pl.DataFrame, columns: Sequence[str] = ()) -> Where:
+    """Rows after the last one of `rows` in the order of the primary key, or of `columns`.
+
+    The fiscal year is asked for as its two columns.
 
     Refused when a column of that key is no date: no document says where such a row stands in the
     order, and how to ask for what comes after it.
     """
-    last = rows.select(table.key).row(-1, named=True)
+    last = rows.select(columns or table.key).row(-1, named=True)
     key: list[tuple[str, Value]] = []
     for name, value in last.items():
         if name == wire.FISCAL_YEAR:

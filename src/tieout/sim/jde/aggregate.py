@@ -97,6 +97,8 @@ class Aggregator:
             if not _passes(having, tested, places):
                 continue
             printed.append(_element(groups, functions, (row[: len(groups)], values), places, asker))
+        if asker.switches["fetch_limit_groups"] == "silent":  # J075
+            printed = printed[: asker.switches["fetch_limit_rows"]]
         return "[" + ",".join(printed) + "]"
 
     def _sql(

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "empty_sum": "zero",  # J066: or "null"
     "environments": ["JPD920"],  # J014
     "error_status": 500,  # J061: status of a refused data service call
+    "fetch_limit_groups": "whole",  # J075: or "silent"
     "fetch_limit_links": "continue",  # J045: or "stop", "silent"
     "fetch_limit_rows": 2000,  # J044
     "find_needed": True,  # J046
@@ -54,6 +55,7 @@ _CHOICES = {
     "date_aggregate": ("epoch_ms", "yyyyMMdd"),
     "date_literal": ("session", "iso", "yyyyMMdd", "julian"),
     "empty_sum": ("zero", "null"),
+    "fetch_limit_groups": ("whole", "silent"),
     "fetch_limit_links": ("continue", "stop", "silent"),
     "invalid_token_status": (444, 403, 401),
     "mcu_literal": ("as_sent", "justified"),
