@@ -49,6 +49,7 @@ CHANGES_AMOUNTS: dict[str, Happening] = {
     "journal moved to another period": once("move_period"),
     "journal moved to another year": once("move_period", period="2024-11"),
     "journal voided and entered again in another unit": once("void_reenter"),
+    "amounts changed by a hand in the tables": once("edit_amount"),
     "cell that nets to zero": once("net_to_zero"),
     "account recoded": once("recode"),
     "account recoded to an object Anaplan knows": once("recode", account="30.7995.NEW"),

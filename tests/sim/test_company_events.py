@@ -23,7 +23,10 @@ from tieout.sim.company.scene import Scene
 from tieout.sim.jde.ledger import Ledger
 
 COMPANIES = ("00001", "00060", "00070", "00090", "00200")
-POSTING = ("late_post", "backdated", "net_to_zero", "add_account", "move_period", "void_reenter")
+POSTING = (
+    "late_post", "backdated", "net_to_zero", "add_account", "move_period", "void_reenter",
+    "edit_amount",
+)  # fmt: skip
 QUIET = ("unposted", "delete_unposted", "edit_text", "change_period", "in_use")
 TEXTS = "SELECT AID, MCU, OBJ, SUB FROM F0911 UNION SELECT AID, MCU, OBJ, SUB FROM F0902"
 UNTIED = ("died_post", "convert", "offset")
@@ -225,7 +228,7 @@ def test_an_unknown_event_company_or_account_is_named(made: Practice) -> None:
         made.events({"name": "backdated", "company": "00007"})
     with pytest.raises(LookupError, match="no account"):
         made.events({"name": "backdated", "account": "1.2"})
-    assert len(EVENTS) == 21
+    assert len(EVENTS) == 22
 
 
 def test_the_notes_name_where_the_odd_cases_are(made: Practice) -> None:

@@ -96,6 +96,21 @@ def test_people_and_events_are_verbs_of_the_control_port(tmp_path: Path) -> None
         running.stop()
 
 
+def test_something_may_happen_just_before_the_nth_request_of_a_kind(tmp_path: Path) -> None:
+    running = start(tmp_path, lines=LINES)
+    try:
+        does = {"event": {"name": "backdated", "amount": "77.01"}}
+        fault = {"kind": "delay", "path": "token", "nth": 2, "meanwhile": does}
+        control(running, "faults", add=fault)
+        for lines in (0, 2, 2):
+            assert sign_in(running) == (200, 201)
+            rows = running.jde.ledger.rows("F0911", {"AA": 7_701})
+            rows += running.jde.ledger.rows("F0911", {"AA": -7_701})
+            assert len(rows) == lines
+    finally:
+        running.stop()
+
+
 @pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_says_where_it_serves_and_ends_when_told(
     tmp_path: Path, word: signal.Signals

@@ -108,6 +108,21 @@ def edit_text(scene: Scene, body: Body) -> Answer:
     return scene.living.touched(rows, amount_changed=False)
 
 
+def edit_amount(scene: Scene, body: Body) -> Answer:
+    """Both lines of a posted journal and their balances change by a hand in the tables, no stamp.
+
+    Takes `amount`, by which the first line grows.
+    """
+    company = scene.company(body)
+    amount = scene.amount(body, company)
+    added = []
+    for row, more in zip(scene.document(body, company), (amount, -amount), strict=True):
+        scene.ledger.update("F0911", {"AA": row["AA"] + more}, key_of(row))
+        added.append(row | {"AA": more, "U": 0})
+    post_rows(scene.ledger, added, scene.living.stamp())
+    return scene.living.touched(added)
+
+
 def offset(scene: Scene, body: Body) -> Answer:
     """Two posted lines of one bucket change by opposite amounts: the total stays."""
     company = scene.company(body)

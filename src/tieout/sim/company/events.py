@@ -22,6 +22,7 @@ EVENTS: dict[str, Callable[[Scene, Body], dict[str, Any]]] = {
     "recode": changes.recode,
     "void_reenter": changes.void_reenter,
     "edit_text": changes.edit_text,
+    "edit_amount": changes.edit_amount,
     "offset": changes.offset,
     "died_post": mishaps.died_post,
     "convert": mishaps.convert,

@@ -1,0 +1,88 @@
+"""A ledger that moves while it is read: read again until it held still, or nothing is loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from books import Books, assert_quiet, assert_tied, changed, told
+
+ONE_READER = 'secret = "secret://erp"\nreaders = 1\npage_rows = 50'
+READ = "plan the reads:after"  # from then on lines are read, company 00001 first
+
+
+@pytest.fixture
+def slow(books: Books) -> Books:
+    """Loaded books that are read by one session, 50 rows a page."""
+    books.change_flow('secret = "secret://erp"', ONE_READER)
+    assert_tied(books, books.run())
+    return books
+
+
+def posts_at(books: Books, *, times: int = 1, **request: Any) -> None:
+    """A journal of last year is posted just before some request for ledger lines is answered."""
+    does = {"event": {"name": "backdated", "period": "2024-05", "amount": "19.99"}}
+    books.fault("jde", "delay", meanwhile=does, times=times, **request)
+
+
+NEXT_PAGE = {"path": "/next.*formOID=F0911"}
+FIRST_PAGE = {"path": "/dataservice$", "body_match": '"F0911".*"BROWSE"'}
+COUNTED_AFTER = {"path": "/dataservice$", "body_match": '"F0911".*"AGGREGATION"', "nth": 2}
+
+
+@pytest.mark.parametrize(
+    "request_", [FIRST_PAGE, NEXT_PAGE, NEXT_PAGE | {"nth": 5}, COUNTED_AFTER], ids=str
+)
+def test_lines_posted_while_lines_are_read_are_read_again_and_loaded_with_this_run(
+    slow: Books, request_: dict[str, Any]
+) -> None:
+    held = slow.anaplan()
+
+    run = slow.run(full=True, meanwhile={READ: lambda: posts_at(slow, **request_)})
+
+    assert slow.faults_hit("jde") == 1
+    assert_tied(slow, run)
+    assert len(changed(held, slow.anaplan())) == 2
+    tasks = slow.tasks()
+    assert_tied(slow, slow.run())
+    assert slow.tasks() == tasks
+    assert_quiet(slow)
+
+
+def test_an_amount_changed_while_its_account_is_read_is_read_again_and_waits_for_its_other_side(
+    slow: Books,
+) -> None:
+    """As many lines as before, but another sum; the other side of the journal is not read."""
+    line = slow.event("edit_text")  # of the journal that will be edited
+    slow.event("backdated", account=line["account"], period=line["period"])
+
+    def edited() -> None:
+        does = {"event": {"name": "edit_amount", "amount": "3.33"}}
+        slow.fault("jde", "delay", meanwhile=does, **COUNTED_AFTER)
+
+    run = slow.run(meanwhile={READ: edited})
+
+    assert slow.faults_hit("jde") == 1
+    assert slow.rules(run) == {"not-zero"}, told(slow, run)
+    assert_tied(slow, slow.run())
+    assert_quiet(slow)
+
+
+def test_a_ledger_that_moves_under_every_try_is_said_to_and_nothing_is_loaded(slow: Books) -> None:
+    held, position, tasks = slow.anaplan(), slow.position(), slow.tasks()
+
+    def never_rests() -> None:
+        for request in (FIRST_PAGE, NEXT_PAGE):
+            posts_at(slow, times=999, **request)
+
+    run = slow.run(full=True, meanwhile={READ: never_rests})
+
+    assert slow.faults_hit("jde") >= 3
+    assert run.outcome == "failed", told(slow, run)
+    print(run.sentence, run.exit_code)
+    assert "3 tries did not agree" in run.sentence
+    assert run.sentence.count("Nothing was loaded.") == 1
+    assert (slow.anaplan(), slow.position(), slow.tasks()) == (held, position, tasks)
+    slow.no_more_faults()
+    assert_tied(slow, slow.run())
+    assert_quiet(slow)
