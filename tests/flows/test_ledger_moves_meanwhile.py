@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -86,3 +87,45 @@ def test_a_ledger_that_moves_under_every_try_is_said_to_and_nothing_is_loaded(sl
     slow.no_more_faults()
     assert_tied(slow, slow.run())
     assert_quiet(slow)
+
+
+def a_code_not_used_yet(books: Books) -> str:
+    """A unit and an object that Anaplan has both, and JD Edwards has no account of."""
+    ledger = books.systems.jde.ledger
+    taken = {(r["MCU"].strip(), r["OBJ"]) for r in ledger.rows("F0901", {"SUB": ""})}
+    cells = [cell for cell in books.anaplan() if cell[0] == "00001" and "." not in cell[1]]
+    accounts, units = ({cell[n] for cell in cells} for n in (1, 2))
+    planned = {r["MCU"].strip() for r in ledger.rows("F0006", {"CO": "00001", "STYL": "CC"})}
+    free = [(u, a) for u in units & planned for a in accounts if a > "6" and (u, a) not in taken]
+    return ".".join(min(free))
+
+
+def test_an_account_made_after_the_accounts_were_read_is_loaded_under_its_code(
+    books: Books,
+) -> None:
+    code, held = a_code_not_used_yet(books), books.anaplan()
+    made = {
+        "read the accounts:after": lambda: books.event("add_account", code=code, amount="77.10")
+    }
+
+    run = books.run(full=True, meanwhile=made)
+
+    assert_tied(books, run)
+    unit, _, account = code.partition(".")
+    new = {cell for cell in changed(held, books.anaplan()) if cell[1:3] == (account, unit)}
+    assert [books.anaplan()[cell] for cell in new] == [Decimal("77.10")]
+    assert_tied(books, books.run())
+    assert_quiet(books)
+
+
+def test_a_balance_that_moves_before_its_lines_are_read_is_read_once_more_after_them(
+    books: Books,
+) -> None:
+    held = books.anaplan()
+    moves = {"read the balances:after": lambda: books.event("backdated", amount="55.10")}
+
+    run = books.run(full=True, meanwhile=moves)
+
+    assert_tied(books, run)
+    assert len(changed(held, books.anaplan())) == 2
+    assert not [s.name for s in books.store.steps(run.id) if s.name.startswith("read again")]
