@@ -161,6 +161,24 @@ def test_pages_show_rows_as_they_are_when_read_or_as_they_were_when_opened(ais: 
     assert remark(ais.follow(answer)) == "changed"
 
 
+def test_pages_by_offset_repeat_a_row_or_let_one_fall_out_when_rows_come_or_go(ais: Ais) -> None:
+    """J052"""
+    ais.switch("cursor_reads", "offset")
+    answer = first(ais)
+    ais.ledger.insert("F0911", [{"DCT": "JE", "KCO": "00001", "DOC": 0, "LT": "AA"}])
+    second = ais.follow(answer)
+    assert (documents(answer), documents(second)) == ([1, 2, 3], [3, 3, 4])  # line AA of 3 again
+    third = ais.follow(second)
+    assert documents(third) == [5, 6, 7]
+    assert (grid(third)["summary"]["moreRecords"], third.json()["links"]) == (False, [])
+    answer = first(ais)
+    ais.ledger.delete("F0911", {"DOC": 0})
+    assert (documents(answer), documents(ais.follow(answer))) == ([0, 1, 2], [3, 4, 5])
+    ais.switch("fetch_limit_rows", 4)
+    ais.switch("fetch_limit_links", "silent")
+    assert documents(ais.follow(first(ais))) == [3]
+
+
 def test_two_readers_page_at_the_same_time_without_mixing(ais: Ais) -> None:
     one, two = first(ais), first(ais, maxPageSize="5")
     assert documents(ais.follow(one)) == [3, 4, 5]

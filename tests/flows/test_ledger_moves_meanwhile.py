@@ -28,6 +28,10 @@ def posts_at(books: Books, *, times: int = 1, **request: Any) -> None:
 
 NEXT_PAGE = {"path": "/next.*formOID=F0911"}
 FIRST_PAGE = {"path": "/dataservice$", "body_match": '"F0911".*"BROWSE"'}
+FIRST_PAGE_OF_2025 = {
+    "path": "/dataservice$",
+    "body_match": r'"F0911".*"BROWSE".*F0911\.FY","operator":"EQUAL","value":\[\{"content":"25"',
+}
 COUNTED_AFTER = {"path": "/dataservice$", "body_match": '"F0911".*"AGGREGATION"', "nth": 2}
 
 
@@ -129,3 +133,25 @@ def test_a_balance_that_moves_before_its_lines_are_read_is_read_once_more_after_
     assert_tied(books, run)
     assert len(changed(held, books.anaplan())) == 2
     assert not [s.name for s in books.store.steps(run.id) if s.name.startswith("read again")]
+
+
+@pytest.mark.parametrize("nth", [9, 16])
+@pytest.mark.parametrize(("name", "period"), [("move_period", "2024-11"), ("backdated", "2025-05")])
+def test_rows_that_repeat_or_fall_out_between_pages_by_offset_are_all_loaded_once(
+    slow: Books, name: str, period: str, nth: int
+) -> None:
+    slow.control("jde", "switch", name="cursor_reads", value="offset")
+    does = {"event": {"name": name, "period": period}}
+    later = {"kind": "delay", "meanwhile": does, "nth": nth, **NEXT_PAGE}
+
+    def planned() -> None:
+        slow.fault("jde", "delay", meanwhile={"faults": {"add": later}}, **FIRST_PAGE_OF_2025)
+
+    run = slow.run(full=True, meanwhile={READ: planned})
+
+    assert slow.faults_hit("jde") == 2
+    assert (run.outcome, run.exit_code) == ("complete", 0), told(slow, run)
+    late = {cell[3] for cell in changed(slow.expected(), slow.anaplan())}
+    assert late <= {"Nov 24"}  # a period that had been read before the journal moved there
+    assert_tied(slow, slow.run())
+    assert_quiet(slow)

@@ -6,7 +6,7 @@ import json
 import random
 import secrets
 from array import array as numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +41,7 @@ class ResultSet:
     touched: float = 0.0
     device: str = ""
     read_ahead: list[tuple[Any, ...]] | None = None
+    found_now: Callable[[], numbers[int]] | None = None  # for pages by offset
 
     @property
     def grid_id(self) -> int:
@@ -116,11 +117,15 @@ class Browser:
         sql += f"ORDER BY {order or 'rowid'}"
         if not paged and (order or stable):
             sql += f" LIMIT {size + 1}"
-        found = numbers("q", (row[0] for row in self._ledger.query(sql, where.parameters)))
-        if not order and not stable:
-            self._random.shuffle(found)
-        if switches["fetch_limit_links"] == "silent":  # J045
-            found = found[:limit]
+        shuffled = not order and not stable
+
+        def rows_now() -> numbers[int]:
+            found = numbers("q", (row[0] for row in self._ledger.query(sql, where.parameters)))
+            if shuffled:
+                self._random.shuffle(found)
+            return found[:limit] if switches["fetch_limit_links"] == "silent" else found  # J045
+
+        found = rows_now()
         kept = len(found) if paged else size
         if paged and switches["fetch_limit_links"] == "stop":
             kept = limit
@@ -128,6 +133,8 @@ class Browser:
         result.more_beyond = len(found) > kept
         if not find_pressed(body) and switches["find_needed"]:  # J046
             result.rows, result.more_beyond = numbers("q"), False
+        if switches["cursor_reads"] == "offset" and paged:
+            result.found_now = lambda: rows_now()[: kept if result.more_beyond else None]
         if switches["cursor_reads"] == "open":
             result.read_ahead = self._read(result, result.rows, asker)
         return result

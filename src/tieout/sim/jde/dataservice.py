@@ -75,6 +75,8 @@ class DataService:
             idle = self._switches["result_set_seconds"]
             result = browse.find(session, query["rid"][0], self._clock.now(), idle)
             number = result.pages
+            if result.found_now is not None:  # J052: by offset from a table that may have moved
+                result.rows = result.found_now()
             if self._switches["repeated_link"] == "repeats":
                 number = int(query["stateId"][0])
             result.pages = number + 1

@@ -16,7 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "complex_query_order": "left_to_right",  # J058: or "and_first"
     "cookie_mode": "stateless",  # J025: or "sticky"
     "count_shape": "count",  # J062: or "top", "output"
-    "cursor_reads": "page",  # J052: or "open"
+    "cursor_reads": "page",  # J052: or "open", "offset"
     "date_aggregate": "epoch_ms",  # J066: or "yyyyMMdd"
     "date_literal": "session",  # J059: or "iso", "yyyyMMdd", "julian"
     "default_environment": "JPD920",  # J014
@@ -51,7 +51,7 @@ _CHOICES = {
     "complex_query_order": ("left_to_right", "and_first"),
     "cookie_mode": ("stateless", "sticky"),
     "count_shape": ("count", "top", "output"),
-    "cursor_reads": ("page", "open"),
+    "cursor_reads": ("page", "open", "offset"),
     "date_aggregate": ("epoch_ms", "yyyyMMdd"),
     "date_literal": ("session", "iso", "yyyyMMdd", "julian"),
     "empty_sum": ("zero", "null"),
