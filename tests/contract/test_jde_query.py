@@ -139,6 +139,27 @@ def test_the_sessions_own_format_counts(ais: Ais) -> None:
     assert ais.documents(where("UPMJ", "EQUAL", "")) == [6]
 
 
+@pytest.mark.parametrize(
+    ("form", "session", "literal"),
+    [
+        ("day_first", "MM/dd/yyyy", "31/03/2024"),
+        ("day_first", "MM/dd/yyyy", "62/01/2024"),  # lenient: the 31st day after January
+        ("month_first", "dd.MM.yyyy", "03.31.2024"),
+        ("month_first", "dd.MM.yyyy", "15.31.2023"),  # lenient: the third month after 2023
+        ("day_first", "yyyy-MM-dd", "2024-31-03"),
+    ],
+)
+def test_a_server_may_take_the_day_for_the_month_without_a_word(
+    ais: Ais, form: str, session: str, literal: str
+) -> None:
+    """J059"""
+    ais.switch("simple_date_format", session)
+    ais.switch("date_literal", form)
+    if literal == "62/01/2024":
+        ais.ledger.update("F0911", {"UPMJ": 124062}, {"UPMJ": 124091})
+    assert ais.documents(where("UPMJ", "EQUAL", literal)) == [1, 2]
+
+
 def test_a_business_unit_is_compared_with_its_leading_blanks(ais: Ais) -> None:
     """J060"""
     assert ais.documents(where("MCU", "EQUAL", "          30")) == [1, 2]

@@ -79,7 +79,7 @@ def test_a_sticky_balancer_is_used_when_the_connection_says_so(books: Books) -> 
     assert_tied(books, books.run())
 
 
-@pytest.mark.parametrize("form", ["iso", "yyyyMMdd", "julian"])
+@pytest.mark.parametrize("form", ["iso", "yyyyMMdd", "julian", "day_first"])
 def test_date_literals_are_checked_when_everything_is_read(new_books: Books, form: str) -> None:
     new_books.control("jde", "switch", name="date_literal", value=form)
     run = new_books.run()

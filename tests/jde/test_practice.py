@@ -237,6 +237,29 @@ def test_date_literals_read_in_another_format_are_noticed(practice: Practice, fo
         practice.client().check_dates()
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"D01J": 125031, "D02J": 125059},  # calendar months
+        {"D01J": 125032, "D02J": 125060},  # 1 February, 1 March
+        {"D01J": 125033, "D02J": 125061},  # 2 February, which reads the same, and 2 March
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("session", "form"), [("MM/dd/yyyy", "day_first"), ("dd.MM.yyyy", "month_first")]
+)
+def test_a_server_that_takes_the_day_for_the_month_is_noticed(
+    practice: Practice, ends: dict[str, int], session: str, form: str
+) -> None:
+    practice.ledger.update("F0008", ends, {"DTPN": "R"})
+    practice.switch("simple_date_format", session)
+    practice.client().check_dates()
+    practice.switch("date_literal", form)
+    with pytest.raises(Refused, match="reads date literals in another format"):
+        practice.client().check_dates()
+
+
 def test_a_host_that_is_not_allowed_is_explained(practice: Practice) -> None:
     practice.switch("allowed_host", False)
     with pytest.raises(Refused, match="allowedHosts"):

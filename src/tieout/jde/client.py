@@ -36,6 +36,7 @@ DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
 ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
 RESTARTS_MAX = 3  # of one result set without a single new row in between
 DATES_COMPARED_MAX = 2
+PERIOD_ENDS = tuple(f"end_{n:02}" for n in range(1, 15))  # the columns of F0008
 
 Pages = Callable[[Table, Where | None, Sequence[str]], Iterator[Page]]
 
@@ -69,12 +70,16 @@ class Jde:
         """Refused if the server reads our date literals otherwise than we mean them (U4).
 
         No document states their format, and a date read as another would select other rows without
-        a word. Asks for the period ends of F0008 by date and compares with what it shows.
+        a word. Asks for period ends of F0008 by date and compares with what it shows; 2 February
+        tells nothing, because it reads the same with day and month exchanged.
         """
-        days = self.read_whole(DATE_PATTERNS, None, columns=["end_01"])["end_01"].drop_nulls()
-        for day in days.unique().sort().tail(DATES_COMPARED_MAX):
-            found = self.count(DATE_PATTERNS, equal("end_01", day))
-            if found != (days == day).sum():
+        shown = self.read_whole(DATE_PATTERNS, None, columns=PERIOD_ENDS)
+        ends = shown.unpivot(variable_name="column", value_name="day").drop_nulls().unique()
+        telling = ends.filter(pl.col("day").dt.day() != pl.col("day").dt.month())
+        latest = telling.sort("day", "column").tail(DATES_COMPARED_MAX)
+        for column, day in latest.iter_rows():
+            found = self.count(DATE_PATTERNS, equal(column, day))
+            if found != (shown[column] == day).sum():
                 raise Refused(
                     f"{PEER} finds {found} period ends on {day}, but F0008 shows others: it reads "
                     "date literals in another format than its user's.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -52,6 +53,16 @@ def strftime_of(simple_date_format: str) -> str:
     for java, python in (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d")):
         text = text.replace(java, python)
     return text
+
+
+def read_swapped(text: str, simple_date_format: str, form: str) -> date:
+    """J059: the date of a server that reads day and month in its own order; ValueError if none."""
+    first, second = ("dd", "MM") if form == "day_first" else ("MM", "dd")
+    letters = [first if p != "yyyy" else p for p in re.findall("yyyy|MM|dd", simple_date_format)]
+    letters[len(letters) - 1 - letters[::-1].index(first)] = second
+    numbers = [int(part) for part in re.findall(r"\d+", text)]
+    read = dict(zip(letters, numbers, strict=True))
+    return add_months(date(read["yyyy"], 1, 1), read["MM"] - 1) + timedelta(days=read["dd"] - 1)
 
 
 def by_pattern(number: int, pattern: str) -> str:

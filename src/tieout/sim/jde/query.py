@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tieout.sim.jde.dates import add_months, strftime_of, to_julian
+from tieout.sim.jde.dates import add_months, read_swapped, strftime_of, to_julian
 from tieout.sim.jde.money import DECIMALS_MAX, Currencies
 from tieout.sim.jde.refusal import AisError, undocumented
 from tieout.sim.jde.switches import Switches
@@ -235,10 +235,16 @@ class Where:
         return int(Decimal(self._number(column, content)))
 
     def _date(self, column: Column, content: str) -> int:
-        """J059: a date literal in the session's own format, unless switched."""
+        """J059: a date literal in the session's own format, unless switched.
+
+        A server that takes the day for the month does it leniently, as a SimpleDateFormat: a
+        thirteenth month is the first of the year after.
+        """
         form = self.asker.switches["date_literal"]
         if not content.strip():
             return 0
+        if form in ("day_first", "month_first"):
+            return to_julian(read_swapped(content, self.asker.date_format, form))
         if form == "julian" and re.fullmatch(r"\d{5,6}", content):
             return int(content)
         patterns = {"iso": "%Y-%m-%d", "yyyyMMdd": "%Y%m%d", "julian": "CYYDDD"}

@@ -18,7 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "count_shape": "count",  # J062: or "top", "output"
     "cursor_reads": "page",  # J052: or "open", "offset"
     "date_aggregate": "epoch_ms",  # J066: or "yyyyMMdd"
-    "date_literal": "session",  # J059: or "iso", "yyyyMMdd", "julian"
+    "date_literal": "session",  # J059: or "iso", "yyyyMMdd", "julian", "day_first", "month_first"
     "default_environment": "JPD920",  # J014
     "default_role": "*ALL",  # J014
     "device_check": True,  # J016
@@ -53,7 +53,7 @@ _CHOICES = {
     "count_shape": ("count", "top", "output"),
     "cursor_reads": ("page", "open", "offset"),
     "date_aggregate": ("epoch_ms", "yyyyMMdd"),
-    "date_literal": ("session", "iso", "yyyyMMdd", "julian"),
+    "date_literal": ("session", "iso", "yyyyMMdd", "julian", "day_first", "month_first"),
     "empty_sum": ("zero", "null"),
     "fetch_limit_groups": ("whole", "silent"),
     "fetch_limit_links": ("continue", "stop", "silent"),
