@@ -86,3 +86,37 @@ def test_date_literals_are_checked_when_everything_is_read(new_books: Books, for
     assert run.outcome == "failed"
     assert "date" in run.sentence
     assert new_books.tasks() == 3  # the members', before
+
+
+@pytest.mark.parametrize("first", ["00001", "00200"])
+def test_every_posted_line_is_read_whichever_company_stands_first(
+    new_books: Books, first: str
+) -> None:
+    """Also where the counts that only size the reads are cut off, and one company counts 0."""
+    companies = sorted(new_books.companies, key=lambda company: (company != first, company))
+    before = ", ".join(f'"{c}"' for c in new_books.companies)
+    new_books.change_flow(
+        f"companies = [{before}]", "companies = [" + ", ".join(f'"{c}"' for c in companies) + "]"
+    )
+    new_books.control("jde", "switch", name="fetch_limit_groups", value="silent")
+    new_books.control("jde", "switch", name="fetch_limit_rows", value=60)
+    listed = ", ".join(f"'{c}'" for c in companies)
+    where = f"POST = 'P' AND LT = 'AA' AND CTRY * 100 + FY >= 2024 AND CO IN ({listed})"
+    posted = in_jde(new_books, f"*) FROM F0911 WHERE {where}")
+
+    run = new_books.run()
+
+    assert run.figures["rows_read"] == posted
+    assert kept(new_books, "lines") == posted
+
+
+def test_a_refused_second_session_is_tried_once_and_ends_the_run(new_books: Books) -> None:
+    """JD Edwards locks a user after a few wrong passwords (J08)."""
+    new_books.requests("jde")
+    new_books.fault("jde", "status", path="tokenrequest$", status=403, nth=2, times=999)
+
+    run = new_books.run()
+
+    assert run.outcome == "failed"
+    asked = [r for r in new_books.requests("jde") if r["path"].endswith("tokenrequest")]
+    assert len(asked) == 2

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Event
 from typing import TypeVar
 
 import polars as pl
@@ -22,24 +25,40 @@ R = TypeVar("R")
 def by_readers(world: World[LoadActuals], one: Callable[[Jde, T], R], work: Sequence[T]) -> list[R]:
     """`one` of every piece of `work`, each in the first session that is free; results in order.
 
-    The first failure is raised when all that had begun have ended; what had not begun is left.
+    After the first failure no piece is begun; it is raised when all that had begun have ended.
+    The first session signs in before the others try, so that a wrong password is tried once (J08).
     """
     readers = world.readers[: len(work)]
-    if len(readers) <= 1:
-        return [one(world.jde, piece) for piece in work]
-    free: SimpleQueue[Jde] = SimpleQueue()
-    for reader in readers:
-        free.put(reader)
+    if len(readers) > 1:
+        world.jde.sign_in()
+    return shared([partial(one, reader) for reader in readers], work)
 
-    def in_a_session(piece: T) -> R:
-        reader = free.get()
-        try:
-            return one(reader, piece)
-        finally:
-            free.put(reader)
 
-    with ThreadPoolExecutor(len(readers)) as pool:
-        return list(pool.map(in_a_session, work))
+def shared(workers: Sequence[Callable[[T], R]], work: Sequence[T]) -> list[R]:
+    """Every piece of `work` done by the first worker that is free, a thread each; in order."""
+    if len(workers) <= 1:
+        return [workers[0](piece) for piece in work]
+    waiting: SimpleQueue[int] = SimpleQueue()
+    for number in range(len(work)):
+        waiting.put(number)
+    found: dict[int, R] = {}
+    failed = Event()
+
+    def share(worker: Callable[[T], R]) -> None:
+        with suppress(Empty):
+            while not failed.is_set():
+                number = waiting.get_nowait()
+                try:
+                    found[number] = worker(work[number])
+                except BaseException:
+                    failed.set()
+                    raise
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        shares = [pool.submit(share, worker) for worker in workers]
+    for each in shares:
+        each.result()
+    return [found[number] for number in range(len(work))]
 
 
 def ahead(parts: Iterable[T]) -> Iterator[T]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
@@ -14,7 +13,14 @@ from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema, as_sche
 from tieout.core.members import refuse_collisions
 from tieout.core.scope import Scope
 from tieout.flows.at_once import by_readers
-from tieout.flows.changes import PARTITION
+from tieout.flows.partitions import (
+    ACCOUNTS_PER_QUERY_MAX,
+    Partition,
+    in_partition,
+    partition_of,
+    partitions,
+    within,
+)
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -23,13 +29,12 @@ from tieout.jde.query import Where, equal, every, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
-ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 ACCOUNT_COLUMNS = (
     "account_id", "company", "business_unit", "object_account", "subsidiary", "description",
 )  # fmt: skip
 ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "gone": pl.Boolean}
 READ_WHOLE: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
-Key: TypeAlias = dict[str, Any]  # company, ledger and fiscal_year of a partition
+MOVED: Schema = {**READ_WHOLE, "object_account": pl.String, "business_unit": pl.String}
 PLACES: Schema = {"account_id": pl.String, "object_account": pl.String, "business_unit": pl.String}
 
 
@@ -81,29 +86,40 @@ def read_balances(
     those into which a company's new period brought buckets.
     """
     scope = scope_for(world)
-
-    def one(jde: Jde, partition: tuple[str, str, int]) -> tuple[str, str, int] | None:
-        key = key_of(partition)
-        whole = changes["all_balances"] or _reads_whole(world, run, key)
-        moved = None if whole else _moved_groups(world, run, key)
-        if not whole and moved is None:
-            balances = world.frame("balances", BALANCES, **key)
+    found: list[tuple[str, str, int]] = []
+    to_read: list[tuple[tuple[str, str, int], Groups | None]] = []
+    for partition in partitions(scope, changes["years"]):
+        key = partition_of(partition)
+        moved = _moved_groups(world, run, key)
+        if changes["all_balances"] or _reads_whole(world, run, key):
+            to_read.append((partition, None))
+        elif moved is not None:
+            to_read.append((partition, moved))
         else:
-            balances = _kept_anew(step, world, jde, key, moved)
-        if changes["everything"]:
-            return partition  # its lines are read whole, so nobody asks what is dirty
-        dirty = within(fold.moved_buckets(world.frame("buckets", BUCKETS, **key), balances), scope)
-        if whole or moved is not None or not dirty.is_empty():
-            step.keep("dirty", dirty, **key)
-            return partition
-        return None
+            dirty = _dirty(world, scope, key, world.frame("balances", BALANCES, **key))
+            if not dirty.is_empty():
+                step.keep("dirty", dirty, **key)
+                found.append(partition)
 
-    found = by_readers(world, one, partitions(scope, changes["years"]))
-    return {"partitions": [partition for partition in found if partition]}
+    def read(jde: Jde, piece: tuple[tuple[str, str, int], Groups | None]) -> None:
+        key = partition_of(piece[0])
+        balances = _kept_anew(step, world, jde, key, piece[1])
+        if not changes["everything"]:  # else its lines are read whole: nobody asks what is dirty
+            step.keep("dirty", _dirty(world, scope, key, balances), **key)
+
+    by_readers(world, read, to_read)
+    return {"partitions": [*found, *(partition for partition, _ in to_read)]}
+
+
+def _dirty(
+    world: World[LoadActuals], scope: Scope, key: Partition, balances: pl.DataFrame
+) -> pl.DataFrame:
+    """Buckets of a partition whose balance is not the one that was proved."""
+    return within(fold.moved_buckets(world.frame("buckets", BUCKETS, **key), balances), scope)
 
 
 def _kept_anew(
-    step: Step, world: World[LoadActuals], jde: Jde, key: Key, moved: Groups | None
+    step: Step, world: World[LoadActuals], jde: Jde, key: Partition, moved: Groups | None
 ) -> pl.DataFrame:
     """Read a partition, or what stands under the groups that moved, and keep it as it is now."""
     rows = _balances_of(jde, key, moved)
@@ -126,27 +142,6 @@ def _kept_anew(
 def _places(rows: pl.DataFrame) -> pl.DataFrame:
     """Where F0902 says each account stands; it may lag behind F0901 until R09806 runs."""
     return rows.select(*PLACES).unique()
-
-
-def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]:
-    """(company, ledger, fiscal year) in scope."""
-    return [
-        (company.company, ledger, year)
-        for company in scope.companies
-        for ledger in scope.rule.ledgers
-        for year in company.years()
-        if year in years
-    ]
-
-
-def key_of(partition: Sequence[Any]) -> Key:
-    """A partition by the names of its columns."""
-    return dict(zip(PARTITION, partition, strict=True))
-
-
-def in_partition(key: Key) -> pl.Expr:
-    """The condition for rows of a partition."""
-    return pl.all_horizontal(pl.col(name) == value for name, value in key.items())
 
 
 @dataclass(frozen=True)
@@ -173,7 +168,7 @@ class Groups:
         return pl.all_horizontal(pl.col(name).is_in(values) for name, values in sides if values)
 
 
-def _balances_of(jde: Jde, key: Key, moved: Groups | None) -> pl.DataFrame:
+def _balances_of(jde: Jde, key: Partition, moved: Groups | None) -> pl.DataFrame:
     """F0902 rows of one partition: all, or those under groups that moved."""
     columns = [
         "account_id", "fiscal_year", "ledger", "currency", "company", "object_account",
@@ -184,23 +179,19 @@ def _balances_of(jde: Jde, key: Key, moved: Groups | None) -> pl.DataFrame:
     return jde.read_whole(tables.ACCOUNT_BALANCES, where, columns=columns)
 
 
-def _reads_whole(world: World[LoadActuals], run: str, key: Key) -> bool:
+def _reads_whole(world: World[LoadActuals], run: str, key: Partition) -> bool:
     """Whether a group of the partition lost rows."""
-    whole = world.of_this_run(run, "read_whole", READ_WHOLE)
+    whole = world.last_of_this_run(run, "read_whole", READ_WHOLE)
     return not whole.filter(in_partition(key)).is_empty()
 
 
-def _moved_groups(world: World[LoadActuals], run: str, key: Key) -> Groups | None:
+def _moved_groups(world: World[LoadActuals], run: str, key: Partition) -> Groups | None:
     """The groups of a partition that moved in this run; None if none did."""
     here = in_partition(key)
-    objects = world.of_this_run(run, "moved_by_object").filter(here)["object_account"]
-    units = world.of_this_run(run, "moved_by_unit").filter(here)["business_unit"]
+    by_object = world.last_of_this_run(run, "moved_by_object", MOVED)
+    objects = by_object.filter(here)["object_account"]
+    by_unit = world.last_of_this_run(run, "moved_by_unit", MOVED)
+    units = by_unit.filter(here)["business_unit"]
     if objects.is_empty() and units.is_empty():
         return None
     return Groups(tuple(objects.sort()), tuple(units.sort()))
-
-
-def within(keys: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """Only buckets of the companies and periods in scope."""
-    members = scope.member_frame().select("company", "fiscal_year", "period")
-    return keys.join(members, on=["company", "fiscal_year", "period"], how="semi")

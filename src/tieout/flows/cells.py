@@ -132,12 +132,14 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
     scope = scope_for(world)
     touched = world.lazy_of_this_run(run, "touched", TOUCHED)
     held = _held_zeros(world, scope, touched, doubted)
-    codes = {d: lowest_members(world, d).select("code") for d in lists_of(world)}
+    lists = lists_of(world)
+    codes = {d: lowest_members(world, d).select("code") for d in lists}
     beside = _needs_whole_file(world)
     findings, stopped, sent = [], list[str](), list[pl.DataFrame]()
     counts = {"to_send": 0, "waiting": 0}
     for part in parts_of(touched):
-        waiting, free, told = _aligned(world, scope, held(touched.filter(part).collect()), codes)
+        mine = held(touched.filter(part).collect())
+        waiting, free, told = _aligned(world, scope, mine, lists, codes)
         findings.extend(told)
         behind = waiting.filter(pl.col("held") == UNMATCHED)["company"]
         stopped.extend(behind.unique().to_list())
@@ -156,15 +158,16 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
 
 
 def _aligned(
-    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, codes: dict[str, pl.DataFrame]
-) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, lists: dict[str, str],
+    codes: dict[str, pl.DataFrame],
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:  # fmt: skip
     """Of a few companies: what waits (with its reason), what can be sent, and the findings."""
     waiting = [touched.filter(pl.col("held") != "")]
     free = touched.filter(pl.col("held") == "")
     if scope.rule.locked_through is not None and not world.asked.get("unlock"):
         free, locked = _locked(world, scope, free)
         waiting.append(locked)
-    free, unmatched, findings = _unmatched(world, scope, free, codes)
+    free, unmatched, findings = _unmatched(world, scope, free, lists, codes)
     waiting.append(unmatched)
     stopped = unmatched["company"].unique().sort()
     if stopped.len() and world.flow.unmatched == "stop company":
@@ -300,8 +303,9 @@ def _locked_findings(
 
 
 def _unmatched(
-    world: World[LoadActuals], scope: Scope, free: pl.DataFrame, codes: dict[str, pl.DataFrame]
-) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    world: World[LoadActuals], scope: Scope, free: pl.DataFrame, lists: dict[str, str],
+    codes: dict[str, pl.DataFrame],
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:  # fmt: skip
     """Cells whose members Anaplan has, those without, and a finding per missing member.
 
     A zero for a member that is gone is neither: with the member went the cell it would empty.
@@ -309,7 +313,6 @@ def _unmatched(
     currencies = core.company_currencies(members_in_anaplan(world, scope))
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
-    lists = lists_of(world)
     for dimension, known in codes.items():
         without = free.join(known, left_on=dimension, right_on="code", how="anti")
         if without.is_empty():

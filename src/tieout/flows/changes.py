@@ -11,20 +11,22 @@ from typing import Any
 import polars as pl
 
 from tieout.core import fingerprint
+from tieout.core.findings import Finding, Severity
 from tieout.core.periods import PERIODS_MAX
 from tieout.core.scope import Scope
+from tieout.flows.partitions import PARTITION
 from tieout.flows.scope import scope_for
-from tieout.flows.world import Result, World
+from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
 from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
 from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 POSTED_BATCH = "D"
-PARTITION = ("company", "ledger", "fiscal_year")
 SUMS = tuple(f"{part}_{n:02d}" for part in ("net", "debit") for n in range(1, PERIODS_MAX + 1))
 BATCH_COLUMNS = ("batch_type", "batch_number", "status", "batch_date", "updated", "updated_time")
 SEEN = "seen"  # the position that keeps what the last proved run saw
+Seen = Callable[[str, pl.DataFrame], pl.DataFrame]  # kind, frame with its columns → as it was
 
 
 def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference: str) -> Result:
@@ -42,7 +44,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     doubtful = bool(before) and not before.get("proved", False)
     moved_reference = before.get("reference") != reference
     years = scope.years() if everything or doubtful else scope.open_years()
-    groups = _moved_groups(step, world, scope, years)
+    groups = _moved_groups(step, world, scope, years, _of_the_last_run(world, years))
     window, next_window = _window(world, scope, before)
     batches, next_batches = _batches(step, world, before)
     batches_moved = bool(before) and batches != (before.get("batches") or {}).get("hash")
@@ -104,38 +106,65 @@ def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
     return world.clock.now().date() >= last + timedelta(days=world.flow.sweep_days)
 
 
-def _moved_groups(step: Step, world: World[LoadActuals], scope: Scope, years: list[int]) -> int:
+def look_again(
+    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any], last: bool
+) -> Result:
+    """How many groups of F0902 moved since this run looked last.
+
+    A journal that is re-dated while partitions are read one after the other may be in none of them,
+    or in two, and every one ties. What moved is to be read again; the `last` time it is a finding.
+    """
+
+    def seen(kind: str, like: pl.DataFrame) -> pl.DataFrame:
+        return world.last_of_this_run(run, f"seen_{kind}", like.schema).select(like.columns)
+
+    groups = _moved_groups(step, world, scope_for(world), changes["years"], seen)
+    if groups and last:
+        moved = Finding(
+            "ledger-moved", Severity.DIFFERENCE, "balances of JD Edwards",
+            f"{groups} groups of balances moved each time they were read, so that what was loaded "
+            "may be of several moments.", "Run again when posting has ended.",
+        )  # fmt: skip
+        tell(step, world, [moved])
+    return {"groups": groups}
+
+
+def _moved_groups(
+    step: Step, world: World[LoadActuals], scope: Scope, years: list[int], seen: Seen
+) -> int:
     """Keep both groupings of F0902, what moved in them, and the partitions to be read whole.
 
-    Returns how many groups moved.
+    `seen`: a grouping as it was before. Returns how many groups moved.
     """
     where = balances_where(scope, years)
-    moved = 0
+    moved, whole = 0, []
     for kind, key in (("by_object", fingerprint.BY_OBJECT), ("by_unit", fingerprint.BY_UNIT)):
-        kept = partial(_kept_groups, world, kind, years)
+        before = partial(seen, kind)
         now = world.jde.groups(
             tables.ACCOUNT_BALANCES, group_by=key, sums=SUMS, where=where,
-            known=partial(_same, kept),
+            known=partial(_same, before),
         )  # fmt: skip
-        before = kept(now)
-        changed = fingerprint.moved(before, now, key)
+        changed = fingerprint.moved(before(now), now, key)
         step.keep(f"seen_{kind}", now)
         step.keep(f"moved_{kind}", changed)
-        step.keep("read_whole", fingerprint.fewer(before, now, key).select(PARTITION).unique())
+        whole.append(fingerprint.fewer(before(now), now, key).select(PARTITION))
         moved = max(moved, changed.height)
+    step.keep("read_whole", pl.concat(whole).unique())
     return moved
 
 
-def _kept_groups(
-    world: World[LoadActuals], kind: str, years: list[int], like: pl.DataFrame
-) -> pl.DataFrame:
-    """The grouping that the last proved run saw, of the same years and with the same columns."""
-    kept = world.frame(kind, like.schema).select(like.columns)
-    return kept.filter(pl.col("fiscal_year").is_in(years))
+def _of_the_last_run(world: World[LoadActuals], years: list[int]) -> Seen:
+    """The groupings that the last proved run saw, of the same years and with the same columns."""
+
+    def seen(kind: str, like: pl.DataFrame) -> pl.DataFrame:
+        kept = world.frame(kind, like.schema).select(like.columns)
+        return kept.filter(pl.col("fiscal_year").is_in(years))
+
+    return seen
 
 
-def _same(kept: Callable[[pl.DataFrame], pl.DataFrame], now: pl.DataFrame) -> bool:
-    return now.equals(kept(now))
+def _same(before: Callable[[pl.DataFrame], pl.DataFrame], now: pl.DataFrame) -> bool:
+    return now.equals(before(now))
 
 
 def balances_where(scope: Scope, years: list[int]) -> Where | None:

@@ -95,7 +95,7 @@ def _same(reject: Reject) -> tuple[str, str, str]:
 def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None:
     """What this run saw of balances and batches is the next run's "before"."""
     for kind in ("by_object", "by_unit"):
-        seen = world.of_this_run(run, f"seen_{kind}")
+        seen = world.last_of_this_run(run, f"seen_{kind}", {})
         kept = world.frame(kind, seen.schema)
         years = seen["fiscal_year"].unique().to_list()
         older = kept.filter(~pl.col("fiscal_year").is_in(years)) if kept.height else seen.clear()

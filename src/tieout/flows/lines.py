@@ -11,17 +11,18 @@ from tieout.core import buckets as fold
 from tieout.core import proof
 from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
 from tieout.core.scope import Scope
-from tieout.errors import Unavailable
+from tieout.errors import Refused, Unavailable
 from tieout.flows.at_once import ahead, by_readers
-from tieout.flows.balances import (
+from tieout.flows.changes import SEEN, window_where
+from tieout.flows.partitions import (
     ACCOUNTS_PER_QUERY_MAX,
-    Key,
+    PARTITION,
+    Partition,
     in_partition,
-    key_of,
+    partition_of,
     partitions,
     within,
 )
-from tieout.flows.changes import PARTITION, SEEN, window_where
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -34,6 +35,7 @@ UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirro
 # Lines of one step. It ends with one reader waiting for the other and a commit to the disk, so it
 # has many pages; when it breaks off, so many are read again.
 READ_ROWS = 500_000
+BRACKET_ROWS = 60_000  # lines between two totals: read again when something is posted among them
 UNCOUNTED_ROWS = READ_ROWS // 10  # a part whose lines nobody counted is taken for so many
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100
@@ -45,7 +47,7 @@ READS: Schema = {
     "periods": pl.List(pl.Int16),
     "buckets": pl.Int64,  # how many are wanted; null where whole periods are read
 }  # fmt: skip
-Selection: TypeAlias = tuple[Key, Where | None]  # a partition, and which of its lines
+Selection: TypeAlias = tuple[Partition, Where | None]  # a partition, and which of its lines
 # Periods, how many lines to expect in them, and how many buckets are wanted (None: all).
 Part: TypeAlias = tuple[list[int], int, int | None]
 _KEY = list(BUCKET_KEY)
@@ -126,12 +128,14 @@ def current_lines(world: World[LoadActuals], those: pl.DataFrame, key: list[str]
     return joined.select(LINES.keys()).collect()
 
 
-def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]) -> Result:
+def plan_reads(
+    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any], number: int
+) -> Result:
     """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
 
     Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
     `wanted`, the dirty buckets of years that are not read whole, and `reads`: the parts to read,
-    in order, and the step in which each is read.
+    in order, and the step in which each is read, from `number` + 1 on.
     """
     scope = scope_for(world)
     years = changes["years"] if changes["everything"] else []
@@ -139,13 +143,28 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
     held = proof.worth_reading(world.lazy("buckets", BUCKETS)).select(_KEY)
     dirty = world.lazy_of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
     both = pl.concat([dirty.select(_KEY), held]).filter(some_only)
-    wanted = within(both.unique().collect(), scope)
+    return _planned(step, world, scope, within(both.unique().collect(), scope), years, number)
+
+
+def plan_again(
+    step: Step, world: World[LoadActuals], run: str, apart: Sequence[Sequence[Any]], number: int
+) -> Result:
+    """The same for exactly the buckets of some partitions that do not tie."""
+    frames = [world.frame("buckets", BUCKETS, **partition_of(p)) for p in apart]
+    wanted = pl.concat([_no_buckets(), *(proof.not_tied(f).select(_KEY) for f in frames)])
+    return _planned(step, world, scope_for(world), wanted, [], number)
+
+
+def _planned(
+    step: Step, world: World[LoadActuals], scope: Scope, wanted: pl.DataFrame, years: list[int],
+    number: int,
+) -> Result:  # fmt: skip
     step.keep("wanted", wanted)
     counts = _lines_by_period(world, scope, years)
     parts: list[dict[str, Any]] = []
-    touched, read, size = [], 0, READ_ROWS
+    touched, read, size = [], number, 0
     for company, ledger, year in partitions(scope, scope.years()):
-        key = key_of((company, ledger, year))
+        key = partition_of((company, ledger, year))
         here = wanted.filter(in_partition(key))
         if year not in years and here.is_empty():
             continue
@@ -157,12 +176,43 @@ def plan_reads(step: Step, world: World[LoadActuals], run: str, changes: dict[st
         else:
             found = _dirty_parts(periods, here)
         for part, rows, buckets in found:
-            if size + rows > READ_ROWS:
+            if not parts or size + rows > READ_ROWS:
                 read, size = read + 1, 0
             size += rows
             parts.append(key | {"read": read, "periods": part, "buckets": buckets})
+    if read >= READS_PER_RUN_MAX:
+        raise Refused(
+            f"This run would read in more than {READS_PER_RUN_MAX} steps.",
+            untouched="Nothing was loaded.", do="Load fewer companies or years at a time.",
+        )  # fmt: skip
     step.keep("reads", pl.DataFrame(parts, schema=READS))
     return {"reads": read, "partitions": touched}
+
+
+def _lines_by_period(
+    world: World[LoadActuals], scope: Scope, years: list[int]
+) -> dict[tuple[str, str, int, int], int]:
+    """How many posted lines JD Edwards counts per company, ledger, year and period."""
+    if not years:
+        return {}
+    where = every(
+        equal("posted", fold.POSTED), one_of("ledger", list(scope.rule.ledgers)),
+        one_of("fiscal_year", list(years)), one_of("company", scope.company_codes()),
+    )  # fmt: skip
+    group = ("company", "ledger", "fiscal_year", "period")
+    found = world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where)
+    return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
+
+
+def _parts(periods: list[int], sizes: list[int]) -> list[Part]:
+    """Consecutive periods put together until a part would hold more than BRACKET_ROWS lines."""
+    parts: list[Part] = []
+    for period, lines in zip(periods, sizes, strict=True):
+        if parts and parts[-1][1] + lines <= BRACKET_ROWS:
+            parts[-1] = ([*parts[-1][0], period], parts[-1][1] + lines, None)
+        else:
+            parts.append(([period], lines, None))
+    return parts
 
 
 def _dirty_parts(periods: list[int], dirty: pl.DataFrame) -> list[Part]:
@@ -173,36 +223,6 @@ def _dirty_parts(periods: list[int], dirty: pl.DataFrame) -> list[Part]:
         for p in periods
         if p in counts
     ]
-
-
-def _lines_by_period(
-    world: World[LoadActuals], scope: Scope, years: list[int]
-) -> dict[tuple[str, str, int, int], int]:
-    """How many posted lines JD Edwards counts per company, ledger, year and period.
-
-    They only size the reads, so a group that a fetch limit cut off (J075) does no harm: each read
-    counts its own lines.
-    """
-    if not years:
-        return {}
-    where = every(
-        equal("posted", fold.POSTED), one_of("ledger", list(scope.rule.ledgers)),
-        one_of("fiscal_year", list(years)), one_of("company", scope.company_codes()),
-    )  # fmt: skip
-    group = ("company", "ledger", "fiscal_year", "period")
-    found = world.jde.totals(tables.ACCOUNT_LEDGER, group_by=group, where=where)
-    return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
-
-
-def _parts(periods: list[int], sizes: list[int]) -> list[Part]:
-    """Consecutive periods put together until a part would hold more than READ_ROWS lines."""
-    parts: list[Part] = []
-    for period, lines in zip(periods, sizes, strict=True):
-        if parts and parts[-1][1] + lines <= READ_ROWS:
-            parts[-1] = ([*parts[-1][0], period], parts[-1][1] + lines, None)
-        else:
-            parts.append(([period], lines, None))
-    return parts
 
 
 def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
@@ -218,52 +238,27 @@ def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
 def read_lines(step: Step, world: World[LoadActuals], run: str, number: int) -> Result:
     """Read `number` of the plan: posted lines into the mirror, with their fold beside them."""
     parts = world.of_this_run(run, "reads").filter(pl.col("read") == number)
-    wanted = world.of_this_run(run, "wanted")
+    wanted = world.last_of_this_run(run, "wanted", {name: BUCKETS[name] for name in _KEY})
     selections: list[Selection] = []
     looked_for = []
     for part in parts.iter_rows(named=True):
         key = {name: part[name] for name in PARTITION}
         base = _partition_where(key)
-        if part["buckets"] is None:
-            shares = _shares(world, part["periods"])
-            selections += [(key, every(base, one_of("period", share))) for share in shares]
-            continue
         here = wanted.filter(in_partition(key) & pl.col("period").is_in(part["periods"]))
         looked_for.append(here)
-        wheres = _accounts_where(part["periods"], here)
-        selections += [(key, every(base, where)) for where in wheres]
+        if part["buckets"] is None:
+            selections.append((key, every(base, one_of("period", part["periods"]))))
+        else:
+            wheres = _accounts_where(part["periods"], here)
+            selections += [(key, every(base, where)) for where in wheres]
     return _mirror(step, world, selections, number, pl.concat([_no_buckets(), *looked_for]))
-
-
-def read_again(
-    step: Step, world: World[LoadActuals], run: str, of: Sequence[Sequence[Any]], number: int
-) -> Result:
-    """Read exactly the lines of the buckets that do not tie, once more."""
-    scope = scope_for(world)
-    selections: list[Selection] = []
-    looked_for = []
-    for names in of:
-        key = key_of(names)
-        held = proof.not_tied(world.frame("buckets", BUCKETS, **key))
-        periods = _detailed_periods(scope, key["company"], key["fiscal_year"])
-        held = held.filter(pl.col("period").is_in(periods)).select(_KEY)
-        looked_for.append(held)
-        base = _partition_where(key)
-        selections += [
-            (key, every(base, where))
-            for (period,), rows in held.sort("period").group_by(["period"], maintain_order=True)
-            for where in _accounts_where([int(str(period))], rows)
-        ]
-    wanted = pl.concat([_no_buckets(), *looked_for])
-    step.keep("wanted", wanted)
-    return _mirror(step, world, selections, number, wanted)
 
 
 def _no_buckets() -> pl.DataFrame:
     return empty({name: BUCKETS[name] for name in _KEY})
 
 
-def _partition_where(key: Key) -> Where | None:
+def _partition_where(key: Partition) -> Where | None:
     return every(equal("posted", fold.POSTED), *(equal(name, key[name]) for name in PARTITION))
 
 
@@ -275,12 +270,6 @@ def _accounts_where(periods: list[int], buckets: pl.DataFrame) -> Iterator[Where
         yield every(one_of("period", periods), one_of("account_id", some))
 
 
-def _shares(world: World[LoadActuals], periods: list[int]) -> list[list[int]]:
-    """The periods dealt out to the readers."""
-    readers = max(1, min(len(world.readers), len(periods)))
-    return [share for n in range(readers) if (share := periods[n::readers])]
-
-
 def _mirror(
     step: Step, world: World[LoadActuals], selections: Sequence[Selection], number: int,
     wanted: pl.DataFrame,
@@ -290,7 +279,7 @@ def _mirror(
     Every selection is bracketed by COUNT and SUM; when the ledger moved under it, it is read again
     under a read number of its own, so that no line of the broken read is ever current. `number` is
     that of the read in its run. A bucket of `wanted` that has no line any more folds to zero.
-    Memory: twice UNIT_ROWS lines and a page per reader.
+    Memory: twice UNIT_ROWS lines and a page per reader, and the folds of the whole read.
     """
     days = scope_for(world).days()
     first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
@@ -321,11 +310,15 @@ def _mirror(
         )
 
     read = by_readers(world, one, selections)
-    lines = [(key, part) for (key, _), (part, _) in zip(selections, read, strict=True)]
-    for key in {tuple(k.values()): k for k, _ in lines}.values():
-        folded = fold.join_folds(part for k, part in lines if k == key)
+    folds: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
+    for (key, _), (part, _) in zip(selections, read, strict=True):
+        folds.setdefault(tuple(key.values()), []).append(part)
+    # A number that no line of these buckets can carry: those of broken tries are never current.
+    no_line = first + TRIES_MAX - 1
+    for values, parts in folds.items():
+        key, folded = partition_of(values), fold.join_folds(parts)
         emptied = wanted.filter(in_partition(key)).select(_KEY).join(folded, on=_KEY, how="anti")
-        step.keep("folds", pl.concat([folded, fold.no_lines(emptied, first)]), **key)
+        step.keep("folds", pl.concat([folded, fold.no_lines(emptied, no_line)]), **key)
     return {"lines": sum(rows for _, rows in read)}
 
 

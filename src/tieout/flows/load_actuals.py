@@ -6,9 +6,9 @@ from typing import Any
 
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
 from tieout.flows.cells import align, fold_cells, rows_to_send
-from tieout.flows.changes import look_for_changes
+from tieout.flows.changes import look_again, look_for_changes
 from tieout.flows.closing import close_the_run
-from tieout.flows.lines import plan_reads, read_again, read_lines, read_moved_lines
+from tieout.flows.lines import plan_again, plan_reads, read_lines, read_moved_lines
 from tieout.flows.loading import load
 from tieout.flows.proving import prove
 from tieout.flows.read_back import compare, read_back
@@ -19,6 +19,7 @@ from tieout.settings import LoadActuals
 from tieout.store.steps import Step
 
 HEALS_MAX = 2  # how often the lines of a bucket that does not tie are read again
+LOOKS_MAX = 3  # at the balances after they were read, before a ledger that never rests is told
 
 
 def load_actuals(run: Run, world: World[LoadActuals]) -> Result:
@@ -44,14 +45,8 @@ def _story(run: Run, world: World[LoadActuals], *, send: bool) -> Result:
         return step("nothing new", nothing_new)
 
     step("read the accounts", read_accounts, changes)
-    balances = step("read the balances", read_balances, run.id, changes)
-    moved = step("read the moved lines", read_moved_lines, run.id, changes)
-    plan = step("plan the reads", plan_reads, run.id, changes)
-    lines = moved["lines"]
-    for number in range(1, plan["reads"] + 1):
-        title = f"read lines, {number} of {plan['reads']}"
-        lines += step(title, read_lines, run.id, number)["lines"]
-    lines += _prove(run, step, balances, plan, changes)
+    lines = step("read the moved lines", read_moved_lines, run.id, changes)["lines"]
+    lines += _read_until_it_rests(run, step, changes)
 
     step("look for new accounts", read_new_accounts)
     folded = step("fold into cells", fold_cells, changes)
@@ -71,21 +66,52 @@ def _story(run: Run, world: World[LoadActuals], *, send: bool) -> Result:
     return step("close the run", close_the_run, run.id, changes, figures)
 
 
-def _prove(
-    run: Run, step: Steps[LoadActuals], balances: Result, plan: Result, changes: Result
-) -> int:
-    """Tie every partition that was read; read again exactly what does not tie. Lines read again."""
-    lines = 0
-    partitions = sorted(map(list, {tuple(p) for p in balances["partitions"] + plan["partitions"]}))
-    read_whole = changes["years"] if changes["everything"] else []
-    again = step("prove", prove, run.id, partitions, read_whole)["again"]
-    for heal in range(1, HEALS_MAX + 1):
-        if not again:
+def _read_until_it_rests(run: Run, step: Steps[LoadActuals], changes: Result) -> int:
+    """Read and prove what moved, then look whether anything moved meanwhile. Lines read."""
+    lines, number = 0, 0
+    moved, again = changes, ""
+    for look in range(1, LOOKS_MAX + 1):
+        balances = step(f"read the balances{again}", read_balances, run.id, moved)
+        plan = step(f"plan the reads{again}", plan_reads, run.id, moved, number)
+        lines += _read(run, step, f"read lines{again}", number, plan["reads"])
+        healed, number = _prove(run, step, balances, plan, changes, again)
+        lines += healed
+        last = look == LOOKS_MAX
+        if not step(f"look again, {look}", look_again, run.id, changes, last)["groups"]:
             break
-        number = plan["reads"] + heal
-        lines += step(f"read again, {heal}", read_again, run.id, again, number)["lines"]
-        again = step(f"prove again, {heal}", prove, run.id, again, read_whole)["again"]
+        moved = changes | dict.fromkeys(("everything", "all_balances"), False)
+        again = f" after look {look}"
     return lines
+
+
+def _read(run: Run, step: Steps[LoadActuals], title: str, number: int, last: int) -> int:
+    """The reads of a plan after `number`, a step each. Lines read."""
+    return sum(
+        step(f"{title}, {n - number} of {last - number}", read_lines, run.id, n)["lines"]
+        for n in range(number + 1, last + 1)
+    )
+
+
+def _prove(
+    run: Run, step: Steps[LoadActuals], balances: Result, plan: Result, changes: Result, again: str
+) -> tuple[int, int]:
+    """Tie every partition that was read; read again exactly what does not tie.
+
+    Returns how many lines were read again, and the number of the last read.
+    """
+    lines, number = 0, plan["reads"]
+    partitions = sorted(map(list, {tuple(p) for p in balances["partitions"] + plan["partitions"]}))
+    whole = changes["years"] if changes["everything"] else []
+    apart = step(f"prove{again}", prove, run.id, partitions, whole)["again"]
+    for heal in range(1, HEALS_MAX + 1):
+        if not apart:
+            break
+        which = f"{again} ({heal})"
+        plan = step(f"plan to read again{which}", plan_again, run.id, apart, number)
+        lines += _read(run, step, f"read again{which}", number, plan["reads"])
+        number = plan["reads"]
+        apart = step(f"prove again{which}", prove, run.id, apart, whole)["again"]
+    return lines, number
 
 
 def nothing_new(step: Step, world: World[LoadActuals]) -> Result:

@@ -56,7 +56,7 @@ def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], ro
     columns = {header: world.flow.columns[header] for header in action["headers"]}
     key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
     hashes: list[pl.Series] = []
-    count = chunks = 0
+    count = told = chunks = 0
 
     def slices() -> Iterator[pl.DataFrame]:
         nonlocal count
@@ -69,8 +69,8 @@ def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], ro
     for chunk in wire.chunks(
         slices(), columns, chunk_bytes=world.chunk_bytes, separator=action["separator"]
     ):
-        step.keep_bytes("file", chunk, ".csv.gz")
-        chunks += 1
+        step.keep_bytes("file", chunk, ".csv.gz", rows=count - told)
+        told, chunks = count, chunks + 1
     # Hashes that all differ tell in little memory that no row is there twice.
     if pl.concat(hashes).n_unique() < count:
         keys = pl.concat([frame.select(key) for frame in rows(world, run)])

@@ -19,9 +19,15 @@ from tieout.core.frames import (
     Schema,
     empty,
 )
-from tieout.flows.at_once import by_readers
-from tieout.flows.balances import ACCOUNTS_PER_QUERY_MAX, Key, in_partition, key_of, within
-from tieout.flows.changes import PARTITION
+from tieout.flows.at_once import by_readers, shared
+from tieout.flows.partitions import (
+    ACCOUNTS_PER_QUERY_MAX,
+    PARTITION,
+    Partition,
+    in_partition,
+    partition_of,
+    within,
+)
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -32,6 +38,7 @@ from tieout.store.records import Manifest
 from tieout.store.steps import Step
 
 _KEY = list(BUCKET_KEY)
+AT_ONCE = 2  # partitions that are tied side by side
 WANTED: Schema = {name: BUCKETS[name] for name in BUCKET_KEY}
 
 
@@ -45,23 +52,35 @@ def prove(
     buckets that do not tie, whose lines should be read again.
     """
 
-    def one(jde: Jde, partition: Sequence[Any]) -> tuple[int, int]:
-        key = key_of(partition)
-        tied = _proved(step, world, run, jde, key, key["fiscal_year"] in read_whole)
-        step.keep("buckets", tied, replace=True, **key)
-        return tied.height, proof.not_tied(tied).height
+    def tied_at_once(partition: Sequence[Any]) -> tuple[int, int]:
+        key = partition_of(partition)
+        tied, years = _tied(world, run, key, key["fiscal_year"] in read_whole)
+        if (apart := proof.not_tied(tied)).is_empty():
+            _keep(step, world, key, tied, years)
+        return tied.height, apart.height
 
-    found = by_readers(world, one, partitions)
-    again = [partition for partition, (_, apart) in zip(partitions, found, strict=True) if apart]
+    found = shared([tied_at_once] * min(AT_ONCE, len(partitions)), partitions)
+    apart = [p for p, (_, differ) in zip(partitions, found, strict=True) if differ]
+
+    def tied_by_balances_of_now(jde: Jde, partition: Sequence[Any]) -> int:
+        key = partition_of(partition)
+        tied, years = _tied(world, run, key, key["fiscal_year"] in read_whole, (step, jde))
+        _keep(step, world, key, tied, years)
+        return proof.not_tied(tied).height
+
+    left = by_readers(world, tied_by_balances_of_now, apart)
+    again = [partition for partition, differ in zip(apart, left, strict=True) if differ]
     return {"buckets": sum(buckets for buckets, _ in found), "again": again}
 
 
-def _proved(
-    step: Step, world: World[LoadActuals], run: str, jde: Jde, key: Key, everything: bool
-) -> pl.DataFrame:
-    """The buckets of a partition with state and reason.
+def _tied(
+    world: World[LoadActuals], run: str, key: Partition, everything: bool,
+    balances_of_now: tuple[Step, Jde] | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
+    """The buckets of a partition with state and reason, and the ACCOUNT_YEARS they were tied to.
 
-    Balances are read once more, after the lines, for accounts that do not tie (the sandwich).
+    With `balances_of_now`, balances are read once more, after the lines, for accounts that do not
+    tie (the sandwich).
     """
     scope = scope_for(world)
     before = world.frame("buckets", BUCKETS, **key)
@@ -70,19 +89,27 @@ def _proved(
     years = world.frame("account_years", ACCOUNT_YEARS, **key)
     in_use = _lines_in_use(world, run, key, lines)
     tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
-    again = proof.not_tied(tied)["account_id"].unique().sort().to_list()
-    if again:
-        balances, years = _balances_again(jde, key, again, balances, years)
-        tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
-        step.keep("balances", balances, replace=True, **key)
-        step.keep("account_years", years, replace=True, **key)
-    if before.is_empty():
-        return within(tied, scope)
-    everywhere = pl.concat([_years_of_others(world, key), years])
-    return within(proof.hold_vanished(tied, before, everywhere), scope)
+    if balances_of_now is None:
+        return tied, years
+    step, jde = balances_of_now
+    accounts = proof.not_tied(tied)["account_id"].unique().sort().to_list()
+    balances, years = _balances_again(jde, key, accounts, balances, years)
+    step.keep("balances", balances, replace=True, **key)
+    step.keep("account_years", years, replace=True, **key)
+    return proof.tie(fold.join_sides(lines, balances, years), scope, in_use), years
 
 
-def _years_of_others(world: World[LoadActuals], key: Key) -> pl.DataFrame:
+def _keep(
+    step: Step, world: World[LoadActuals], key: Partition, tied: pl.DataFrame, years: pl.DataFrame
+) -> None:
+    """Keep the buckets of a partition, with those that were shown before and are no longer."""
+    before = world.frame("buckets", BUCKETS, **key)
+    if not before.is_empty():
+        tied = proof.hold_vanished(tied, before, pl.concat([_years_of_others(world, key), years]))
+    step.keep("buckets", within(tied, scope_for(world)), replace=True, **key)
+
+
+def _years_of_others(world: World[LoadActuals], key: Partition) -> pl.DataFrame:
     """Accounts with a balance row in the other companies: one that moved there is not gone."""
     kept = world.frame(
         "account_years", ACCOUNT_YEARS, ledger=key["ledger"], fiscal_year=key["fiscal_year"]
@@ -91,7 +118,7 @@ def _years_of_others(world: World[LoadActuals], key: Key) -> pl.DataFrame:
 
 
 def _lines_side(
-    world: World[LoadActuals], run: str, key: Key, before: pl.DataFrame, everything: bool
+    world: World[LoadActuals], run: str, key: Partition, before: pl.DataFrame, everything: bool
 ) -> pl.DataFrame:
     """The fold of the mirror: what this run read replaces what was there of the same buckets."""
     names = [*_KEY, "lines", "amount", "misdated", "read"]
@@ -110,7 +137,7 @@ def _lines_side(
 
 
 def _balances_again(
-    jde: Jde, key: Key, accounts: list[str], balances: pl.DataFrame, years: pl.DataFrame,
+    jde: Jde, key: Partition, accounts: list[str], balances: pl.DataFrame, years: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """F0902 of some accounts, read after their lines."""
     parts = []
@@ -129,7 +156,7 @@ def _balances_again(
 
 
 def _lines_in_use(
-    world: World[LoadActuals], run: str, key: Key, side: pl.DataFrame
+    world: World[LoadActuals], run: str, key: Partition, side: pl.DataFrame
 ) -> pl.DataFrame:
     """BUCKET_KEY, in_use_amount, in_use_lines of the lines behind `side` whose batch is in use."""
     schema = {name: BUCKETS[name] for name in _KEY} | {
@@ -164,6 +191,6 @@ def _lines_in_use(
     )
 
 
-def _is_of(manifest: Manifest, key: Key) -> bool:
+def _is_of(manifest: Manifest, key: Partition) -> bool:
     """Whether a file belongs to the partition; only its own files need to be opened."""
     return (manifest.company, manifest.ledger, manifest.fiscal_year) == tuple(key.values())

@@ -9,9 +9,9 @@ from tieout.core import proof
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
 from tieout.core.scope import Scope
-from tieout.flows.balances import within
 from tieout.flows.cells import ALL_COMPANIES, members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
+from tieout.flows.partitions import within
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.jde import tables

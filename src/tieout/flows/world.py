@@ -90,6 +90,11 @@ class World(Generic[F]):
         manifests = self.store.kept(run, kind=kind)
         return self.store.scan(manifests) if manifests else empty(schema or {}).lazy()
 
+    def last_of_this_run(self, run: str, kind: str, schema: Schema) -> pl.DataFrame:
+        """What this run kept of a kind last, in one file."""
+        manifests = self.store.kept(run, kind=kind)[-1:]
+        return self.store.scan(manifests).collect() if manifests else empty(schema)
+
     def files_of_this_run(self, run: str, kind: str) -> Iterator[pl.DataFrame]:
         """The same rows, one file after the other."""
         for manifest in self.store.kept(run, kind=kind):
