@@ -35,7 +35,7 @@ UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirro
 # Lines of one step. It ends with one reader waiting for the other and a commit to the disk, so it
 # has many pages; when it breaks off, so many are read again.
 READ_ROWS = 500_000
-BRACKET_ROWS = 60_000  # lines between two totals: read again when something is posted among them
+BRACKET_ROWS = 100_000  # lines between two totals: read again when something is posted among them
 UNCOUNTED_ROWS = READ_ROWS // 10  # a part whose lines nobody counted is taken for so many
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100

@@ -24,6 +24,7 @@ from tieout.strict_json import plain
 
 DATE_GROUP_PATTERN = "yyyyMMdd"  # without a pattern a date group is a moment in an unknown zone
 SUM_DIGITS_MAX, SUM_DECIMALS_MAX = 34, 4
+_CENTS, _CENTS_MAX = Decimal("0.01"), Decimal(10) ** 30  # far inside of both
 INTEGER_DIGITS_MAX = 18  # of a count or a key: fits Int64 whatever the digits are
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([Ee][+-]?[0-9]{1,2})?")
 
@@ -74,7 +75,7 @@ def frame(
     summed, latest = ([table.column(n) for n in names] for names in (sums, maxima))
     rows = [_row(table, item, keys, summed, latest) for item in output]
     try:
-        found = pl.DataFrame(rows, schema=schema, orient="row")
+        found = _columns(rows, schema)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise Refused(
             f"{PEER} answered the totals of {table.name} with a value that is out of range.",
@@ -84,6 +85,19 @@ def frame(
         year = (pl.col("century") * 100 + pl.col("year")).cast(pl.Int32).alias(FISCAL_YEAR)
         found = found.with_columns(year)
     return found.select(*group_by, *sums, *(f"max_{m}" for m in maxima), "count")
+
+
+def _columns(rows: list[list[Any]], schema: dict[str, Any]) -> pl.DataFrame:
+    """The rows as a frame; amounts by their text, a fourth of the time that objects take."""
+    columns: list[pl.Series] = []
+    for place, (name, kind) in enumerate(schema.items()):
+        values = [row[place] for row in rows]
+        if kind == AMOUNT:
+            text = pl.Series(name, [format(value, "f") for value in values], pl.String)
+            columns.append(text.cast(AMOUNT))
+        else:
+            columns.append(pl.Series(name, values, kind))
+    return pl.DataFrame(columns)
 
 
 def _output(table: Table, told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,6 +145,8 @@ def _count(table: Table, item: dict[str, Any]) -> Any:
 
 def _exact(table: Table, name: str, total: Decimal) -> Decimal:
     """`total`, if it fits our amounts exactly."""
+    if total.same_quantum(_CENTS) and abs(total) < _CENTS_MAX:
+        return total  # what nearly every sum is; taking it to pieces takes longer
     _sign, digits, exponent = total.as_tuple()
     while digits and digits[-1] == 0 and int(exponent) < 0:
         digits, exponent = digits[:-1], int(exponent) + 1
@@ -187,6 +203,8 @@ def integer(name: str, told: Any) -> int:
 
 def number(name: str, told: Any) -> Decimal:
     """A sum or count, exact; text is accepted because some releases quote numbers."""
+    if type(told) is Decimal:
+        return told
     told = _scalar(told)
     if isinstance(told, int | Decimal) and not isinstance(told, bool):
         return Decimal(told)
