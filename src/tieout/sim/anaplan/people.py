@@ -11,6 +11,7 @@ from tieout.sim.anaplan.cell_write import put_cell
 from tieout.sim.anaplan.demo_model import add_actuals_by_ledger
 from tieout.sim.anaplan.files import DEFAULT_USER, put_content
 from tieout.sim.anaplan.module_import import lookup, parsed, stored
+from tieout.sim.anaplan.plan import add_plan, change_plan, enter_plan
 from tieout.sim.anaplan.state import TIME_ID, Item, State, Thing
 
 NOBODY = "0" * 32  # the id of a user without files
@@ -188,6 +189,7 @@ ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
     "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,
     "set_default_file": _set_default_file, "add_ledgers": _add_ledgers,
+    "add_plan": add_plan, "enter_plan": enter_plan, "change_plan": change_plan,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),
 }  # fmt: skip
