@@ -48,4 +48,4 @@ def test_a_finding_that_needs_a_person_says_what_to_do(rule: str) -> None:
 def test_a_finding_reads_the_same_wherever_it_is_kept() -> None:
     one = Finding("unposted", Severity.NOTE, "batch G 1", "40 lines are not posted.")
     assert one == Finding("unposted", Severity("note"), "batch G 1", "40 lines are not posted.")
-    assert [severity.value for severity in Severity] == ["note", "reject", "difference"]
+    assert [severity.value for severity in Severity] == ["note", "reject", "difference", "ask"]

@@ -20,7 +20,10 @@ WIDE_COLUMNS_MIN = 100
 GAP = "  "
 NOTE_SUBJECTS_MAX = 3  # `--json` has them all
 SIDES = ("F0911", "F0902", "Anaplan")
-EFFECTS = {"reject": "not loaded", "difference": "does not agree", "note": "to know"}
+EFFECTS = {
+    "reject": "not loaded", "difference": "does not agree", "ask": "to be confirmed",
+    "note": "to know",
+}  # fmt: skip
 
 Row = Sequence[str]
 

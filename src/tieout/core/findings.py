@@ -13,6 +13,7 @@ class Severity(StrEnum):
     NOTE = "note"  # shown; the run may be Complete
     REJECT = "reject"  # rows were not loaded
     DIFFERENCE = "difference"  # the sides do not agree, or cannot be proved to
+    ASK = "ask"  # may be meant: nothing is sent before a named person has said yes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +63,35 @@ RULES = {
     "member-missing": "a member that was sent is not in the Anaplan list",
     "member-gone": "a member that was loaded is no longer in JD Edwards",
     "unposted": "unposted lines, counted and never loaded",
+    "plan-company": "the plan names a company that the flow does not write to",
+    "plan-period": "the plan names a period that F0008 and the table of periods do not have",
+    "plan-version": "the plan names a version for which no ledger is configured",
+    "plan-amount": "a plan amount is missing or has more digits than the ledger holds",
+    "plan-currency": "the plan is in another currency than the base currency of the company",
+    "plan-duplicate": "a plan cell has several rows",
+    "plan-same-account": "several plan cells mean one account and period",
+    "plan-approver": "plan amounts are approved and nobody is named who approved them",
+    "plan-unapproved": "plan amounts are not approved and are not sent",
+    "plan-account": "no account, or several, stand behind a plan cell",
+    "plan-account-company": "the account or its business unit belongs to another company",
+    "plan-account-closed": "the account takes no journal of this kind (F0901.PEC)",
+    "plan-account-currency": "the account is kept in another currency than its company",
+    "plan-unit-closed": "the business unit takes no journals (F0006.PECC)",
+    "plan-budget-locked": "the original budget of the account or business unit is locked",
+    "plan-subledger": "the account needs a subledger, or forbids one",
+    "plan-sign": "the plan of an account has the opposite sign of its actuals",
+    "plan-rounded": "rounding changed the total of the plan",
+    "period-closed": "the period lies before the company's current period",
+    "period-ahead": "the period lies beyond the next one; JD Edwards warns and takes it",
+    "before-switchover": "the period lies before the first one that the plan may write",
+    "ledger-refused": "the plan may not write to this ledger",
+    "others-in-flight": "somebody else's lines wait in the plan's ledger",
+    "in-flight-unplaced": "lines wait in the plan's ledger and name no account or period",
+    "content-without-journals": "the ledger holds amounts that no posted journal explains",
+    "plan-zeroed": "the ledger holds amounts that the complete plan does not name",
+    "plan-not-zeroed": "the plan cannot be read completely, so nothing is brought to zero",
+    "plan-out-of-balance": "the journal of a ledger that must balance does not balance",
+    "journal-too-long": "a journal that must balance has more lines than one document may have",
+    "journal-key": "two journals would carry the same reference",
+    "control-differs": "the plan and its control export do not agree",
 }

@@ -109,6 +109,82 @@ CELLS: Schema = {
     "held": pl.String,  # why the cell may not be loaded; "" when it may
 }
 
+# What Anaplan exports: an amount as it stands there, with more decimals than any currency has.
+PLAN_DECIMALS = 18
+PLAN_AMOUNT = pl.Decimal(38, PLAN_DECIMALS)
+PLAN_KEY = ("company", "account", "business_unit", "member", "version")
+PLAN: Schema = {
+    **dict.fromkeys(PLAN_KEY, pl.String),  # Anaplan's codes; version "" when the plan has one
+    "currency": pl.String,  # "": the base currency of the company
+    "amount": PLAN_AMOUNT,  # in Anaplan's sign; null where the cell was blank
+    "approved": pl.Boolean,
+    "approver": pl.String,  # null when the export has no such column
+}
+
+# Which account takes a plan cell that several accounts share, and under which subledger.
+TARGETS: Schema = {
+    **dict.fromkeys(("company", "account", "business_unit"), pl.String),
+    **dict.fromkeys(("account_id", "subledger", "subledger_type"), pl.String),
+}
+
+# A ledger cell is what one journal line moves: a bucket of the plan's ledger, in base currency.
+LEDGER_CELL = ("company", "ledger", "account_id", "fiscal_year", "period")
+_LEDGER_CELL: Schema = {name: BUCKETS[name] for name in LEDGER_CELL}
+PLAN_CELLS: Schema = {
+    **_LEDGER_CELL,  # the company of JD Edwards
+    **dict.fromkeys(("account", "business_unit", "member", "version"), pl.String),  # Anaplan's
+    "currency": pl.String,
+    "decimals": pl.Int8,
+    "gl_date": pl.Date,
+    "subledger": pl.String,
+    "subledger_type": pl.String,
+    "sign": pl.Int8,  # -1 where Anaplan shows the ledger's amount with the opposite sign
+    "target": AMOUNT,  # in ledger sign, rounded
+    "rounded": PLAN_AMOUNT,  # what rounding added, in ledger sign
+    "approved": pl.Boolean,
+    "approver": pl.String,
+    "reason": pl.String,  # the rules that refuse it; "" when it may be sent
+}
+
+# What JD Edwards shows of a ledger beside its balances: unposted F0911 and unprocessed F0911Z1.
+IN_FLIGHT: Schema = {
+    "company": pl.String,
+    "ledger": pl.String,
+    "account_id": pl.String,  # "" where the line names its account in another way
+    "gl_date": pl.Date,
+    "amount": AMOUNT,
+    "ours": pl.Boolean,
+    "author": pl.String,
+    "batch": pl.String,
+}
+
+DIFFERENCES: Schema = {
+    **_LEDGER_CELL,
+    **dict.fromkeys(("account", "business_unit", "member"), pl.String),
+    "currency": pl.String,
+    "decimals": pl.Int8,
+    "gl_date": pl.Date,
+    "subledger": pl.String,
+    "subledger_type": pl.String,
+    "target": AMOUNT,
+    "posted": AMOUNT,
+    "in_flight": AMOUNT,  # of any author
+    "others": AMOUNT,  # of it, what others entered
+    "difference": AMOUNT,
+    "zeroed": pl.Boolean,  # the plan does not name it and is complete
+}
+
+JOURNAL_LINES: Schema = {
+    "transaction_number": pl.String,  # the journal it belongs to
+    "line": pl.Int32,  # from 1 in its journal
+    "company": pl.String,
+    "account_id": pl.String,
+    "subledger": pl.String,
+    "subledger_type": pl.String,
+    "amount": AMOUNT,
+    "remark": pl.String,
+}
+
 
 def empty(schema: Schema) -> pl.DataFrame:
     """A frame of `schema` without rows."""

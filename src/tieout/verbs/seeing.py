@@ -22,7 +22,7 @@ DIFFERS = 6  # exit code, docs/reference/exit-codes.md
 AMOUNTS = (
     "gross_f0911", "gross_f0902", "gross_anaplan", "f0911", "f0902", "anaplan", "difference",
 )  # fmt: skip
-GRAVITY = {"reject": 0, "difference": 1, "note": 2}
+GRAVITY = {"reject": 0, "difference": 1, "ask": 2, "note": 3}
 
 
 def seconds_of(run: Run) -> float | None:
