@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import polars as pl
 import pytest
 from core_frames import buckets, mapping
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_frames import actuals, chart, checked, plan, targets, told, years
 
@@ -303,6 +303,7 @@ def test_a_plan_that_differs_from_its_control_export_is_refused() -> None:
 # ------------------------------------------------------------------------ there and back
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_a_plan_written_to_the_ledger_and_loaded_as_actuals_is_the_plan_again(
     data: st.DataObject,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import core_frames
 import polars as pl
 
-from tieout.core.frames import AMOUNT, PLAN, TARGETS
+from tieout.core.difference import Holdings
+from tieout.core.frames import AMOUNT, BALANCES, IN_FLIGHT, LEDGER_CELL, PLAN, TARGETS
 from tieout.core.plan import CheckedPlan, PlanRule, check_plan
 from tieout.core.plan_accounts import Chart
 from tieout.core.scope import Reference, Scope
@@ -120,3 +122,37 @@ def checked(
 def told(found: CheckedPlan) -> dict[str, tuple[str, Decimal | None, int]]:
     """rule → subject, amount and cells of its (last) finding."""
     return {f.rule: (f.subject, f.amount, f.cells) for f in found.findings}
+
+
+def holdings(
+    posted: Mapping[tuple[int, int], Any] | None = None,
+    waiting: pl.DataFrame | None = None,
+    journals: Mapping[tuple[int, int], Any] | None = None,
+) -> Holdings:
+    """`{(1, 2): 100}`: account id 00000001 of company 00001 holds 100 in BA in 2026-02."""
+    known = {} if posted is None else posted
+    told = known if journals is None else journals
+    cell = {"company": "00001", "ledger": "BA", "fiscal_year": 2026}
+    schema = {name: BALANCES[name] for name in LEDGER_CELL} | {"amount": AMOUNT}
+    lines = [
+        cell | {"account_id": f"{number:08d}", "period": period, "amount": Decimal(amount)}
+        for (number, period), amount in told.items()
+    ]
+    balances = core_frames.rows(
+        BALANCES,
+        [
+            cell | {"account_id": f"{number:08d}", "period": period, "balance": Decimal(amount)}
+            for (number, period), amount in known.items()
+        ],
+        currency="USD",
+    )
+    journal_frame = pl.DataFrame(lines, schema=schema, orient="row")
+    return Holdings(balances, journal_frame, in_flight() if waiting is None else waiting)
+
+
+def in_flight(*given: Mapping[str, Any]) -> pl.DataFrame:
+    """Unposted lines of ours for account id 00000001 on 15 January 2026, but for what is given."""
+    return core_frames.rows(
+        IN_FLIGHT, given, company="00001", ledger="BA", account_id="00000001",
+        gl_date=date(2026, 1, 15), amount=Decimal(0), ours=True, author="TIEOUT", batch="G 7",
+    )  # fmt: skip

@@ -64,12 +64,14 @@ class CheckedPlan:
     `cells`: PLAN_CELLS of each row that means exactly one ledger cell, also of rows that are
     refused or not approved (their `reason` says so): a complete plan leaves those cells alone.
     `unread`: PLAN_KEY of the rows that mean none. `rounded`: what rounding added, by currency.
+    `periods`: PLAN_PERIODS, what could have been named.
     """
 
     cells: pl.DataFrame
     findings: tuple[Finding, ...]
     unread: pl.DataFrame
     rounded: Mapping[str, Decimal]
+    periods: pl.DataFrame
 
 
 def check_plan(
@@ -92,7 +94,8 @@ def check_plan(
         ),
         company_known=pl.col("company").is_in(_company_codes(chart, scope)),
     )  # fmt: skip
-    rows = resolve(rows, plan_periods(scope, rule.first_period), chart)
+    periods = plan_periods(scope, rule.first_period)
+    rows = resolve(rows, periods, chart)
     rows = _in_ledger_sign(rows, rule)
     lost = rows.filter(pl.col("matches") == 0).select("row", "account", "business_unit", "company")
     rows = rows.join(elsewhere(lost, chart), on="row", how="left").with_columns(
@@ -117,7 +120,7 @@ def check_plan(
         *_unapproved(rows),
     ]
     unread = rows.filter(~_MEANT).select(_KEY).sort(_KEY)
-    return CheckedPlan(cells, tuple(findings), unread, rounded)
+    return CheckedPlan(cells, tuple(findings), unread, rounded, periods)
 
 
 _MEANT = pl.all_horizontal(pl.col("ledger", "account_id", "period").is_not_null())

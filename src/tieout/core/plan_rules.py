@@ -57,7 +57,7 @@ _PLANNER, _JDE = "Ask the planner to ", "Ask the JD Edwards administrator to "
 _OR_JDE = ", or ask the JD Edwards administrator to "
 
 
-def _too_long(column: str) -> pl.Expr:
+def too_long(column: str) -> pl.Expr:
     """Whether an amount has more digits than F0911.AA, which counts the currency's decimals."""
     limit = pl.lit(10**DIGITS_MAX).cast(AMOUNT)
     for places in range(1, 5):
@@ -210,7 +210,7 @@ CELL_FAULTS = (
         "", pl.col("says"), "period",
     ),
     Fault(
-        "plan-amount", Severity.REJECT, _too_long("target"), _ACCOUNT,
+        "plan-amount", Severity.REJECT, too_long("target"), _ACCOUNT,
         "{cells} amounts of {subject} have more than fifteen digits, which no ledger line holds.",
         _PLANNER + "correct them.",
     ),
