@@ -186,6 +186,7 @@ def test_closed_periods_are_not_zeroed() -> None:
     named = plan({"member": "Mar 26"})
     found = revised(named, holdings({(3, 1): 50, (1, 3): 100}), universe(), first_period="2026-02")
     assert moves(found) == {}
+    assert found.findings == ()  # nobody planned them, so nobody has to act
 
 
 @pytest.mark.parametrize("row", [{"account": "404"}, {"member": "Jan 44"}, {"version": "x"}])

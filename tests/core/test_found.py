@@ -70,6 +70,7 @@ STRANGER = lines([1], reference_1="x", reference_2="x")
         (lines(), waiting([1, 2, 3]), Sight.OTHER),
         (lines([1, 2, 3, 3]), waiting(), Sight.OTHER),
         (pl.concat([lines(), lines(document=4712)]), waiting(), Sight.OTHER),
+        (pl.concat([lines([1, 2]), lines([3], document=4712)]), waiting(), Sight.OTHER),
         (lines(period=2), waiting(), Sight.OTHER),
         (lines(fiscal_year=2027), waiting(), Sight.OTHER),
         (lines(ledger="AA"), waiting(), Sight.OTHER),  # the blank ledger that became actuals

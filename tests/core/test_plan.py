@@ -14,7 +14,7 @@ from plan_frames import actuals, chart, checked, plan, targets, told, years
 
 from tieout.core.cells import fold
 from tieout.core.findings import RULES, Severity
-from tieout.core.frames import PLAN_CELLS
+from tieout.core.frames import AMOUNT, PLAN_CELLS
 from tieout.core.plan import control_findings
 from tieout.core.plan_rules import CELL_FAULTS, ROW_FAULTS
 
@@ -275,6 +275,37 @@ def test_everything_wrong_is_told_at_once() -> None:
         "plan-account-currency", "plan-unit-closed", "period-closed",
     }  # fmt: skip
     assert set(found.cells["reason"].item().split()) == rules
+
+
+@pytest.mark.parametrize("column", ["company", "account", "business_unit", "member", "version"])
+def test_a_row_with_a_blank_code_does_not_fall_out_silently(column: str) -> None:
+    found = checked(plan({}, {column: None}), ONE, ledgers={"": "BA"})
+    if column == "version":
+        assert told(found).keys() == {"plan-duplicate"}  # an export without versions says nothing
+    else:
+        assert found.unread.height == 1
+        assert found.findings[0].severity is Severity.REJECT
+
+
+def test_what_does_not_say_approved_is_not_approved() -> None:
+    found = checked(plan({"approved": None}), ONE)
+    assert found.cells["reason"].to_list() == ["plan-unapproved"]
+    assert told(found).keys() == {"plan-unapproved"}
+
+
+def test_absurd_amounts_are_refused_and_no_sum_of_them_runs_over() -> None:
+    huge = Decimal(9) * 10**19
+    found = checked(plan({"amount": huge}, {"amount": -huge, "account": "4010"}), ONE)
+    assert refused(found.cells) == ["plan-amount"] * 2
+    names = {"company": pl.String, "member": pl.String, "rows": pl.Int64, "amount": AMOUNT}
+    many = plan(*({"amount": huge, "account": str(n)} for n in range(9)))
+    assert len(control_findings(many, pl.DataFrame(schema=names))) == 1
+
+
+def test_a_company_is_known_by_its_code_in_anaplan() -> None:
+    known = chart("1=00001/30.5005", company=mapping("00001>US01"))
+    assert told(checked(plan({}), known)).keys() == {"plan-company"}
+    assert checked(plan({"company": "US01"}), known).cells["company"].to_list() == ["00001"]
 
 
 def test_every_rule_of_a_plan_is_explained_and_names_who_can_help() -> None:

@@ -120,6 +120,14 @@ def test_without_numbers_or_with_a_queue_a_named_person_releases_it(
     assert look(released, Sight.WHOLE).posting.state is State.CREATED
 
 
+def test_a_release_holds_for_one_send() -> None:
+    decision = proved_absent(uncertain(Answer.QUEUED))
+    again = core.sent(look(core.release(decision.posting)))
+    never_left = core.answered(again, Answer.NOT_SENT)
+    assert look(never_left).act is Act.SEND
+    assert proved_absent(core.answered(again, Answer.UNCLEAR)).act is Act.ASK
+
+
 def test_what_jde_refused_is_not_sent_again_by_itself() -> None:
     decision = proved_absent(uncertain(Answer.REFUSED))
     assert (decision.act, decision.posting.state) == (Act.ASK, State.REFUSED)

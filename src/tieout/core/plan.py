@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from tieout.core.cells import flipped
+from tieout.core.cells import flipped, shown_members
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import (
     AMOUNT,
@@ -87,13 +87,18 @@ def check_plan(
     `scope` resolves companies and calendars (`scope_of` over all years a plan can name); `ledgers`:
     F0025; `actuals`: account_id, amount in ledger sign, what sign an account usually has.
     """
+    known = shown_members(scope.member_frame(), chart.tables)
+    codes = known["company"].unique().to_list()
     rows = as_schema(plan, PLAN).with_row_index("row").with_columns(
-        pl.col("currency", "version").fill_null(""),
+        pl.col(*_KEY, "currency").fill_null(""),
+        pl.col("approved").fill_null(False),  # what does not say yes says no
+    )  # fmt: skip
+    rows = rows.with_columns(
         ledger=pl.col("version").replace_strict(
             dict(rule.ledgers), default=None, return_dtype=pl.String
         ),
-        company_known=pl.col("company").is_in(_company_codes(chart, scope)),
-    )  # fmt: skip
+        company_known=pl.col("company").is_in(codes),
+    )
     periods = plan_periods(scope, rule.first_period)
     rows = resolve(rows, periods, chart)
     rows = _in_ledger_sign(rows, rule)
@@ -127,23 +132,12 @@ _MEANT = pl.all_horizontal(pl.col("ledger", "account_id", "period").is_not_null(
 _CELL_OF = ["ledger_company", "ledger", "account_id", "fiscal_year", "period"]
 
 
-def _company_codes(chart: Chart, scope: Scope) -> list[str]:
-    """The companies of the flow as Anaplan has them, at whatever time."""
-    codes = set(scope.company_codes())
-    table = chart.tables.get("company")
-    if table is not None:
-        targets = table.filter(pl.col("source").is_in(sorted(codes)))["target"]
-        codes |= set(targets.to_list())
-    return sorted(codes)
-
-
 def _in_ledger_sign(rows: pl.DataFrame, rule: PlanRule) -> pl.DataFrame:
     """Amounts rounded once and turned by the sign table of actuals: sign, target, rounded.
 
     An amount that is too large to compute with becomes the largest that is refused.
     """
-    limit = pl.lit(10**PLAN_DIGITS_MAX).cast(PLAN_AMOUNT)
-    amount = pl.when(pl.col("amount").abs() >= limit).then(limit).otherwise(pl.col("amount"))
+    amount = _bounded(pl.col("amount"))
     flips = flipped(rule.flip).fill_null(False)
     decimals = pl.col("decimals").fill_null(2)
     signed = pl.when(flips).then(-amount).otherwise(amount)
@@ -152,6 +146,12 @@ def _in_ledger_sign(rows: pl.DataFrame, rule: PlanRule) -> pl.DataFrame:
         target=quantised(signed, decimals, rule.rounding),
         _exact=signed,
     ).with_columns(rounded=pl.col("target").cast(PLAN_AMOUNT) - pl.col("_exact"))
+
+
+def _bounded(amount: pl.Expr) -> pl.Expr:
+    """An amount no larger than sums of it can be; what is cut here is refused for its digits."""
+    limit = pl.lit(10**PLAN_DIGITS_MAX).cast(PLAN_AMOUNT)
+    return pl.when(amount.abs() >= limit).then(limit).otherwise(amount)
 
 
 def _cells(rows: pl.DataFrame, refused: pl.Expr, bad_ledgers: Sequence[str]) -> pl.DataFrame:
@@ -253,7 +253,8 @@ def control_findings(plan: pl.DataFrame, control: pl.DataFrame) -> list[Finding]
     """Where the plan and its control export (company, member, rows, amount) do not agree."""
     key = ["company", "member"]
     mine = plan.group_by(key).agg(
-        rows=pl.len().cast(pl.Int64), amount=pl.col("amount").fill_null(0).sum().cast(PLAN_AMOUNT)
+        rows=pl.len().cast(pl.Int64),
+        amount=_bounded(pl.col("amount").fill_null(0)).sum().cast(PLAN_AMOUNT),
     )
     both = mine.join(control, on=key, how="full", coalesce=True, suffix="_told").with_columns(
         pl.col("rows", "rows_told").fill_null(0),
