@@ -65,9 +65,10 @@ STRANGER = lines([1], reference_1="x", reference_2="x")
         (lines([1, 3]), waiting(), Sight.PART),
         (lines([]), waiting([1, 2, 3]), Sight.WAITING),
         (lines([]), waiting([2]), Sight.PART),
-        (lines([1]), waiting([2, 3]), Sight.PART),  # being worked off
-        (lines(), waiting([1]), Sight.OTHER),  # it would come in twice
-        (lines(), waiting([1, 2, 3]), Sight.OTHER),
+        (lines([1]), waiting([2, 3]), Sight.BOTH),  # being worked off
+        (lines(), waiting([1, 2, 3]), Sight.BOTH),  # or about to come in twice
+        (lines(period=2), waiting([1, 2, 3]), Sight.OTHER),
+        (lines(), waiting([1, 1]), Sight.OTHER),
         (lines([1, 2, 3, 3]), waiting(), Sight.OTHER),
         (pl.concat([lines(), lines(document=4712)]), waiting(), Sight.OTHER),
         (pl.concat([lines([1, 2]), lines([3], document=4712)]), waiting(), Sight.OTHER),

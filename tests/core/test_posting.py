@@ -170,6 +170,17 @@ def test_some_lines_may_still_grow_and_are_never_topped_up() -> None:
     assert look(late.posting, after=60).posting.state is State.DELETED
 
 
+def test_rows_that_could_come_in_twice_ask_a_person_in_the_end() -> None:
+    """R09110Z may just be at it; or somebody reset its rows."""
+    decision = look(uncertain(), Sight.BOTH, after=1)
+    assert (decision.act, decision.posting.state) == (Act.LOOK, State.PARTIAL)
+    assert look(decision.posting, Sight.WHOLE, after=1).posting.state is State.CREATED
+    assert look(decision.posting, Sight.BOTH, after=30).reason == core.TWICE
+    created = look(uncertain(), Sight.WHOLE).posting
+    late = look(created, Sight.BOTH)
+    assert (late.act, late.reason, late.posting.state) == (Act.ASK, core.TWICE, State.DRIFTED)
+
+
 @pytest.mark.parametrize(
     ("shown", "state", "act"),
     [

@@ -69,12 +69,7 @@ def _sight(batch: Batch, journal: Journal, marked: pl.DataFrame, waiting: pl.Dat
         return Sight.WAITING if in_z is Sight.WHOLE else in_z
     if in_z is Sight.NOTHING:
         return in_ledger
-    both = pl.concat(
-        [ours.select("ledger", "account_id", "amount"),
-         waiting.select("ledger", "account_id", "amount")]
-    )  # fmt: skip
-    together = _compared(approved, both, ["ledger", "account_id"])
-    return Sight.PART if together in (Sight.PART, Sight.WHOLE) else Sight.OTHER
+    return Sight.OTHER if Sight.OTHER in (in_z, in_ledger) else Sight.BOTH
 
 
 def _compared(approved: pl.DataFrame, rows: pl.DataFrame, key: Sequence[str]) -> Sight:

@@ -60,7 +60,8 @@ class Sight(StrEnum):
 
     NOTHING = "nothing"
     WAITING = "waiting"  # whole in F0911Z1, unprocessed, and nothing in F0911
-    PART = "part"  # some of its lines, in either table
+    PART = "part"  # some of its lines
+    BOTH = "both"  # lines of it in F0911, and rows of it still unprocessed in F0911Z1
     WHOLE = "whole"  # exactly its lines in F0911
     OTHER = "other"  # more lines, other amounts, or twice
     FOREIGN = "foreign"  # somebody else's batch under our number
@@ -130,6 +131,7 @@ POSTED, APPROVED, PENDING, IN_USE, IN_ERROR = "D", "A", "", "U", "E"  # F0011.IS
 CLASH = "a batch under its number is not ours; reserve new numbers, or find out whose it is"
 WAITS_IN_Z = "it stands unprocessed in F0911Z1; have R09110Z run, or its rows deleted"
 SOME_LINES = "JD Edwards shows only some of its lines; have the rest entered or these deleted"
+TWICE = "rows of it are unprocessed in F0911Z1 while it is in F0911; they must not come in twice"
 LINES_GONE = "lines of it are missing that JD Edwards showed before"
 CHANGED = "JD Edwards shows more or other lines than were approved, or shows it twice"
 GONE = "JD Edwards showed it and shows it no longer; somebody deleted it"
@@ -160,11 +162,13 @@ def decide(posting: Posting, shown: Shown, elapsed: timedelta, patience: Patienc
     if shown.sight is Sight.OTHER:
         return Decision(now.to(State.DRIFTED), Act.ASK, CHANGED)
     if now.state in ARRIVED:
-        return Decision(now.to(State.DRIFTED), Act.ASK, LINES_GONE)
+        reason = TWICE if shown.sight is Sight.BOTH else LINES_GONE
+        return Decision(now.to(State.DRIFTED), Act.ASK, reason)
     if shown.sight is Sight.WAITING:
         now = now.to(State.UNCERTAIN)
         return _until_quiet(replace(now, counted=now.watched), WAITS_IN_Z, patience)
-    return _until_quiet(now.to(State.PARTIAL), SOME_LINES, patience)
+    reason = TWICE if shown.sight is Sight.BOTH else SOME_LINES
+    return _until_quiet(now.to(State.PARTIAL), reason, patience)
 
 
 def _nothing(now: Posting, patience: Patience) -> Decision:
