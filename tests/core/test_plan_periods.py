@@ -38,7 +38,9 @@ def company(code: str = "00001", current: str = "2025-12") -> CompanyScope:
 def test_jde_warns_of_dates_ahead_and_refuses_dates_behind(
     current: str, period: str, word: str
 ) -> None:
-    assert says(Period.parse(period), company(current=current)) == word
+    one = company(current=current)
+    following = later(one.current, 1, one.calendar)
+    assert says(Period.parse(period), one.current, following) == word
 
 
 @pytest.mark.parametrize(

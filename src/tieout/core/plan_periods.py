@@ -40,7 +40,7 @@ def plan_periods(scope: Scope, first: str) -> pl.DataFrame:
     """
     rows = []
     for company in scope.companies:
-        begin = first_period(first, company)
+        begin, following = first_period(first, company), later(company.current, 1, company.calendar)
         for m in company.members:
             end = company.calendar.end(m.period)
             if not m.member or m.period != m.shown or end is None:
@@ -50,19 +50,18 @@ def plan_periods(scope: Scope, first: str) -> pl.DataFrame:
             year, number = m.period.fiscal_year, m.period.number
             rows.append((
                 company.company, year, number, year, number, m.member, company.currency,
-                company.decimals, end, says(m.period, company), m.period < begin,
+                company.decimals, end, says(m.period, company.current, following), m.period < begin,
             ))  # fmt: skip
     return pl.DataFrame(rows, schema=dict(PLAN_PERIODS), orient="row")
 
 
-def says(period: Period, company: CompanyScope) -> str:
+def says(period: Period, current: Period, following: Period) -> str:
     """What JD Edwards says to a G/L date in `period`: nothing for the current one and the next."""
-    current = company.current
     if period.fiscal_year < current.fiscal_year:
         return PRIOR_YEAR
     if period < current:
         return BEFORE_CURRENT
-    if period <= later(current, 1, company.calendar):
+    if period <= following:
         return ""
     return AHEAD if period.fiscal_year == current.fiscal_year else FAR_AHEAD
 
