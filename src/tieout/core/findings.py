@@ -62,6 +62,7 @@ RULES = {
     "parent-differs": "Anaplan shows a member under another parent than was sent",
     "member-missing": "a member that was sent is not in the Anaplan list",
     "member-gone": "a member that was loaded is no longer in JD Edwards",
+    "ledger-moved": "balances of JD Edwards kept moving while a run read and loaded them",
     "unposted": "unposted lines, counted and never loaded",
     "plan-company": "the plan names a company that the flow does not write to",
     "plan-period": "the plan names a period that F0008 and the table of periods do not have",
