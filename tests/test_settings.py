@@ -10,17 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tieout.errors import Misconfigured
-from tieout.settings import (
+from tieout.project import (
     COLUMN_MEANINGS,
     NEEDED_COLUMNS,
     AnaplanConnection,
     JdeConnection,
     LoadActuals,
     LoadMembers,
-    environment,
-    read_project,
     seconds,
 )
+from tieout.settings import environment, read_project
 
 PROJECT = """
 [outgoing]

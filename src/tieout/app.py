@@ -22,16 +22,15 @@ from tieout.flows.world import Evidence, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
-from tieout.settings import (
+from tieout.project import (
     AnaplanConnection,
-    Environment,
     JdeConnection,
     LoadActuals,
     LoadMembers,
     Project,
-    read_project,
     seconds,
 )
+from tieout.settings import Environment, read_project
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16

@@ -17,7 +17,7 @@ from tieout.http import Call, Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials
 from tieout.jde.tables import TABLES
-from tieout.settings import JdeConnection
+from tieout.project import JdeConnection
 from tieout.sim.box import Box, Request, Response, json_response, serve
 from tieout.sim.clock import PracticeClock
 

@@ -25,7 +25,7 @@ from tieout.jde.tables import (
     LEDGERS,
 )
 from tieout.jde.wire import distinct_keys
-from tieout.settings import JdeConnection
+from tieout.project import JdeConnection
 from tieout.sim.box import Box, serve
 from tieout.sim.clock import PracticeClock
 from tieout.sim.jde.ledger import Ledger

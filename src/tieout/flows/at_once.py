@@ -16,7 +16,7 @@ import polars as pl
 from tieout.core.cells import in_parts
 from tieout.flows.world import World
 from tieout.jde.client import Jde
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -26,7 +26,7 @@ from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.client import Jde
 from tieout.jde.query import Where, equal, every, one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 ACCOUNT_COLUMNS = (

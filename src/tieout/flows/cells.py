@@ -22,7 +22,7 @@ from tieout.flows.dimensions import (
 )
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)

@@ -19,7 +19,7 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
 from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 POSTED_BATCH = "D"

@@ -16,7 +16,7 @@ from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
 from tieout.store.rejects import Reject
 from tieout.store.steps import Step

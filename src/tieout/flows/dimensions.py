@@ -6,7 +6,7 @@ import polars as pl
 
 from tieout.errors import Misconfigured, Refused
 from tieout.flows.world import World
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 
 ALWAYS = ("account", "business_unit", "company")
 WHERE_A_COLUMN = ("ledger", "currency")  # dimensions of a cell only where the import has a column

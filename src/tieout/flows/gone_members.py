@@ -10,7 +10,7 @@ from tieout.flows.changes import SUMS
 from tieout.flows.world import World
 from tieout.jde import tables
 from tieout.jde.query import Where, one_of
-from tieout.settings import LoadMembers
+from tieout.project import LoadMembers
 from tieout.store.steps import Step
 
 GONE = "member-gone"

@@ -28,7 +28,7 @@ from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.client import Jde
 from tieout.jde.query import Where, equal, every, one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirror

@@ -15,7 +15,7 @@ from tieout.flows.read_back import compare, read_back
 from tieout.flows.scope import read_reference
 from tieout.flows.shown import check_what_is_shown
 from tieout.flows.world import Result, Run, Steps, World
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 HEALS_MAX = 2  # how often the lines of a bucket that does not tie are read again

@@ -22,7 +22,7 @@ from tieout.flows.loading import load
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.jde import tables, wire
 from tieout.jde.query import Where, every, one_of
-from tieout.settings import LoadMembers
+from tieout.project import LoadMembers
 from tieout.store.rejects import Reject
 from tieout.store.steps import Step
 

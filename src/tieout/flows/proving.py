@@ -33,7 +33,7 @@ from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.client import Jde
 from tieout.jde.query import equal, every, one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
 

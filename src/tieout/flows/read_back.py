@@ -16,7 +16,7 @@ from tieout.flows.cells import members_in_anaplan, proved_in_scope
 from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)

@@ -15,7 +15,7 @@ from tieout.errors import Misconfigured
 from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.query import one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 COMPANY_COLUMNS = (

@@ -16,7 +16,7 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
 from tieout.jde.query import equal, every, not_equal, one_of
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 BATCHES_PER_QUERY_MAX = 200

@@ -16,7 +16,7 @@ from tieout.core.frames import Schema, empty
 from tieout.core.scope import Scope
 from tieout.http import Call
 from tieout.jde.client import Jde
-from tieout.settings import LoadActuals, LoadMembers
+from tieout.project import LoadActuals, LoadMembers
 from tieout.store.steps import Step
 from tieout.store.store import Store
 

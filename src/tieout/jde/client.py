@@ -29,7 +29,7 @@ from tieout.jde.session import (
 )
 from tieout.jde.tables import DATE_PATTERNS
 from tieout.jde.wire import Table
-from tieout.settings import JdeConnection
+from tieout.project import JdeConnection
 from tieout.strict_json import plain
 
 DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"

@@ -11,7 +11,7 @@ from tieout.errors import Refused, Trouble, Unavailable, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde.page import PEER, complaints
 from tieout.jde.wire import Dialect, dialect_of
-from tieout.settings import JdeConnection
+from tieout.project import JdeConnection
 from tieout.strict_json import plain
 
 OK_STATUS = 200

@@ -6,7 +6,7 @@ from typing import Any
 
 from tieout.app import Instance
 from tieout.errors import Misconfigured
-from tieout.settings import LoadActuals
+from tieout.project import LoadActuals
 from tieout.store.schema import UNFINISHED
 from tieout.verbs import practice, seeing
 from tieout.verbs.words import counted, moment

@@ -12,7 +12,7 @@ from tieout.app import STORIES, Instance
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured
-from tieout.settings import LoadActuals, LoadMembers
+from tieout.project import LoadActuals, LoadMembers
 from tieout.store.runs import NewRun, Run
 from tieout.verbs import seeing
 

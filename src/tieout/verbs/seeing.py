@@ -12,7 +12,7 @@ import polars as pl
 from tieout.app import Instance
 from tieout.core.findings import RULES, Severity
 from tieout.errors import Misconfigured
-from tieout.settings import LoadActuals, LoadMembers
+from tieout.project import LoadActuals, LoadMembers
 from tieout.store.rejects import Reject
 from tieout.store.runs import Run
 from tieout.verbs.words import NOTED

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tieout.app import PROJECT_FILE, Instance, differences, secret_name
 from tieout.errors import Misconfigured
-from tieout.settings import AnaplanConnection, JdeConnection, read_project
+from tieout.project import AnaplanConnection, JdeConnection
+from tieout.settings import read_project
 from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row

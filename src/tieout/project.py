@@ -1,0 +1,179 @@
+"""The project file `tieout.toml` as frozen values: connections and flows."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from tieout.errors import Misconfigured
+
+DURATION_UNITS_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
+PERIOD = r"^[0-9]{4}-(0[1-9]|1[0-4])$"
+CURRENT_OR_PERIOD = rf"^current$|{PERIOD}"
+OBJECT_RANGE = r"^[^-\s]+(-[^-\s]+)?$"
+
+TEMPLATE_COMPANY = "00000"  # of F0010; it is never a company of transactions
+PERIODS_FROM_CALENDAR = "F0008"
+Duration = Annotated[str, Meta(pattern=DURATION, description="a number and ms, s, m, h or d")]
+PeriodText = Annotated[str, Meta(pattern=PERIOD, description="fiscal year and period, 2025-03")]
+CurrentOrPeriod = Annotated[str, Meta(pattern=CURRENT_OR_PERIOD)]
+Code = Annotated[str, Meta(min_length=1)]
+
+
+def seconds(text: str) -> float:
+    """A duration such as "90s" or "2h" in seconds."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
+    if match is None:
+        raise Misconfigured(f"{text!r} is not a duration such as 30s, 5m or 2h.")
+    return float(match[1]) * DURATION_UNITS_SECONDS[match[2]]
+
+
+class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the project file: unknown keys are refused."""
+
+
+class Outgoing(Strict, frozen=True, kw_only=True):
+    """Which addresses this instance may call."""
+
+    allow: tuple[str, ...] = ()
+
+
+class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="jde"):
+    """How to reach one JD Edwards AIS server."""
+
+    url: str
+    environment: str
+    role: str = "*ALL"
+    secret: str
+    device: str = "tieout"
+    readers: Annotated[int, Meta(ge=1, le=16)] = 2
+    page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    cookies: Literal["stateless", "sticky"] = "stateless"
+    request_timeout: Duration = "60s"
+    allow_http: bool = False
+    ca_file: str = ""
+
+
+class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="anaplan"):
+    """How to reach one Anaplan model."""
+
+    api_url: str = "https://api.anaplan.com/2/0"
+    auth_url: str = "https://auth.anaplan.com"
+    sign_in: Literal["basic"] = "basic"
+    tenant: str = "default"
+    workspace: str
+    model: str
+    secret: str
+    poll: Duration = "5s"
+    task_timeout: Duration = "2h"
+    start_quiet: Duration = "60s"
+    request_timeout: Duration = "120s"
+    chunk_bytes: Annotated[int, Meta(ge=1_000, le=50_000_000)] = 10_000_000
+    allow_http: bool = False
+    ca_file: str = ""
+
+
+class ReadBack(Strict, frozen=True, kw_only=True):
+    """What is read from Anaplan after a load, to prove it."""
+
+    list: str = ""
+    view: str = ""
+    export: str = ""
+    dimensions: dict[str, str] = field(default_factory=dict)
+
+
+class Signs(Strict, frozen=True, kw_only=True):
+    """Object account ranges that Anaplan shows with the opposite sign."""
+
+    flip: tuple[Annotated[str, Meta(pattern=OBJECT_RANGE)], ...] = ()
+
+
+AccountCode = Literal["object", "object.subsidiary", "account", "account_id"]
+_NAMES = {"from_": "from", "import_": "import"}  # words that Python keeps for itself
+
+
+class LoadMembers(
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_members", rename=_NAMES
+):
+    """Accounts, business units or companies into an Anaplan list."""
+
+    from_: str
+    to: str
+    import_: str
+    columns: dict[str, str]
+    read_back: ReadBack
+    account_code: AccountCode = "object.subsidiary"
+    members: Literal["accounts", "business_units", "companies"]
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class LoadActuals(
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_actuals", rename=_NAMES
+):
+    """Posted ledger lines into an Anaplan module, proved cell by cell."""
+
+    from_: str
+    to: str
+    import_: str
+    columns: dict[str, str]
+    read_back: ReadBack
+    account_code: AccountCode = "object.subsidiary"
+    ledgers: tuple[Code, ...] = ("AA",)
+    companies: tuple[Code, ...]
+    from_period: PeriodText
+    to_period: CurrentOrPeriod = "current"
+    prior_years: Annotated[int, Meta(ge=0, le=20)] = 1
+    locked_through: PeriodText | None = None
+    detail_from: PeriodText | None = None
+    import_clears: Literal["nothing", "mapped", "all"] = "nothing"
+    unmatched: Literal["stop company", "load rest"] = "stop company"
+    signs: Signs = field(default_factory=Signs)
+    detect: Literal["updated", "gl_date"] = "updated"
+    overlap_days: Annotated[int, Meta(ge=0, le=400)] = 3
+    sweep_days: Annotated[int, Meta(ge=1, le=366)] = 7
+    periods: str = PERIODS_FROM_CALENDAR
+    period_13: dict[str, Literal["fold", "separate", "refuse"]] = field(default_factory=dict)
+
+
+class Project(Strict, frozen=True, kw_only=True):
+    """The whole project file."""
+
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
+    flows: dict[str, LoadMembers | LoadActuals] = field(default_factory=dict)
+
+    def jde(self, flow: LoadMembers | LoadActuals) -> JdeConnection:
+        """The JD Edwards connection `flow` reads from."""
+        connection = self.connections[flow.from_]
+        assert isinstance(connection, JdeConnection)  # held by `_consistent`
+        return connection
+
+    def anaplan(self, flow: LoadMembers | LoadActuals) -> AnaplanConnection:
+        """The Anaplan connection `flow` loads into."""
+        connection = self.connections[flow.to]
+        assert isinstance(connection, AnaplanConnection)
+        return connection
+
+
+COLUMN_MEANINGS = {
+    "load_actuals": (
+        "company", "account", "business_unit", "period", "amount", "ledger", "currency",
+    ),
+    "accounts": (
+        "code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 44)),
+    ),
+    "business_units": (
+        "code", "description", "company", "type", "active",
+        *(f"category_{n:02d}" for n in range(1, 51)),
+    ),
+    "companies": ("code", "description", "currency", "active"),
+}  # fmt: skip
+NEEDED_COLUMNS = {
+    "load_actuals": {"company", "account", "business_unit", "period", "amount"},
+    "accounts": {"code"},
+    "business_units": {"code"},
+    "companies": {"code"},
+}
