@@ -54,7 +54,7 @@ class Refused(Trouble):
 
 
 class Misconfigured(Refused):
-    """The project file, an option or the state of this instance does not allow it."""
+    """The project file or an option is wrong, or names what the peer or this instance lacks."""
 
     exit_code = 3
 

@@ -11,7 +11,7 @@ from planning import ACTUALS, Planning, actuals
 
 from tieout.anaplan import wire
 from tieout.anaplan.client import Action
-from tieout.errors import Refused, Unavailable
+from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.sim.box import Request, Response, json_response
 
 FRAME = actuals(
@@ -194,7 +194,7 @@ def test_a_changed_import_is_refused_before_anything_is_touched(
     action = planning.client.action("Load GL Actuals")
     assert planning.client.layout(action, list(ACTUALS)).headers == tuple(ACTUALS)
     planning.fault("replace", method="GET", path=f"/imports/{action.id}$", find=find, body=body)
-    with pytest.raises(Refused, match=words) as caught:
+    with pytest.raises(Misconfigured, match=words) as caught:
         planning.client.layout(action, list(ACTUALS))
     assert "Nothing was changed in Anaplan" in caught.value.sentence()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from planning import Planning
 
-from tieout.errors import Busy, Refused, Trouble, Unavailable
+from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable
 from tieout.sim.box import Request, Response, System, json_response
 
 MODEL = {"id": "M", "name": "FP&A 2026", "currentWorkspaceId": "w",
@@ -65,14 +65,14 @@ def test_model_and_workspace_are_found_by_name_and_by_id(planning: Planning) -> 
 def test_a_missing_model_or_workspace_is_told_with_those_that_exist(
     planning: Planning, options: dict[str, str], words: str
 ) -> None:
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Misconfigured, match=words):
         planning.connect(**options).resolve()
 
 
 def test_a_missing_import_is_told_with_the_names_of_imports_and_processes(
     planning: Planning,
 ) -> None:
-    with pytest.raises(Refused, match=r"'Load Actuals Process'.*'Load GL Actuals'") as caught:
+    with pytest.raises(Misconfigured, match=r"'Load Actuals Process'.*'Load GL Actuals'") as caught:
         planning.client.action("Load Actuals")
     assert "Nothing was changed" in caught.value.sentence()
 
@@ -115,7 +115,7 @@ def test_a_missing_key_means_none_only_where_none_are_promised(served: Serve) ->
 def test_two_things_of_one_name_must_be_told_apart_by_id(served: Serve) -> None:
     twins = [{"id": "101000000001", "name": "Same"}, {"id": "101000000002", "name": "Same"}]
     planning = served(Listing(lambda _: {"lists": twins}, [MODEL]))
-    with pytest.raises(Refused, match="not unique") as caught:
+    with pytest.raises(Misconfigured, match="not unique") as caught:
         planning.client.find("lists", "Same")
     assert "101000000001, 101000000002" in caught.value.sentence()
     assert planning.client.find("lists", "101000000002").id == "101000000002"

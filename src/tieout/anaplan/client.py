@@ -16,7 +16,7 @@ from tieout.anaplan.token import WHO, Credentials, Tokens
 from tieout.anaplan.views import Views
 from tieout.anaplan.wire import FileLayout, cells
 from tieout.clock import Clock
-from tieout.errors import Refused
+from tieout.errors import Misconfigured
 from tieout.http import Http
 
 UPLOADS_MAX = 4  # chunks of one file on the way at once; Anaplan publishes no number
@@ -76,7 +76,7 @@ class Anaplan:
     # ------------------------------------------------------------------ names
 
     def resolve(self) -> Model:
-        """The model of this connection; Refused with the names that exist if there is none."""
+        """The model of this connection; Misconfigured with those there are if there is none."""
         return self._names.model()
 
     def all(self, kind: str) -> list[Named]:
@@ -84,7 +84,7 @@ class Anaplan:
         return self._names.all(kind)
 
     def find(self, kind: str, text: str) -> Named:
-        """One of them by name or id; Refused with the names that exist."""
+        """One of them by name or id; Misconfigured with the names that exist."""
         return self._names.find(kind, text)
 
     def action(self, text: str) -> Action:
@@ -103,7 +103,7 @@ class Anaplan:
         ids = [str(a.get("id")) for a in metadata.get("actions") or []]
         inside = [n for n in imports if n.id in ids and _reads_file(n)]
         if len(inside) != 1:
-            raise Refused(
+            raise Misconfigured(
                 f"The process {text!r} has {len(inside)} imports that read a file; one is needed.",
                 untouched="Nothing was changed in Anaplan.",
                 do="Name a process with one such import, or the import itself.", who=WHO,
@@ -122,8 +122,8 @@ class Anaplan:
     def layout(self, action: Action, columns: Sequence[str]) -> FileLayout:
         """How the action's import reads its file, compared with the columns we will send.
 
-        Refused if they differ in any name, or if the file is not UTF-8 with one header row. Write
-        the columns in the order of `headers`.
+        Misconfigured if they differ in any name, or if the file is not UTF-8 with one header row.
+        Write the columns in the order of `headers`.
         """
         layout = self.file_layout(action)
         check_columns(layout, action.import_name, columns)
@@ -241,8 +241,8 @@ def _reads_file(entry: Named) -> bool:
     return str(entry.more.get("importDataSourceId") or "").startswith("113")
 
 
-def _no_file(import_name: str) -> Refused:
-    return Refused(
+def _no_file(import_name: str) -> Misconfigured:
+    return Misconfigured(
         f"The import {import_name!r} does not read a file.",
         untouched="Nothing was changed in Anaplan.",
         do="Name an import whose source is a file.", who=WHO,

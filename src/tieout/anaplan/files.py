@@ -11,7 +11,7 @@ from tieout.anaplan.names import Model
 from tieout.anaplan.session import Session, accepted, part
 from tieout.anaplan.token import WHO
 from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout, whole
-from tieout.errors import Refused
+from tieout.errors import Misconfigured, Refused
 from tieout.strict_json import plain
 
 COMPLETE_SECONDS_MAX = 3_600.0  # "complete" of many gigabytes was seen to block for 40 minutes
@@ -58,7 +58,7 @@ def check_columns(layout: FileLayout, import_name: str, columns: Sequence[str]) 
     if layout.decimal_separator != ".":
         problems.append(f"its decimal separator is {layout.decimal_separator!r}")
     if problems:
-        raise Refused(
+        raise Misconfigured(
             f"The import {import_name!r} does not fit the file we send: "
             f"{plain('; '.join(problems))}.",
             untouched=UNTOUCHED,

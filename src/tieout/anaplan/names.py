@@ -9,7 +9,7 @@ from typing import Any
 
 from tieout.anaplan.session import Session, part
 from tieout.anaplan.token import WHO
-from tieout.errors import Refused
+from tieout.errors import Misconfigured, Refused
 
 NAMES_SHOWN_MAX = 40
 ARCHIVED = "ARCHIVED"
@@ -72,7 +72,7 @@ class Directory:
             return self._kept[kind]
 
     def find(self, kind: str, text: str) -> Named:
-        """The one thing of a kind whose id or name is `text`; Refused with the names that exist.
+        """The one thing of a kind whose id or name is `text`; Misconfigured names those there are.
 
         A saved view may be named with or without its module ("Module.View") and comes before the
         default view of a module of the same name.
@@ -122,7 +122,7 @@ def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, wh
         return matches[0]
     if matches:
         ids = ", ".join(m.id for m in matches)
-        raise Refused(
+        raise Misconfigured(
             f"The name {text!r} is not unique: {where} has {len(matches)} of kind {word}.",
             untouched="Nothing was changed in Anaplan.",
             do=f"Write the id instead of the name: {ids}.",
@@ -130,12 +130,12 @@ def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, wh
     raise missing(every, word, text, where)
 
 
-def missing(every: Iterable[Named], word: str, text: str, where: str) -> Refused:
+def missing(every: Iterable[Named], word: str, text: str, where: str) -> Misconfigured:
     """The sentence that nothing has that name, with the names that exist."""
     names = sorted({n.name for n in every if n.name})
     shown = ", ".join(repr(n) for n in names[:NAMES_SHOWN_MAX]) or "none"
     more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
-    return Refused(
+    return Misconfigured(
         f"There is no {word} named {text!r} in {where}. There are: {shown}{more}.",
         untouched="Nothing was changed in Anaplan.",
         do="Correct the name in tieout.toml, or give the user access.",

@@ -41,9 +41,16 @@ def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
 
 
 def check_import(step: Step, world: World[F]) -> Result:
-    """Resolve the import or process by name and compare its layout with what will be sent."""
+    """Resolve the import or process by name and compare its layout with what will be sent.
+
+    What proves the load is looked for too: a load that cannot be read back must not begin.
+    """
     action = world.anaplan.action(world.flow.import_)
     layout = world.anaplan.layout(action, list(world.flow.columns))
+    back = world.flow.read_back
+    for kind, name in (("lists", back.list), ("views", back.view), ("exports", back.export)):
+        if name:
+            world.anaplan.find(kind, name)
     return {
         "kind": action.kind, "id": action.id, "name": action.name, "file": action.file_id,
         "import": action.import_id, "import_name": action.import_name,
