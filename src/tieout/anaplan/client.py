@@ -165,8 +165,9 @@ class Anaplan:
         return self._tasks.list(kind, action_id)
 
     def start(
-        self, kind: str, action_id: str, known_ids: Collection[str], *, again: bool = False
-    ) -> str:
+        self, kind: str, action_id: str, known_ids: Collection[str], *, again: bool = False,
+        name: str = "",
+    ) -> str:  # fmt: skip
         """Start a task and return its id, never two.
 
         After a lost answer a task that is not in `known_ids` is looked for during the time-out of a
@@ -174,7 +175,8 @@ class Anaplan:
         died while it did this: then a task is looked for during `quiet_seconds` first, and started
         only if none is seen.
         """
-        return self._tasks.start(kind, action_id, known_ids, again=again)
+        action = Named(action_id, name or action_id)
+        return self._tasks.start(kind, action, known_ids, again=again)
 
     def let_end(self, action: Action) -> tuple[TaskResult, ...]:
         """Wait for the unfinished tasks of an action and of the import that reads its file.

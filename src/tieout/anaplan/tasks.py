@@ -47,28 +47,28 @@ class Tasks:
         return [task_brief(e) for e in entries]
 
     def start(
-        self, kind: str, action_id: str, known_ids: Collection[str], *, again: bool = False
+        self, kind: str, action: Named, known_ids: Collection[str], *, again: bool = False
     ) -> str:
         """Start a task once and return its id; see `Anaplan.start`."""
         if again:
-            adopted = self._look(kind, action_id, known_ids, self._quiet)
+            adopted = self._look(kind, action, known_ids, self._quiet)
             if adopted is not None:
                 return adopted
-        started = self._post(kind, action_id)
+        started = self._post(kind, action.id)
         if started is not None:
             return started
         # Anaplan may hold a request open while the model is busy and carry it out long after we
         # hung up, so that even a long look without a find does not allow a second start.
         looking = self._session.request_seconds + self._quiet
-        adopted = self._look(kind, action_id, known_ids, looking)
+        adopted = self._look(kind, action, known_ids, looking)
         if adopted is not None:
             return adopted
         raise Uncertain(
-            f"Anaplan lost the start of {action_id}, and no task of it was to be seen for "
-            f"{looking:.0f} seconds: it may still be carried out.",
-            untouched="No data is known to have been changed.",
-            do="Look at the import's history in Anaplan, then run again: a task that is not over "
-            "is let end first.", who=WHO,
+            f"It is not known whether {action.name!r} was started: Anaplan's answer was lost, and "
+            f"no task of it was to be seen for {looking:.0f} seconds; it may still be carried out.",
+            untouched="It was not started a second time.",
+            do="Look at its history in Anaplan, then run again: a task that is not over is let end "
+            "first.", who=WHO,
         )  # fmt: skip
 
     def let_end(self, kind: str, action: Named) -> tuple[TaskResult, ...]:
@@ -97,16 +97,16 @@ class Tasks:
     def _path(self, kind: str, action_id: str) -> str:
         return f"{self._model().path}/{kind}/{part(action_id)}/tasks"
 
-    def _new_one(self, kind: str, action_id: str, known_ids: Collection[str]) -> str | None:
+    def _new_one(self, kind: str, action: Named, known_ids: Collection[str]) -> str | None:
         """The latest task that was not there before we began, if any; others are waited for.
 
         The list does not say whose a task is. If somebody else started one meanwhile, either may be
         ours, so that all must be over before what they did is read back.
         """
-        new = [t for t in self.list(kind, action_id) if t.task_id not in known_ids]
+        new = [t for t in self.list(kind, action.id) if t.task_id not in known_ids]
         new.sort(key=lambda t: t.created_at)
         for other in new[:-1]:
-            self.wait(kind, Named(action_id, action_id), other.task_id, None)
+            self.wait(kind, action, other.task_id, None)
         return new[-1].task_id if new else None
 
     def _post(self, kind: str, action_id: str) -> str | None:
@@ -123,15 +123,15 @@ class Tasks:
             return None
 
     def _look(
-        self, kind: str, action_id: str, known_ids: Collection[str], seconds: float
+        self, kind: str, action: Named, known_ids: Collection[str], seconds: float
     ) -> str | None:
         """Look several times over `seconds` for a task whose answer is lost."""
-        found = self._new_one(kind, action_id, known_ids)
+        found = self._new_one(kind, action, known_ids)
         for _ in range(LOOKS):
             if found is not None:
                 break
             self._clock.sleep(seconds / LOOKS)
-            found = self._new_one(kind, action_id, known_ids)
+            found = self._new_one(kind, action, known_ids)
         return found
 
     def _poll_once(

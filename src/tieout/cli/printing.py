@@ -20,6 +20,7 @@ WIDE_COLUMNS_MIN = 100
 GAP = "  "
 NOTE_SUBJECTS_MAX = 3  # `--json` has them all
 SIDES = ("F0911", "F0902", "Anaplan")
+OUTCOME_UNKNOWN = 10  # exit code, docs/reference/exit-codes.md
 EFFECTS = {
     "reject": "not loaded", "difference": "does not agree", "ask": "to be confirmed",
     "note": "to know",
@@ -182,6 +183,8 @@ def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], who
         following(mend)
     elif found["outcome"] == "needs_attention" and open_ones:
         following(f"tieout rejects --run {found['run']}", f"tieout tie-out --flow {found['flow']}")
+    elif found["exit_code"] == OUTCOME_UNKNOWN:
+        following(f"tieout run {found['flow']}")
     elif found["outcome"] in ("waiting", "running") or (found["outcome"] == "failed" and not whole):
         following(f"tieout show {found['run']}")
 

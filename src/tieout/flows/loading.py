@@ -138,7 +138,9 @@ def start_import(step: Step, world: World[F], run: str, action: dict[str, Any]) 
         noted = world.store.intend_task(key, sorted(there))
     task = noted.task_id
     if task is None:
-        task = world.anaplan.start(action["kind"], action["id"], noted.known, again=again)
+        task = world.anaplan.start(
+            action["kind"], action["id"], noted.known, again=again, name=action["name"]
+        )
         world.store.note_task(key, task, STARTED)
     step.tell("started import", f"{action['name']} ({action['id']})", task=task)
     return {"task": task}

@@ -52,7 +52,7 @@ def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.Data
     else:
         export = world.anaplan.find("exports", back.export)
         known = world.anaplan.task_ids("exports", export.id)
-        task = world.anaplan.start("exports", export.id, known)
+        task = world.anaplan.start("exports", export.id, known, name=export.name)
         done = world.anaplan.wait("exports", export.id, task, name=export.name)
         if done.outcome != "ok":
             raise Refused(
