@@ -48,17 +48,16 @@ def test_a_finding_comes_back_as_it_was_made(store: Store, run: str) -> None:
 def test_a_finding_ends_once(store: Store, run: str) -> None:
     store.run_step(run, "check", lambda step: step.reject([MISSING, NOTE]) or {})
     [missing, note] = store.rejects(run=run)
-    assert store.settle_rejects([note.id], "waived", "Anna") == 1
-    assert store.settle_rejects([note.id], "fixed", "Ben") == 0
+    store.run_step(run, "mend", lambda s: s.settle([note.id], "fixed") or {})
     store.run_step(run, "again", lambda s: s.settle([missing.id, note.id], "sent again") or {})
     assert [(r.state, r.settled_run) for r in store.rejects(run=run)] == [
         ("sent again", run),
-        ("waived", None),
+        ("fixed", run),
     ]
     assert store.rejects(state="open") == []
     for not_an_end in ("open", "lost"):
         with pytest.raises(ValueError, match="not how a reject ends"):
-            store.settle_rejects([note.id], not_an_end, "Anna")
+            store.run_step(run, "wrong", lambda s, end=not_an_end: s.settle([note.id], end) or {})
 
 
 POSITIONS = ("2025-12-31", 114_365, {"updated": "2025-12-31", "time": 235_959}, ["a", None], "")
@@ -142,7 +141,11 @@ def test_the_trail_stays_whole_whatever_is_done_in_what_order(store: Store, dice
             store.finish_run(run.id, Ending("complete", "Ties.", 0, {}))
             for run in store.runs(outcomes=["running"], limit=1)
         ],
-        "settle": lambda n: store.settle_rejects([n], "fixed", "Anna"),
+        "settle": lambda n: store.run_step(
+            store.new_run(NewRun("steps", "load_members", "Ben", alone=False)).id,
+            f"settle {n}",
+            lambda step: step.settle([n], "fixed") or {},
+        ),
     }
     for n in range(25):
         deeds[dice.choice(sorted(deeds))](n)

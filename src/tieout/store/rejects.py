@@ -53,15 +53,12 @@ def listed(
     return [_read(row) for row in connection.execute(query)]
 
 
-def settle(connection: Connection, ids: Sequence[int], state: str, run: str | None) -> int:
-    """Open rejects reach their end; how many did (one settled before stays as it was)."""
+def settle(connection: Connection, ids: Sequence[int], state: str, run: str) -> None:
+    """Open rejects reach their end by a run; one settled before stays as it was."""
     if state not in REJECT_STATES or state == "open":
         raise ValueError(f"not how a reject ends: {state}")
     open_ones = (app_reject.c.id.in_(ids), app_reject.c.state == "open")
-    done = connection.execute(
-        update(app_reject).where(*open_ones).values(state=state, settled_run=run)
-    )
-    return done.rowcount
+    connection.execute(update(app_reject).where(*open_ones).values(state=state, settled_run=run))
 
 
 def _read(row: Row[Any]) -> Reject:

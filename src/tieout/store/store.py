@@ -79,11 +79,6 @@ class Store:
 
     # Steps
 
-    def step_result(self, run: str, name: str) -> dict[str, Any] | None:
-        """What a committed step returned, None when it is still to be done."""
-        with self.database.read() as connection:
-            return steps.recorded(connection, run, name)
-
     def run_step(
         self, run: str, name: str, function: Callable[[Step], Mapping[str, Any]]
     ) -> dict[str, Any]:
@@ -250,15 +245,6 @@ class Store:
         """The findings of runs; None means any."""
         with self.database.read() as connection:
             return rejects.listed(connection, run=run, flow=flow, state=state, severity=severity)
-
-    def settle_rejects(self, ids: Sequence[int], state: str, by: str) -> int:
-        """A person says that open rejects are `fixed` or `waived`; how many that ended."""
-        with self.begin() as connection:
-            settled = rejects.settle(connection, ids, state, None)
-            detail = {"rejects": sorted(ids), "settled": settled}
-            telling = Telling(by, f"marked {state}", "rejects", detail)
-            audit.append(connection, self.clock.now(), telling)
-            return settled
 
     # What a running step remembers of Anaplan
 
