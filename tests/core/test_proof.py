@@ -254,6 +254,27 @@ def test_held_differences_are_told_per_currency_and_never_added_over_currencies(
     assert [(f.amount, f.currency) for f in found] == [(9, "USD"), (5, "EUR"), (700, "JPY")]
 
 
+def test_held_differences_are_told_without_signs_so_that_none_cancels_another() -> None:
+    held = buckets(
+        {"amount": 9, "balance": 0, "state": "held"},
+        {"account_id": "2", "amount": 0, "balance": 9, "state": "held"},
+    ).with_columns(reason=pl.lit(proof.UNEXPLAINED))
+    (found,) = proof.held_findings(held, ALL)
+    assert (found.amount, found.cells) == (18, 2)
+
+
+def test_one_of_a_kind_is_told_in_the_singular() -> None:
+    held = buckets({"amount": 9, "balance": 0, "state": "held"}).with_columns(
+        reason=pl.lit(proof.UNEXPLAINED)
+    )
+    (found,) = proof.held_findings(held, ALL)
+    assert found.what.startswith("1 account balance held: ")
+    (batch,) = proof.batches_without_lines(
+        [("G", 1)], pl.DataFrame({"batch_type": [], "batch_number": []})
+    )
+    assert "no line of 1 posted batch." in batch.what
+
+
 def test_a_configured_company_without_any_balance_is_named() -> None:
     found = proof.completeness(buckets({"amount": 0}), scope("00001", "00070"))
     assert [(f.rule, f.company) for f in found] == [("company-without-rows", "00070")]

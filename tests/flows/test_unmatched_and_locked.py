@@ -54,7 +54,7 @@ def test_load_rest_holds_only_the_cells_without_a_member(new_books: Books) -> No
     waiting = {c: v for c, v in expected.items() if c[2] in members or c[1] in members}
     assert new_books.open_cells() == waiting.keys()
     assert new_books.anaplan() == {c: v for c, v in expected.items() if c not in waiting}
-    assert sum(f.amount or 0 for f in found) == sum(waiting.values())
+    assert sum(f.amount or 0 for f in found) == sum(abs(v) for v in waiting.values())
 
     demo.map_unmatched(new_books.instance, run)
     touched = changed(new_books.anaplan(), new_books.expected())
@@ -62,6 +62,24 @@ def test_load_rest_holds_only_the_cells_without_a_member(new_books: Books) -> No
     assert_tied(new_books, last)
     assert new_books.uploaded_cells() == touched
     assert len(touched) <= len(waiting)
+
+
+def test_amounts_that_wait_are_told_without_signs_so_that_none_cancels_another(
+    new_books: Books,
+) -> None:
+    by_center: dict[str, Cells] = {}
+    for cell, value in new_books.expected().items():
+        by_center.setdefault(cell[2], {})[cell] = value
+    netted = min(by_center, key=lambda center: abs(sum(by_center[center].values())))
+    waiting = by_center[netted].values()
+    assert sum(waiting) != sum(map(abs, waiting))
+    new_books.person("change_item", list="Cost Centers", item=netted, code="recoded")
+
+    run = new_books.run()
+
+    found = [r.finding for r in new_books.findings(run, "unmatched-member")]
+    amounts = {f.member: f.amount for f in found}
+    assert amounts[netted] == sum(map(abs, waiting))
 
 
 def test_a_mapping_pointed_elsewhere_zeroes_the_old_cells_and_loads_the_new_ones(
@@ -98,6 +116,23 @@ def test_a_mapping_taken_back_leaves_the_cells_without_member_waiting(books: Boo
     books.person("add_item", list="Cost Centers", code=unit, name=f"Unit {unit}")
     assert_tied(books, books.run())
     assert books.uploaded_cells().keys() == waiting
+
+
+def test_a_stopped_company_is_told_with_the_amount_by_which_anaplan_stays_away(
+    books: Books,
+) -> None:
+    """Cells that would go to zero are not "0.00": Anaplan keeps showing what they held."""
+    (unit, _), *_ = sorted(books.mapping().items())
+    set_mapping(books.instance, "business_unit", unit, None, "asked by the controller")
+    expected, held = books.expected(), books.anaplan()
+    behind = {c: v for c, v in changed(held, expected).items() if c[2] != unit}
+
+    run = books.run()
+
+    (stopped,) = (r.finding for r in books.findings(run, "company-stopped"))
+    away = sum(abs(value - held.get(cell, Decimal(0))) for cell, value in behind.items())
+    assert (stopped.cells, stopped.amount) == (len(behind), away)
+    assert away > 0
 
 
 def test_an_account_mapped_to_another_moves_its_amounts(books: Books) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from tieout.verbs.words import NOTED, OUTCOMES, amount, counted, exact, lasted, moment, money
+from tieout.core.findings import counted
+from tieout.verbs.words import NOTED, OUTCOMES, amount, exact, lasted, moment, money
 
 WIDTH_USUAL_COLUMNS = 100  # where no terminal says how wide it is
 WIDTH_COLUMNS_MAX = 120

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKET_KEY, CELL_KEY, CELLS, ZERO, as_schema, sorted_by
 from tieout.core.proof import BALANCE, HELD
 
@@ -233,8 +233,8 @@ def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list
         Finding(
             "period-refused", Severity.DIFFERENCE,
             f"company {row['company']}, {row['fiscal_year']}-{row['period']:02d}",
-            f"{row['cells']} cells of period {row['fiscal_year']}-{row['period']:02d} of company "
-            f"{row['company']} have no member of Anaplan's calendar and were not sent.",
+            f"No member of Anaplan's calendar for period {row['fiscal_year']}-{row['period']:02d} "
+            f"of company {row['company']}: {counted(row['cells'], 'cell')} not sent.",
             "Set `period_13` of the company to fold or separate, or name a member in the table of "
             "periods.", row["company"], "period", amount=row["amount"],
             currency=row["currency"] or currencies.get(row["company"], ""), cells=row["cells"],
@@ -246,7 +246,7 @@ def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list
 
 
 def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
-    """CELL_KEY, value, held, gone of every cell whose value is not the one proved before.
+    """CELL_KEY, value, held, gone, shown of every cell whose value is not the one proved before.
 
     A cell that is gone from the ledger is touched with an explicit zero (rule 13); one that never
     had a value and is zero is not. `proved`: CELL_KEY, shown (what Anaplan last showed).
@@ -259,4 +259,4 @@ def touched(cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
         pl.col("held").fill_null(""),
     )
     changed = joined.filter(pl.col("value") != pl.col("shown"))
-    return sorted_by(changed.select(*_KEY, "value", "held", "gone"), _KEY)
+    return sorted_by(changed.select(*_KEY, "value", "held", "gone", "shown"), _KEY)

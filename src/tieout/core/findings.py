@@ -18,7 +18,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong with data; amounts are in ledger sign and in `currency`."""
+    """One thing wrong with data; `amount` adds its cells without their signs, in `currency`.
+
+    With their signs the cells of a balanced member would add up to nothing. One cell alone keeps
+    its sign, and so does what does not net to zero.
+    """
 
     rule: str
     severity: Severity
@@ -32,6 +36,11 @@ class Finding:
     currency: str = ""
     cells: int = 0
     vendor_words: str = ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: 1 cell, 4,842 cells."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 # Every rule that can produce a finding, with what it means; docs/reference/findings.md lists them.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from tieout.core.cells import account_code
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.errors import Refused
 
 CODE_CHARACTERS_MAX = 60  # Anaplan's limit for codes
@@ -94,7 +94,7 @@ def _conflict(attribute: str, several: pl.DataFrame) -> Finding:
     more = "…" if several.height > len(codes) else ""
     return Finding(
         "name-conflict", Severity.NOTE, f"{attribute}",
-        f"{several.height} codes have rows with different values of {attribute} "
+        f"{counted(several.height, 'code')} with different values of {attribute} in several rows "
         f"({', '.join(codes)}{more}); the value most rows agree on was sent.",
         "Make the master data agree if another value is wanted.", cells=several.height,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TypeVar
 import polars as pl
 
 from tieout.core.buckets import FOREIGN_LEDGER
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY
 from tieout.core.scope import DICTIONARY_DECIMALS, Scope, places_exceeded
 
@@ -191,7 +191,7 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
         .agg(
             accounts=pl.col("account_id").unique().sort().head(SUBJECTS_SHOWN_MAX),
             buckets=pl.len(),
-            difference=(pl.col("amount") - pl.col("balance")).sum().cast(AMOUNT),
+            difference=(pl.col("amount") - pl.col("balance")).abs().sum().cast(AMOUNT),
         )
         .sort("company", "ledger", "currency", "fiscal_year", "period", "reason")
     )
@@ -200,7 +200,7 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
             RULES_OF_REASONS.get(row["reason"], "not-proved"),
             Severity.DIFFERENCE,
             _subject(row),
-            f"{row['buckets']} account balances are held: {row['reason']} "
+            f"{counted(row['buckets'], 'account balance')} held: {row['reason']} "
             f"(account id {_some(row['accounts'], row['buckets'])}). "
             "Their cells keep the old value.",
             REMEDIES[row["reason"]],
@@ -240,7 +240,8 @@ def batches_without_lines(posted: Sequence[tuple[str, int]], shown: pl.DataFrame
     return [
         Finding(
             "batch-without-lines", Severity.DIFFERENCE, f"batches {names}",
-            f"{len(missing)} posted batches show no line to this JD Edwards user.",
+            "This JD Edwards user sees no line of "
+            f"{counted(len(missing), 'posted batch', 'posted batches')}.",
             "Ask the JD Edwards administrator whether row security hides a business unit.",
             cells=len(missing),
         )

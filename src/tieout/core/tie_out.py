@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, CELL_KEY, ZERO, sorted_by
 
 _KEY = list(CELL_KEY)
@@ -123,16 +123,16 @@ def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -
         .sort("company", "ledger", "currency", "fiscal_year", "period", "rule")
     )
     words = {
-        "not-of-the-ledger": "hold an amount in Anaplan that the ledger does not have",
-        "anaplan-wiped": "are empty in Anaplan although the ledger has an amount",
-        "anaplan-differs": "show another amount in Anaplan than the ledger",
+        "not-of-the-ledger": "with an amount in Anaplan that the ledger does not have",
+        "anaplan-wiped": "empty in Anaplan although the ledger has an amount",
+        "anaplan-differs": "with another amount in Anaplan than in the ledger",
     }
     return [
         Finding(
             row["rule"], Severity.DIFFERENCE,
             f"company {row['company']}, ledger {row['ledger'] or 'all'}, "
             f"{row['fiscal_year']}-{row['period']:02d}",
-            f"{row['cells']} cells {words[row['rule']]} ({', '.join(row['subjects'])}"
+            f"{counted(row['cells'], 'cell')} {words[row['rule']]} ({', '.join(row['subjects'])}"
             f"{'…' if row['cells'] > len(row['subjects']) else ''}).",
             "The next run sends these cells again; find out who or what changed them in Anaplan.",
             row["company"], amount=row["amount"],

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import cells as core
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_by
 from tieout.core.scope import Scope
 from tieout.flows.at_once import ahead, parts_of
@@ -42,8 +42,10 @@ TOUCHED: Schema = {
     "value": AMOUNT,
     "held": pl.String,
     "gone": pl.Boolean,  # no longer a cell of the ledger: it would be sent as zero
+    "shown": AMOUNT,  # by Anaplan, as last proved
     "ours": pl.Boolean,
 }
+_GAP = (pl.col("value") - pl.col("shown")).abs()  # how far Anaplan stays away while a cell waits
 EMPTIED = "emptied in Anaplan"  # by an import that clears more than configured, or by hand
 UNMATCHED, STOPPED = "no such member in Anaplan", "another cell of the company has no member"
 DOUBTED = "not of the ledger, while not all of the company is shown"
@@ -285,15 +287,15 @@ def _locked_findings(
     world: World[LoadActuals], waiting: Sequence[pl.DataFrame], scope: Scope
 ) -> list[Finding]:
     currencies = core.company_currencies(members_in_anaplan(world, scope))
-    locked = pl.concat([w.select("company", "value", "held") for w in waiting]).filter(
+    locked = pl.concat([w.select("company", "value", "shown", "held") for w in waiting]).filter(
         pl.col("held") == core.LOCKED
     )
-    groups = locked.group_by("company").agg(cells=pl.len(), amount=pl.col("value").abs().sum())
+    groups = locked.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
     return [
         Finding(
             "locked-period", Severity.DIFFERENCE, f"company {row['company']}",
-            f"{row['cells']} cells of periods locked through {scope.rule.locked_through} changed "
-            "in the ledger and were not sent.",
+            f"{counted(row['cells'], 'cell')} changed in the ledger in periods locked through "
+            f"{scope.rule.locked_through}: not sent.",
             "Run again with --unlock and a reason, or leave the plan as it was closed.",
             row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
             cells=row["cells"],
@@ -321,7 +323,7 @@ def _unmatched(
         groups = (
             without.filter(pl.col("value") != 0)
             .group_by("company", dimension)
-            .agg(cells=pl.len(), amount=pl.col("value").sum().cast(AMOUNT))
+            .agg(cells=pl.len(), amount=_GAP.sum().cast(AMOUNT))
         )
         findings.extend(
             _missing_member(dimension, lists[dimension], row, currencies)
@@ -342,8 +344,8 @@ def _missing_member(
     member = row[dimension]
     return Finding(
         "unmatched-member", Severity.REJECT, f"{word} {member}",
-        f"The Anaplan list {list_name} has no member with the code {member!r}; {row['cells']} "
-        f"cells of company {row['company']} wait.",
+        f"The Anaplan list {list_name} has no member with the code {member!r}, which "
+        f"holds back {counted(row['cells'], 'cell')} of company {row['company']}.",
         f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in "
         "Anaplan, then replay.", row["company"], dimension, member, row["amount"],
         currencies.get(row["company"], ""), row["cells"],
@@ -352,12 +354,12 @@ def _missing_member(
 
 def _stopped(world: World[LoadActuals], behind: pl.DataFrame, scope: Scope) -> list[Finding]:
     currencies = core.company_currencies(members_in_anaplan(world, scope))
-    groups = behind.group_by("company").agg(cells=pl.len(), amount=pl.col("value").abs().sum())
+    groups = behind.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
     return [
         Finding(
             "company-stopped", Severity.REJECT, f"company {row['company']}",
-            f"{row['cells']} cells of company {row['company']} wait for its unmatched members, so "
-            "that no part of a company is loaded.",
+            f"{counted(row['cells'], 'cell')} of company {row['company']} held back for its "
+            "unmatched members, so that no part of a company is loaded.",
             "Settle the unmatched members; or set `unmatched = \"load rest\"`.", row["company"],
             amount=row["amount"], currency=currencies.get(row["company"], ""), cells=row["cells"],
         )

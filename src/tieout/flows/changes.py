@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import fingerprint
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.periods import PERIODS_MAX
 from tieout.core.scope import Scope
 from tieout.flows.partitions import PARTITION
@@ -63,7 +63,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     if doubtful:
         reasons.append("the last run was not complete")
     if groups:
-        reasons.append(f"{groups} balance groups moved")
+        reasons.append(f"{counted(groups, 'balance group')} moved")
     for name, words in (
         ("window", "lines were updated"), ("accounts", "accounts changed"),
         ("mappings", "mappings changed"),
@@ -76,7 +76,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         reasons.append("a company's period or constants moved")
     open_cells = world.store.open_cells(world.flow_name)
     if open_cells:
-        reasons.append(f"{len(open_cells)} cells were left open")
+        reasons.append(f"{counted(len(open_cells), 'cell')} left open")
     if world.asked:
         reasons.append("asked for: " + ", ".join(sorted(world.asked)))
     kept = seen | {"window": next_window, "swept": before.get("swept")}

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import tie_out
-from tieout.core.findings import Severity
+from tieout.core.findings import Severity, counted
 from tieout.core.frames import CELL_KEY
 from tieout.flows.at_once import parts_of
 from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
@@ -140,7 +140,9 @@ def _sentence(
     name = world.flow_name.replace("_", " ").capitalize()
     if exit_code == OK:
         cells = compared.select(pl.len()).collect().item()
-        return f"{name} are in{through} and proved: {cells} cells, F0911 = F0902 = Anaplan."
+        return (
+            f"{name} are in{through} and proved: {counted(cells, 'cell')}, F0911 = F0902 = Anaplan."
+        )
     apart = (
         compared.group_by("ledger_company", "currency")
         .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
@@ -154,8 +156,9 @@ def _sentence(
         for currency in [named or scope.currency_of(company)]
     ]
     away = f" Anaplan is away from the ledger by {'; '.join(gaps)}." if gaps else ""
-    rejected = f"{told['rejects']} cells rejected, " if told["rejects"] else ""
+    rejected = f"{counted(told['rejects'], 'cell')} rejected, " if told["rejects"] else ""
     why = f" ({', '.join(told['causes'])})" if told["causes"] else ""
     return (
-        f"{name}{through} need attention{why}: {rejected}{told['open_cells']} cells are open.{away}"
+        f"{name}{through} need attention{why}: {rejected}"
+        f"{counted(told['open_cells'], 'cell')} open.{away}"
     )

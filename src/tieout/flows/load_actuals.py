@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tieout.core.findings import counted
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
 from tieout.flows.cells import align, fold_cells, rows_to_send
 from tieout.flows.changes import look_again, look_for_changes
@@ -130,6 +131,6 @@ def previewed(
     return {
         "outcome": "complete", "exit_code": 0,
         "figures": figures | {"rows_to_send": aligned["to_send"]},
-        "sentence": f"{aligned['to_send']} cells would be sent and {aligned['waiting']} would "
-        "wait; nothing was sent.",
+        "sentence": f"{counted(aligned['to_send'], 'cell')} would be sent and "
+        f"{aligned['waiting']:,} would wait; nothing was sent.",
     }  # fmt: skip

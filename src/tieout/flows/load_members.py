@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import members as core
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.flows.gone_members import (
     DIMENSION,
     GONE,
@@ -183,7 +183,7 @@ def _otherwise_named(
             findings.append(
                 Finding(
                     "name-differs", Severity.NOTE, f"list {list_name}",
-                    f"{other.height} members have another name in Anaplan, such as "
+                    f"{counted(other.height, 'member')} with another name in Anaplan, such as "
                     f"{other['name'][0]!r} for {other['description'][0]!r}.",
                     "Anaplan makes names unique, or a person renamed them; members are matched by "
                     "code.",
@@ -226,12 +226,13 @@ def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[st
         causes = ", ".join(sorted({f.rule for f in rejected}))
         return {
             "outcome": "needs_attention", "exit_code": REJECTED, "figures": figures,
-            "sentence": f"{world.flow_name} need attention: {len(rejected)} "
-            f"{'finding' if len(rejected) == 1 else 'findings'} ({causes}); {sent} members sent.",
+            "sentence": f"{world.flow_name} need attention: {counted(len(rejected), 'finding')} "
+            f"({causes}); {counted(sent, 'member')} sent.",
         }  # fmt: skip
     return {
         "outcome": "complete", "exit_code": OK, "figures": figures,
-        "sentence": f"{world.flow_name} are in and proved: {members.height} members, {sent} sent.",
+        "sentence": f"{world.flow_name} are in and proved: {counted(members.height, 'member')}, "
+        f"{sent:,} sent.",
     }  # fmt: skip
 
 
@@ -261,6 +262,6 @@ def nothing_new(step: Step, world: World[LoadMembers], run: str, read: dict[str,
     return {
         "outcome": "complete", "exit_code": OK,
         "figures": {"rows_read": read["rows"], "rows_sent": 0, "rejects": 0},
-        "sentence": f"Nothing new for {world.flow_name}: {read['members']} members, all as last "
-        "proved; Anaplan was not asked.",
+        "sentence": f"Nothing new for {world.flow_name}: {counted(read['members'], 'member')}, all "
+        "as last proved; Anaplan was not asked.",
     }  # fmt: skip

@@ -6,7 +6,7 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core import proof
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
 from tieout.core.scope import Scope
 from tieout.flows.cells import ALL_COMPANIES, members_in_anaplan
@@ -56,7 +56,7 @@ def check_what_is_shown(step: Step, world: World[LoadActuals], run: str) -> Resu
 def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
     unknown = cells.filter(pl.col("held") == core.UNKNOWN_ACCOUNT)
     groups = unknown.group_by("company", "account").agg(
-        cells=pl.len(), amount=pl.col("f0911").sum().cast(AMOUNT)
+        cells=pl.len(), amount=pl.col("f0911").abs().sum().cast(AMOUNT)
     )
     return [
         Finding(
@@ -116,7 +116,7 @@ def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
     return [
         Finding(
             "unposted", Severity.NOTE, f"company {row['company']}, ledger {row['ledger']}",
-            f"{row['count']} lines have the posted code {row['posted'] or 'blank'} and are not "
+            f"{counted(row['count'], 'line')} with the posted code {row['posted'] or 'blank'}: not "
             "loaded.",
             "They arrive with the run after they are posted.", row["company"], cells=row["count"],
         )
@@ -140,8 +140,8 @@ def _folded_periods(buckets: pl.LazyFrame, scope: Scope) -> list[Finding]:
             "period-folded", Severity.NOTE,
             f"company {row['company']}, ledger {row['ledger']}, "
             f"{row['fiscal_year']}-{row['period']:02d}",
-            f"Period {row['period']} is folded into period {row['shown_period']} ({row['buckets']} "
-            "account balances; the amount is without sign).",
+            f"Period {row['period']} is folded into period {row['shown_period']} ("
+            f"{counted(row['buckets'], 'account balance')}).",
             "", row["company"], "period", amount=row["amount"],
             currency=scope.currency_of(row["company"]), cells=row["buckets"],
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.app import Instance
+from tieout.core.findings import counted
 from tieout.errors import Misconfigured
 from tieout.project import LoadActuals
 from tieout.store.schema import UNFINISHED
 from tieout.verbs import practice, seeing
-from tieout.verbs.words import counted, moment
+from tieout.verbs.words import moment
 
 RUNS_SHOWN_MAX = 15
 

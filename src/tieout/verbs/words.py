@@ -55,8 +55,3 @@ def lasted(seconds: object) -> str:
     if whole < 60:
         return f"{whole:.1f} s"
     return f"{int(whole) // 60} min {int(whole) % 60:02d} s"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: 1 cell, 4,842 cells."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tieout.app import Instance
+from tieout.core.findings import counted
 from tieout.engine.durable import Engine
 from tieout.errors import Trouble
 from tieout.verbs import words
@@ -72,5 +73,5 @@ def _templates() -> Environment:
         "amount": words.amount, "money": words.money, "moment": words.moment,
         "lasted": words.lasted,
     }  # fmt: skip
-    made.globals |= {"outcomes": words.OUTCOMES, "counted": words.counted}
+    made.globals |= {"outcomes": words.OUTCOMES, "counted": counted}
     return made
