@@ -138,6 +138,8 @@ class Home:
         try:
             assert process.stderr is not None
             line = process.stderr.readline()
+            if "practice systems" in line:
+                line = process.stderr.readline()
             assert "http://127.0.0.1:" in line, line + process.stderr.read()
             yield Served(process, line.split()[2].rstrip("/"), line)
         finally:

@@ -236,7 +236,10 @@ def map_(
     context: Context, dimension: str | None, source: str | None, target: str | None, why: str,
     withdraw: bool,
 ) -> None:  # fmt: skip
-    """Map code SOURCE of account, business-unit or company to TARGET; without arguments: list."""
+    """Map code SOURCE of account, business-unit or company to TARGET; without arguments: list.
+
+    With DIMENSION and SOURCE alone: every mapping that code ever had.
+    """
     from tieout.verbs import setting_up
 
     instance = context.opened()
@@ -244,11 +247,16 @@ def map_(
         found = setting_up.mappings(instance)
         context.show({"ok": True, "mappings": found}, lambda: printing.mappings(found))
         return
-    if source is None or (target is None and not withdraw):
+    if source is None:
         raise click.UsageError("Give DIMENSION SOURCE TARGET, or DIMENSION SOURCE --withdraw.")
+    if target is None and not withdraw:
+        found = setting_up.mapping_history(instance, dimension, source)
+        context.show({"ok": True, "mappings": found}, lambda: printing.history(source, found))
+        return
     version = setting_up.set_mapping(instance, dimension, source, None if withdraw else target, why)
+    then = setting_up.sent_by(instance, dimension, source)
     result = {"ok": True, "version": version}
-    context.show(result, lambda: printing.mapped(source, target, version))
+    context.show(result, lambda: printing.mapped(source, target, version, then))
 
 
 @cli.command()

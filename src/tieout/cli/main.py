@@ -50,7 +50,7 @@ class Context:
         """An instance that must exist already; with `practice`, its practice systems answer too."""
         from tieout.app import Instance
         from tieout.store.home import check_home
-        from tieout.verbs.practice import practice_home, start_practice
+        from tieout.verbs.practice import practice_home, wake_practice
 
         found = self.environment()
         check_home(found.home)
@@ -58,7 +58,9 @@ class Context:
         instance = Instance(found)
         instance.store.check()
         if practice and practice_home(instance.home):
-            start_practice(instance.home)
+            told = wake_practice(instance.home)
+            if told and not self.as_json:
+                click.echo(told, err=True)
         return instance
 
     def environment(self, *, demo: bool = False) -> Environment:

@@ -106,10 +106,10 @@ def made(result: Mapping[str, Any], wrote: bool) -> None:
     following("tieout connect NAME", "tieout preview FLOW")
 
 
-def mapped(source: str, target: str | None, version: int) -> None:
-    """What a mapping changed."""
+def mapped(source: str, target: str | None, version: int, then: Sequence[str]) -> None:
+    """What a mapping changed, and the commands that send it."""
     click.echo(f"{source} maps to {target or 'itself'} from now on (mapping version {version}).")
-    following("tieout run FLOW")
+    following(*then)
 
 
 # ---------------------------------------------------------------------------- runs
@@ -132,7 +132,7 @@ def runs(found: Sequence[Mapping[str, Any]]) -> None:
 def run(found: Mapping[str, Any], whole: bool = False) -> None:
     """One run: its sentence first, then what is open, then what to do next."""
     outcome = OUTCOMES[found["outcome"]]
-    paragraph(found["sentence"] or f"{found['run']}: {outcome}.", indent="")
+    paragraph(found["sentence"], indent="")
     told = [f"{found['run']}: {outcome.lower()}"]
     if found["seconds"] is not None:
         told[0] += f" after {lasted(found['seconds'])}"
@@ -219,6 +219,8 @@ def _mend(open_ones: Sequence[Mapping[str, Any]]) -> str:
 def findings(found: Sequence[Mapping[str, Any]]) -> None:
     """Each finding: a line with its amount, then what it is and what to do; notes by rule."""
     notes: dict[str, list[Mapping[str, Any]]] = {}
+    if any(f["amount"] is not None and f["severity"] != "note" for f in found):
+        click.echo("Amounts are sums of cells without their signs.")
     for f in found:
         if f["severity"] == "note":
             notes.setdefault(f["rule"], []).append(f)
@@ -244,14 +246,24 @@ def findings(found: Sequence[Mapping[str, Any]]) -> None:
         paragraph(f"{those[0]['what']} {those[0]['remedy']}".strip())
 
 
-def mappings(found: Sequence[Mapping[str, str]]) -> None:
-    """The mapping table."""
+def mappings(found: Sequence[Mapping[str, Any]]) -> None:
+    """The mapping table: each with who set it, when and why below."""
     if not found:
         click.echo("Nothing is mapped: every code maps to itself.")
+    for m in found:
+        since = f" from {m['effective_from']} on" if m["effective_from"] else ""
+        name = m["dimension"].replace("_", "-")
+        click.echo(f"{name} {m['source']} maps to {m['target'] or 'itself'}{since}")
+        told = f"Version {m['version']}, set by {m['set_by']}, {moment(m['set_at'])}"
+        paragraph(f"{told}: {m['why'] or 'no reason given'}")
+
+
+def history(source: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Every mapping of one code, oldest first."""
+    if not found:
+        click.echo(f"{source} was never mapped.")
         return
-    names = ("dimension", "source", "target", "effective_from")
-    rows = [tuple(str(m[n] or "") for n in names) for m in found]
-    table(("dimension", "from", "to", "effective from"), rows)
+    mappings(found)
 
 
 # ---------------------------------------------------------------------------- tie-out

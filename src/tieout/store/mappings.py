@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.engine import Row
 
 from tieout.store.database import lock
 from tieout.store.schema import app_mapping
@@ -61,16 +63,23 @@ def add(connection: Connection, rows: Sequence[Mapping], set_by: str, at: dateti
     return following - 1
 
 
-def table(connection: Connection, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
-    """The rows that hold for `dimension` (in an earlier version), by source and start."""
-    holding = app_mapping.c.dimension == dimension
+def holding(
+    connection: Connection, dimension: str, *, at_version: int | None = None
+) -> list[SetMapping]:
+    """The settings that hold for `dimension` (in an earlier version), by source and start."""
+    wanted = app_mapping.c.dimension == dimension
     if at_version is not None:
-        holding &= app_mapping.c.version <= at_version
-    query = select(app_mapping).where(holding).order_by(app_mapping.c.version)
-    latest = {(row.source, row.effective_from): row.target for row in connection.execute(query)}
-    rows = sorted((s, t, since) for (s, since), t in latest.items() if t is not None)
-    ordered = sorted(rows, key=lambda row: (row[0], row[2]))
-    return pl.DataFrame(ordered, schema=TABLE, orient="row")
+        wanted &= app_mapping.c.version <= at_version
+    query = select(app_mapping).where(wanted).order_by(app_mapping.c.version)
+    latest = {(row.source, row.effective_from): row for row in connection.execute(query)}
+    return [_read(latest[key]) for key in sorted(latest) if latest[key].target is not None]
+
+
+def table(connection: Connection, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
+    """What holds for `dimension` (in an earlier version) as TABLE, by source and start."""
+    held = [s.mapping for s in holding(connection, dimension, at_version=at_version)]
+    rows = [(m.source, m.target, m.effective_from) for m in held]
+    return pl.DataFrame(rows, schema=TABLE, orient="row")
 
 
 def history(connection: Connection, dimension: str, source: str) -> list[SetMapping]:
@@ -78,12 +87,9 @@ def history(connection: Connection, dimension: str, source: str) -> list[SetMapp
     query = select(app_mapping).where(
         app_mapping.c.dimension == dimension, app_mapping.c.source == source
     )
-    return [
-        SetMapping(
-            Mapping(row.dimension, row.source, row.target, row.effective_from, row.why),
-            row.version,
-            row.set_at,
-            row.set_by,
-        )
-        for row in connection.execute(query.order_by(app_mapping.c.version))
-    ]
+    return [_read(row) for row in connection.execute(query.order_by(app_mapping.c.version))]
+
+
+def _read(row: Row[Any]) -> SetMapping:
+    mapping = Mapping(row.dimension, row.source, row.target, row.effective_from, row.why)
+    return SetMapping(mapping, row.version, row.set_at, row.set_by)

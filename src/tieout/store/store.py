@@ -318,6 +318,11 @@ class Store:
         with self.database.read() as connection:
             return mappings.table(connection, dimension, at_version=at_version)
 
+    def mappings_that_hold(self, dimension: str) -> list[SetMapping]:
+        """The same rows with who set them, when and why."""
+        with self.database.read() as connection:
+            return mappings.holding(connection, dimension)
+
     def mapping_version(self) -> int:
         """The version of the whole mapping table; 0 before the first mapping."""
         with self.database.read() as connection:

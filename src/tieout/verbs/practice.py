@@ -63,6 +63,18 @@ def start_practice(home: Path, *arguments: str) -> dict[str, str]:
     return found
 
 
+def wake_practice(home: Path) -> str:
+    """Start them unless they answer; what to tell of it, nothing when they were there."""
+    if addresses(home):
+        return ""
+    start_practice(home)
+    pid = (home / PRACTICE_DIRECTORY / "pid").read_text()
+    return (
+        "Started the practice systems of this demo in the background, where they stay; "
+        f"`kill {pid}` stops them."
+    )
+
+
 def stop_practice(home: Path) -> None:
     """Stop the practice systems of a home, if we started them and they still run."""
     file = home / PRACTICE_DIRECTORY / "pid"

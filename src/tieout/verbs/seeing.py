@@ -202,7 +202,7 @@ def tied(
 
 
 def grouped(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Findings grouped by rule, the gravest first: how many, cells, amounts by currency."""
+    """Findings by rule, the gravest first: how many, cells, amounts without signs by currency."""
     groups: dict[str, dict[str, Any]] = {}
     for f in found:
         group = groups.setdefault(
@@ -216,5 +216,5 @@ def grouped(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             group["flows"].append(f["flow"])
         if f["amount"] is not None:
             amounts, currency = group["amounts"], f["currency"]
-            amounts[currency] = amounts.get(currency, Decimal(0)) + f["amount"]
+            amounts[currency] = amounts.get(currency, Decimal(0)) + abs(f["amount"])
     return sorted(groups.values(), key=lambda g: GRAVITY[g["severity"]])

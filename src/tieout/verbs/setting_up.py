@@ -6,17 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tieout.app import PROJECT_FILE, Instance, differences, secret_name
 from tieout.errors import Misconfigured
-from tieout.project import AnaplanConnection, JdeConnection
+from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
 from tieout.settings import read_project
 from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
+from tieout.store.mappings import SetMapping
 from tieout.verbs.running import OWNER
 
 DIMENSIONS = ("account", "business_unit", "company")
+UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
 NEEDED_FIELDS = ("username", "password")
 
 
@@ -123,18 +126,49 @@ def set_mapping(
     instance: Instance, dimension: str, source: str, target: str | None, why: str
 ) -> int:
     """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version."""
-    key = dimension.replace("-", "_")
-    if key not in DIMENSIONS:
-        raise Misconfigured(
-            f"{dimension!r} is no dimension.",
-            untouched="Nothing was mapped.",
-            do=f"Name one of: {', '.join(d.replace('_', '-') for d in DIMENSIONS)}.",
-        )
-    return instance.store.set_mappings([Row(key, source, target, why=why)], OWNER)
+    row = Row(_dimension(dimension), source, target, why=why)
+    return instance.store.set_mappings([row], OWNER)
 
 
-def mappings(instance: Instance) -> list[dict[str, str]]:
-    """Every mapping that holds now."""
-    return [
-        {"dimension": d, **row} for d in DIMENSIONS for row in instance.store.mapping(d).to_dicts()
-    ]
+def _dimension(word: str) -> str:
+    key = word.replace("-", "_")
+    if key in DIMENSIONS:
+        return key
+    raise Misconfigured(
+        f"{word!r} is no dimension.",
+        untouched="Nothing was mapped.",
+        do=f"Name one of: {', '.join(d.replace('_', '-') for d in DIMENSIONS)}.",
+    )
+
+
+def mappings(instance: Instance) -> list[dict[str, Any]]:
+    """Every mapping that holds now, with who set it, when and why."""
+    return [_told(s) for d in DIMENSIONS for s in instance.store.mappings_that_hold(d)]
+
+
+def mapping_history(instance: Instance, dimension: str, source: str) -> list[dict[str, Any]]:
+    """Every mapping one code ever had, oldest first; a target of None is its withdrawal."""
+    return [_told(s) for s in instance.store.mapping_history(_dimension(dimension), source)]
+
+
+def _told(one: SetMapping) -> dict[str, Any]:
+    m = one.mapping
+    return {
+        "dimension": m.dimension, "source": m.source, "target": m.target,
+        "effective_from": m.effective_from, "version": one.version, "set_by": one.set_by,
+        "set_at": one.set_at, "why": m.why,
+    }  # fmt: skip
+
+
+def sent_by(instance: Instance, dimension: str, source: str) -> list[str]:
+    """The commands that send what a mapping changed: the replay of a run that waits, else runs."""
+    member = (UNMATCHED, _dimension(dimension), source)
+    waiting = [
+        r.run for r in instance.store.rejects(state="open")
+        if (r.finding.rule, r.finding.dimension, r.finding.member) == member
+    ]  # fmt: skip
+    if waiting:
+        return [f"tieout replay {waiting[-1]}"]
+    flows = instance.applied().flows if instance.store.config() else {}
+    names = [name for name, flow in flows.items() if isinstance(flow, LoadActuals)]
+    return [f"tieout run {name}" for name in names] or ["tieout run FLOW"]
