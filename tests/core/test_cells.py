@@ -109,6 +109,45 @@ def test_a_code_goes_to_the_latest_target_that_has_begun(table: pl.DataFrame, ta
     assert values(found) == {f"{target} 30 Feb 25": Decimal(5)}
 
 
+OWN_MEMBERS = {("R", 2025, n): name for n, name in ((12, "Dec 25"), (13, "P13"), (14, "P14"))}
+ADJUSTED = buckets(*({"amount": 10**n, "period": 12 + n} for n in range(3)))
+
+
+@pytest.mark.parametrize(
+    ("since", "found"),
+    [
+        ("2025-12", {"6000 30 Dec 25": 111}),
+        ("2025-13", {"5005 30 Dec 25": 111}),
+        ("2025-14", {"5005 30 Dec 25": 111}),
+    ],
+)
+def test_an_adjusting_period_that_is_folded_is_mapped_as_the_period_that_shows_it(
+    since: str, found: dict[str, int]
+) -> None:
+    """Its amounts stand in December's cell, and one cell has one account."""
+    folded = scope("00001", first="2025-01", last="2025-14", period_13={"default": "fold"})
+    shown = cells(ADJUSTED, CHART, folded, account=mapping(f"5005>6000@{since}"))
+    assert values(shown) == found
+
+
+@pytest.mark.parametrize(
+    ("since", "found"),
+    [
+        ("2025-12", {"6000 30 Dec 25": 1, "6000 30 P13": 10, "6000 30 P14": 100}),
+        ("2025-13", {"5005 30 Dec 25": 1, "6000 30 P13": 10, "6000 30 P14": 100}),
+        ("2025-14", {"5005 30 Dec 25": 1, "5005 30 P13": 10, "6000 30 P14": 100}),
+        ("2026-01", {"5005 30 Dec 25": 1, "5005 30 P13": 10, "5005 30 P14": 100}),
+    ],
+)
+def test_a_mapping_may_begin_with_an_adjusting_period_that_has_its_own_member(
+    since: str, found: dict[str, int]
+) -> None:
+    policy = {"members": OWN_MEMBERS, "period_13": {"default": "separate"}}
+    apart = scope("00001", first="2025-12", last="2025-14", **policy)
+    shown = cells(ADJUSTED, CHART, apart, account=mapping(f"5005>6000@{since}"))
+    assert values(shown) == found
+
+
 def test_a_mapping_of_one_period_leaves_the_earlier_one_where_it_was() -> None:
     rows_given = buckets({"amount": 5, "period": 2}, {"amount": 6, "period": 3})
     found = cells(rows_given, CHART, YEAR, business_unit=mapping("30>CC30@2025-03"))

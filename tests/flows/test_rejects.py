@@ -178,6 +178,7 @@ def test_a_month_that_anaplans_calendar_lacks_is_rejected_and_the_others_load(
                 table.writerow([pattern, year, period, month])
     path.close()
     held = books.anaplan()
+    books.event("backdated", company="00060", period="2025-03", amount="812.55")
     books.set_actuals('periods = "months.csv"')
 
     run = books.run()
@@ -185,13 +186,29 @@ def test_a_month_that_anaplans_calendar_lacks_is_rejected_and_the_others_load(
     assert run.outcome == "needs_attention", told(books, run)
     assert run.exit_code in (5, 6)
     may = {c for c in held if c[3] == "May 25"}
-    gone = changed(held, books.anaplan())
-    assert gone.keys() <= may
+    assert may & changed(held, books.anaplan()).keys()
+    assert changed(books.anaplan(), books.expected()).keys() <= may
     (books.home / "months.csv").write_text(
         (books.home / "months.csv").read_text().replace("Mai 25", "May 25")
     )
     last = books.run(full=True)
     assert_tied(books, last)
+
+
+def test_while_one_company_is_stopped_the_cells_of_the_others_load(books: Books) -> None:
+    books.event("add_account", code=NEW_CODE, amount="77.10")
+    books.event("backdated", company="00060", amount="812.55")
+    touched = changed(books.anaplan(), books.expected())
+    others = {cell: value for cell, value in touched.items() if cell[0] != "00001"}
+    assert others
+
+    run = books.run()
+
+    assert_attention(books, run, "company-stopped")
+    assert run.exit_code == 5
+    assert books.uploaded_cells() == others
+    left = changed(books.anaplan(), books.expected())
+    assert left == {cell: value for cell, value in touched.items() if cell[0] == "00001"}
 
 
 @pytest.mark.parametrize("where", ["upload the file:before", "start the import:before"])
