@@ -185,3 +185,11 @@ def cells(
 def total(frame: pl.DataFrame, column: str) -> Decimal:
     """The sum of an amount column, zero for no rows."""
     return sum(frame[column].to_list(), Decimal(0))
+
+
+def values(frame: pl.DataFrame, column: str = "value") -> dict[str, Decimal]:
+    """`account business unit member` → amount."""
+    return {
+        f"{row[0]} {row[1]} {row[2]}": row[3]
+        for row in frame.select("account", "business_unit", "member", column).iter_rows()
+    }
