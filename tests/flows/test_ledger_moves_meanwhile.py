@@ -69,6 +69,7 @@ def test_an_amount_changed_while_its_account_is_read_is_read_again_and_so_is_its
 
     assert slow.faults_hit("jde") == 1
     assert_tied(slow, run)
+    assert_tied(slow, slow.run())
     assert_quiet(slow)
 
 
