@@ -15,7 +15,7 @@ import httpx2
 from tieout.sim.box import Box, serve
 from tieout.sim.clock import PracticeClock
 from tieout.sim.jde.ledger import Ledger, Row
-from tieout.sim.jde.system import System
+from tieout.sim.jde.system import System, Verb
 
 USER, PASSWORD, DEVICE = "TIEOUT", "open sesame", "tieout-test"
 UNITS = ("30", "40", "M30")
@@ -151,12 +151,18 @@ def where(control: str, operator: str, *contents: str, special: str = "LITERAL")
 
 @contextmanager
 def practice(
-    folder: Path, filled: Callable[[Ledger], None] = fill, **options: Any
+    folder: Path,
+    filled: Callable[[Ledger], None] = fill,
+    *,
+    made: Callable[[Ledger, PracticeClock], dict[str, Verb]] | None = None,
+    **options: Any,
 ) -> Iterator[Ais]:
-    """A served practice JD Edwards in `folder`, with a client."""
+    """A served practice JD Edwards in `folder`, with a client; `made` gives its further verbs."""
     clock, ledger = PracticeClock(), Ledger(folder / "jde.sqlite")
     if not ledger.rows("F0013"):
         filled(ledger)
+    if made is not None:
+        options["verbs"] = made(ledger, clock)
     box = Box(System(ledger, clock, {USER: PASSWORD}, **options), clock)
     url, stop = serve(box, 0, control=False)
     control_url, stop_control = serve(box, 0, control=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 from urllib.parse import parse_qs, urlsplit
 
 from tieout.sim.clock import PracticeClock
@@ -61,6 +61,15 @@ class System(Protocol):
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Do one thing of the control port (`event`, `people`, `switch`, `restart`, …)."""
+        ...
+
+
+@runtime_checkable
+class Postponing(Protocol):
+    """A practice system whose calls can wait."""
+
+    def postpone(self, request: Request, seconds: float) -> Response | None:
+        """Let a call wait; None when it waits, else the answer that refuses it."""
         ...
 
 
@@ -186,6 +195,8 @@ class _DataPort(BaseHTTPRequestHandler):
             time.sleep(fault.seconds)
             self._cut()
             return None
+        if fault.kind in ("queued", "accepted"):
+            return self._postponed(request, fault)
         if fault.kind == "delay":
             time.sleep(fault.seconds)
         response = self.box.system.handle(request)
@@ -198,6 +209,17 @@ class _DataPort(BaseHTTPRequestHandler):
             text = re.sub(fault.find, fault.body, response.body.decode(), flags=re.DOTALL)
             return Response(response.status, text.encode(), response.headers, response.content_type)
         return response
+
+    def _postponed(self, request: Request, fault: Fault) -> Response | None:
+        """The call waits: the caller is cut off, or told 202; a refused call is answered."""
+        system = self.box.system
+        if not isinstance(system, Postponing):
+            return Response(501)
+        refused = system.postpone(request, fault.seconds)
+        if refused is None and fault.kind == "queued":
+            self._cut()
+            return None
+        return refused or Response(202)
 
     def _cut(self) -> None:
         """Reset the connection, as a crashed peer or a firewall would."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 PRACTICE_SECONDS_PER_SECOND_MAX = 100_000.0
@@ -17,6 +18,11 @@ class PracticeClock:
         self._base = time.time()
         self._since = time.monotonic()
         self._scale = 1.0
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, passed: Callable[[], None]) -> None:
+        """Call `passed` whenever the clock was moved, so that what was due then happens."""
+        self._listeners.append(passed)
 
     def now(self) -> float:
         """Seconds since 1970 on the practice clock."""
@@ -36,6 +42,8 @@ class PracticeClock:
         with self._lock:
             self._rebase()
             self._base += seconds
+        for passed in self._listeners:
+            passed()
 
     def set_scale(self, scale: float) -> None:
         """Let `scale` practice seconds pass in one real second."""

@@ -10,13 +10,13 @@ from typing import Any
 
 from tieout.sim.company.calendar import julian, period_of
 from tieout.sim.company.chart import Account, Chart
+from tieout.sim.jde.money import header_amount
 
 Row = dict[str, int | str]
 
 FIRST_DOCUMENT, FIRST_BATCH = 100_001, 40_001
 DOCUMENTS_PER_BATCH_MAX = 8
 LEDGER_ACTUAL, LEDGER_FOREIGN, LEDGER_BUDGET = "AA", "CA", "BA"
-HEADER_DECIMALS = 2  # F0011 knows no currency: the dictionary's decimals (jde-gl §2.6)
 
 
 @dataclass(slots=True)
@@ -168,10 +168,3 @@ def header_rows(chart: Chart, batches: Iterable[Batch]) -> Iterator[Row]:
             "PID": "R09801" if posted else "P0011", "JOBN": "RIDGEBAT1",
             "UPMJ": julian(batch.posted_on if posted else batch.opened), "UPMT": 213_000,
         }  # fmt: skip
-
-
-def header_amount(amount: int, decimals: int) -> int:
-    """An amount in the header's two decimals; a third decimal is cut off, as JDE would."""
-    up: int = 10 ** max(0, HEADER_DECIMALS - decimals)
-    down: int = 10 ** max(0, decimals - HEADER_DECIMALS)
-    return amount * up // down

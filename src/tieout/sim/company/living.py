@@ -10,9 +10,11 @@ from typing import Any
 from tieout.sim.clock import PracticeClock
 from tieout.sim.company.calendar import days_of, from_julian, julian, period_of
 from tieout.sim.company.chart import Account, Chart, Company
-from tieout.sim.company.journals import Journal, Line, Row, header_amount, ledger_row
+from tieout.sim.company.journals import Journal, Line, Row, ledger_row
 from tieout.sim.company.post import post_rows
 from tieout.sim.jde.ledger import Ledger
+from tieout.sim.jde.money import header_amount
+from tieout.sim.jde.numbers import draw
 
 LINE_KEY = ("DCT", "DOC", "KCO", "DGJ", "JELN", "LT", "EXTL")
 Found = dict[str, Any]  # a row as `Ledger.rows` gives it
@@ -75,18 +77,13 @@ class Living:
         """The last day of a period of a company."""
         return days_of(self.companies()[company].pattern, year, period)[1]
 
-    def next_number(self, table: str, column: str) -> int:
-        """The number after the highest one."""
-        statement = f'SELECT max("{column}") FROM "{table}"'  # noqa: S608 - names of this module
-        return int(self.ledger.query(statement)[0][0]) + 1
-
     def key(self, lines: Sequence[Line], day: date, text: str, *, status: str = "A",
             user: str = "MHOLT") -> list[Found]:  # fmt: skip
         """Enter one unposted journal in a new batch; returns its rows."""
         chart = Chart(companies=self.companies())
         company = lines[0].account.company
         today, time = self.stamp()
-        batch, number = self.next_number("F0011", "ICU"), self.next_number("F0911", "DOC")
+        batch, number = draw(self.ledger, "batch"), draw(self.ledger, "document")
         journal = Journal(
             company, "JE", number, day, "G", batch, from_julian(today), time, user, text,
             list(lines), posted="",

@@ -26,6 +26,14 @@ LEDGERS = (
     ("BU", "Budget units", "", "N", "N", "N", ""),
     ("XA", "Restated amounts", "", "N", "Y", "N", "USD"),
 )
+# User defined codes: document types (a budget journal is BN) and batch types.
+CODES = (
+    ("00", "DT", "JE|Journal entry;BN|Budget journal;AE|Automatic entry;BF|Balance forward;"
+     "PV|Voucher;PK|Payment;RI|Invoice;RC|Receipt;OV|Goods received;IM|Inventory move;"
+     "T2|Payroll;##|Prior year entry"),
+    ("98", "IT", "G|General accounting;V|Voucher;K|Payments;IB|Invoice;RB|Receipts;N|Inventory;"
+     "O|Purchasing;7|Payroll"),
+)  # fmt: skip
 # AAI → first or last object of its range (company 00000); company rows override.
 INSTRUCTIONS = (
     ("GLG2", "1000", "Begin assets"), ("GLG3", "2000", "Begin liabilities"),
@@ -85,7 +93,7 @@ def account_rows(chart: Chart) -> Iterator[Row]:
 
 
 def other_rows() -> dict[str, list[Row]]:
-    """F0012, F0013 and F0025."""
+    """F0005, F0012, F0013 and F0025."""
     instructions: list[Row] = [
         {"ITEM": item, "CO": co, "OBJ": object_account, "DL01": title, "SY": "09", "SEQN": number}
         for co in (TEMPLATE_COMPANY, "00060")
@@ -100,7 +108,15 @@ def other_rows() -> dict[str, list[Row]]:
     currencies: list[Row] = [
         {"CRCD": code, "DL01": name, "CDEC": digits} for code, name, digits in CURRENCIES
     ]
-    tables = {"F0012": instructions, "F0013": currencies, "F0025": ledgers}
+    codes: list[Row] = [
+        {"SY": system, "RT": kind, "KY": key, "DL01": title, "HRDC": "N"}
+        for system, kind, text in CODES
+        for key, _, title in (item.partition("|") for item in text.split(";"))
+    ]
+    codes += [
+        {"SY": "09", "RT": "LT", "KY": row[0], "DL01": row[1], "HRDC": "N"} for row in LEDGERS
+    ]
+    tables = {"F0005": codes, "F0012": instructions, "F0013": currencies, "F0025": ledgers}
     return {table: [row | AUDIT for row in rows] for table, rows in tables.items()}
 
 

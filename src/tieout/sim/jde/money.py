@@ -59,9 +59,9 @@ class Currencies:
         Ledger's denominated currency, else company, else currency code (jde-gl.md §2.6); the
         foreign ledger and the foreign amount follow the row's own currency code.
         """
-        if table == "F0911" and alias == "ACR":
+        if table in ("F0911", "F0911Z1") and alias == "ACR":
             return self.of_code()
-        if table not in ("F0911", "F0902"):
+        if table not in ("F0911", "F0902", "F0911Z1"):
             return str(DICTIONARY_DECIMALS)
         ledger = self.of_ledger('"LT"', self.of_company())
         code = self.of_code()
@@ -98,3 +98,10 @@ def show(value: int, decimals: int) -> str:
         return str(value)
     digits = str(abs(value)).rjust(decimals + 1, "0")
     return f"{'-' if value < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
+
+
+def header_amount(amount: int, decimals: int) -> int:
+    """An amount of a batch header, which knows no currency: a third decimal is cut off (§2.6)."""
+    up: int = 10 ** max(0, DICTIONARY_DECIMALS - decimals)
+    down: int = 10 ** max(0, decimals - DICTIONARY_DECIMALS)
+    return amount * up // down

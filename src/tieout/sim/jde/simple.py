@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tieout.sim.jde.message import SIGN_IN
 from tieout.sim.jde.refusal import undocumented
 
 _OPERATORS = {
@@ -14,10 +15,8 @@ _OPERATORS = {
     "CONTAINS": "STR_CONTAIN",
 }  # fmt: skip
 _FILTER = re.compile(r"(\S+) (\S+) (.*?)(?: (TODAY_\w+))?")
-_SIGN_IN = {"$token": "token", "$device": "deviceName", "$username": "username",
-            "$password": "password", "$environment": "environment", "$role": "role"}  # fmt: skip
 _PARAMETERS = {
-    *_SIGN_IN, "$filter", "$filterType", "$field", "$limit", "$sort", "$outputType", "$allowCache",
+    *SIGN_IN, "$filter", "$filterType", "$field", "$limit", "$sort", "$outputType", "$allowCache",
 }  # fmt: skip
 
 
@@ -41,7 +40,7 @@ def data_request(table: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
     }
     if "$limit" in query:
         body["maxPageSize"] = query["$limit"][0]
-    return body | {_SIGN_IN[k]: v[0] for k, v in query.items() if k in _SIGN_IN}
+    return body | {SIGN_IN[k]: v[0] for k, v in query.items() if k in SIGN_IN}
 
 
 def _condition(text: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ from tieout.sim.jde.config import default_config, login_answer
 from tieout.sim.jde.dataservice import DataService
 from tieout.sim.jde.dates import stamp
 from tieout.sim.jde.ledger import Ledger
+from tieout.sim.jde.message import device_of, json_object, token_of
+from tieout.sim.jde.orchestrator import Orchestrator
 from tieout.sim.jde.refusal import AisError, Report, undocumented
 from tieout.sim.jde.session import Session, Sessions
 from tieout.sim.jde.simple import data_request
@@ -21,7 +22,6 @@ from tieout.sim.jde.switches import Switches
 
 Verb = Callable[[dict[str, Any]], dict[str, Any]]
 _SIMPLE_PATH = "/v2/dataservice/table/"
-BODY_BYTES_MAX = 4_000_000
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 _SIGN_IN_WORDS = (
     "username password environment role jasserver deviceName applicationName psToken token "
@@ -56,6 +56,8 @@ class System:
         self.report = Report()
         self.sessions = Sessions(users, clock, self.switches)
         self._data = DataService(ledger, clock, self.switches, self.report)
+        self.orchestrator = Orchestrator(ledger, clock, self.switches, self._session)
+        clock.listen(self.orchestrator.settle)
         self._verbs = dict(verbs or {})
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "/defaultconfig"): self._config,
@@ -74,8 +76,24 @@ class System:
         """Answer one request of the AIS protocol."""
         if self.switches["html_status"]:  # J028: a proxy or container page instead of AIS
             return _html(self.switches["html_status"], "Service Unavailable")
+        self.orchestrator.settle()
+        return self._answer(request, lambda: self._route(request)(request))
+
+    def postpone(self, request: Request, seconds: float) -> Response | None:
+        """J097: let a call of an orchestration wait; None when it waits, else its refusal."""
+        accepted: list[Response | None] = []
+
+        def accept() -> Response:
+            accepted.append(self.orchestrator.postpone(request, seconds))
+            return Response(202)
+
+        answer = self._answer(request, accept)
+        return None if accepted else answer
+
+    def _answer(self, request: Request, run: Callable[[], Response]) -> Response:
+        """What `run` answers, or how it is refused."""
         try:
-            return self._route(request)(request)
+            return run()
         except AisError as error:
             return self._refuse(request, error)
         except _UNREADABLE as error:  # a request so odd that nobody foresaw it is refused too
@@ -85,6 +103,8 @@ class System:
         path = request.path.removeprefix("/jderest")
         if request.method == "GET" and path.startswith(_SIMPLE_PATH):
             return self._simple
+        if path != request.path and (found := self.orchestrator.route(request.method, path)):
+            return found
         if path != request.path:
             inner = path.removeprefix("/v2")
             routes = self._routes if inner == path else self._routes | self._only_v2
@@ -114,6 +134,10 @@ class System:
             "exception": "java.lang.Exception" if form == "old" else "Exception",
             "timeStamp": stamp(self._clock.now(), form),
         }
+        if error.what == "step":  # J093 J096
+            body["status"] = "ERROR"
+            if self.switches["status_keys"]:
+                body["jde__status"] = "ERROR"
         return json_response(status, body)
 
     def _config(self, request: Request) -> Response:
@@ -122,13 +146,13 @@ class System:
 
     def _login(self, request: Request) -> Response:
         """J005 J008 J009 J013: sign in."""
-        body = _object(request, _SIGN_IN_ATTRIBUTES)
+        body = json_object(request, _SIGN_IN_ATTRIBUTES)
         if not self.switches["allowed_host"]:
             raise AisError(405, "AIS Server is not in the list of allowed hosts")
         if body.get("psToken") or body.get("token"):
             raise AisError(446, "SSO is not enabled")
         who = self.sessions.check(request, body)
-        device = _device(request, body)
+        device = device_of(request, body)
         session = self.sessions.open(who, device, request.peer)
         answer = login_answer(session, _version(request), self.switches)
         cookie = f"JSESSIONID={session.cookie}; path=/jderest; HttpOnly"  # J025
@@ -136,18 +160,18 @@ class System:
 
     def _validate(self, request: Request) -> Response:
         """J021 J022: whether the token lives; `touch` renews its idle clock."""
-        body = _object(request, _VALIDATE_ATTRIBUTES)
+        body = json_object(request, _VALIDATE_ATTRIBUTES)
         touch = str(body.get("touch", "")).lower() == "true"
-        self.sessions.find(_token(request, body), _device(request, body), request, touch=touch)
+        self.sessions.find(token_of(request, body), device_of(request, body), request, touch=touch)
         return json_response(200, {"isValidSession": True})
 
     def _logout(self, request: Request) -> Response:
         """J023: the token is dead; the body of the answer is not documented."""
-        self.sessions.close(_token(request, _object(request, _LOGOUT_ATTRIBUTES)))
+        self.sessions.close(token_of(request, json_object(request, _LOGOUT_ATTRIBUTES)))
         return Response(200)
 
     def _dataservice(self, request: Request) -> Response:
-        body = _object(request, None)
+        body = json_object(request, None)
         return self._data.run(self._session(request, body), body, _version(request))
 
     def _simple(self, request: Request) -> Response:
@@ -165,7 +189,7 @@ class System:
 
     def _session(self, request: Request, body: Mapping[str, Any]) -> Session:
         """J015 J024: by token (body, header, query), or a passing session by credentials."""
-        token, device = _token(request, body), _device(request, body)
+        token, device = token_of(request, body), device_of(request, body)
         if token:
             return self.sessions.find(token, device, request)
         if "authorization" in request.headers or "username" in body:
@@ -174,16 +198,19 @@ class System:
         raise self.sessions.gone()
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`switch`, `report`, `state`, `restart`, and the verbs given at construction."""
+        """`switch`, `report`, `state`, `restart`, `orchestrations`, and those of construction."""
         if verb == "switch":
             return self.switches.control(body)
         if verb == "report":
             return self.report.control(body)
         if verb == "restart":  # J026
             self.sessions.clear()
+            self.orchestrator.restart()
             return self._state()
         if verb == "state":
             return self._state()
+        if verb == "orchestrations":
+            return self.orchestrator.control(body)
         if verb in self._verbs:
             with self.ledger.transaction():
                 return self._verbs[verb](body)
@@ -209,35 +236,3 @@ def _version(request: Request) -> int:
 
 def _html(status: int, title: str) -> Response:
     return Response(status, HTML.format(title).encode(), content_type="text/html")
-
-
-def _token(request: Request, body: Mapping[str, Any]) -> str:
-    """J015: body, header in any case, or `$token` in the query."""
-    header = request.headers.get("jde-ais-auth", "")
-    return str(body.get("token") or header or request.query.get("$token", [""])[0])
-
-
-def _device(request: Request, body: Mapping[str, Any]) -> str:
-    header = request.headers.get("jde-ais-auth-device", "")
-    return str(body.get("deviceName") or header or request.query.get("$device", [""])[0])
-
-
-def _object(request: Request, attributes: frozenset[str] | None) -> dict[str, Any]:
-    """J011 J012: the JSON object of the body (empty: no attributes), or AisError 400, 415."""
-    if len(request.body) > BODY_BYTES_MAX:
-        raise AisError(400, "request too large")
-    if not request.body.strip():
-        return {}
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise AisError(415, f"Unsupported Media Type {kind}")
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        raise AisError(400, "the request is not readable JSON") from None
-    if not isinstance(body, dict):
-        raise AisError(400, "the request is not a JSON object")
-    unknown = set(body) - (attributes if attributes is not None else set(body))
-    if unknown:
-        raise AisError(400, f"undocumented attributes: {sorted(unknown)}", report=True)
-    return body

@@ -144,6 +144,19 @@ DLNID N6.3 Delivery Line; CKNU C25 Check Number; GPF1 C1 Generic Post Flag 1;
 PRGF C1 Purge Flag; BUPC C1 Burden Posted Code; OFM C1 Offset Method
 """
 
+# The journal batch-input file: the keys and marks of the exchange, and the columns of F0911.
+_F0911Z1 = (
+    """
+EDUS C10 EDI User ID; EDTY C1 EDI Record Type; EDSQ N2 EDI Record Sequence;
+EDTN C22 EDI Transaction Number; EDCT C2 EDI Document Type; EDLN N7 EDI Line Number;
+EDTS C6 EDI Transaction Set; EDFT C10 EDI Translation Format; EDDT J EDI Transmission Date;
+EDER C1 EDI Send/Receive; EDDL N5 EDI Detail Lines; EDSP C1 EDI Successfully Processed;
+EDTC C1 EDI Transaction Action; EDTR C1 EDI Transaction Type; EDBT C15 EDI Batch Number;
+EDGL C1 EDI Create G/L; EDAN N8 EDI Address Number; DGM N2 G/L Date Month; DGD N2 G/L Date Day;
+DGY N2 G/L Date Year; DG# N2 G/L Date Century;"""
+    + _F0911
+)
+
 _F0902 = (
     """
 AID C8 Account ID; CTRY N2 Century; FY N2 Fiscal Year; FQ C4 Fiscal Quarter; LT C2 Ledger Type;
@@ -278,6 +291,10 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
             _table("F0012", "Automatic Accounting Instructions", _F0012, "ITEM CO"),
             _table("F0013", "Currency Codes", _F0013 + _AUDIT, "CRCD"),
             _table("F0025", "Ledger Type Master", _F0025, "LT"),
+            _table(
+                "F0911Z1", "Journal Entry Transactions - Batch File", _F0911Z1,
+                "EDUS EDBT EDTN EDLN", "EDSP EDUS EDBT", "ICUT ICU",
+            ),
         )
     }
 )  # fmt: skip
