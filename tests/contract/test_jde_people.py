@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from expected import Expected, differing
 from journal_practice import LABOR, RENT, Desk, documents
 
 JANUARY = (2026, 1)
@@ -43,6 +45,27 @@ def test_posting_moves_the_balances_of_that_ledger_and_marks_batch_and_lines(des
     assert state(desk) == [(1, Decimal("100.25"), "P"), (2, -40, "P")]
     assert desk.header(batch)["F0011_IST"] == "D"
     assert desk.ledger.rows("F0902", {"LT": "AA"}) == actuals
+
+
+def test_a_posted_budget_ties_by_a_second_path_and_leaves_actuals_alone(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """J124"""
+    expected = Expected(tmp_path / "jde.sqlite")
+    actuals = expected.lines(), expected.balances()
+    for company, day in (("00060", "2025-12-31"), ("00070", "2026-06-30"), ("00090", "2026-03-31")):
+        lines = [(account, "7") for account in desk.plain(company)]
+        batch = desk.plan(*lines, Company=company, GLDate=day).json()["BatchNumber"]
+        desk.people("approve", batch)
+        desk.people("post", batch)
+    assert differing(expected.lines(("BA",)), expected.balances(("BA",))) == {}
+    held = {k: a for k, a in expected.balances(("BA",)).items() if k.company != "00001"}
+    assert {(k.company, k.fiscal_year, k.period, k.currency) for k in held} == {
+        ("00060", 2025, 13, "USD"), ("00070", 2026, 6, "JPY"), ("00090", 2025, 6, "KWD"),
+    }  # fmt: skip
+    assert set(held.values()) == {7}
+    assert (expected.lines(), expected.balances()) == actuals
+    expected.close()
 
 
 def test_a_second_budget_adds_to_the_first(desk: Desk) -> None:

@@ -33,6 +33,7 @@ FAULTS: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     ("444 after the commit", {"kind": "status_after", "status": 444, "body": "{}"}, 444, 2),
     ("HTML of a proxy", {"kind": "status_after", "status": 504, "body": "<html>",
                          "content_type": "text/html"}, 504, 2),
+    ("sent twice by a proxy", {"kind": "twice"}, 200, 4),
     ("some lines, then cut", {"kind": "cut_after", "meanwhile": {
         "orchestrations": {"next": {"lines": 1, "on_error": "continue"}}}}, 0, 1),
     ("rows only, then 500", {"kind": "delay", "meanwhile": {
@@ -120,6 +121,20 @@ def test_a_released_call_clashes_with_the_same_call_sent_again(desk: Desk) -> No
     seen(lambda: desk.plan(**without))
     desk.orchestrations(release=True)
     assert len(desk.journal("FREE")) == 4
+
+
+def test_a_request_that_a_proxy_repeats_is_stopped_by_the_keys_it_carries(desk: Desk) -> None:
+    """J091 J100 J106"""
+    numbers = desk.reserve()
+    keys = {name: numbers[name] for name in ("BatchNumber", "DocumentNumber")}
+    desk.fault("twice")
+    assert seen(lambda: desk.plan(**keys)) == 500
+    assert len(desk.journal()) == 2
+    desk.ais.switch("purge_processed", True)
+    number = desk.reserve()["DocumentNumber"]
+    desk.fault("twice")
+    assert seen(lambda: desk.plan(DocumentNumber=number, Reference2="PURGED")) == 200
+    assert len(desk.journal("PURGED")) == 2  # the document number stops it
 
 
 def test_a_restart_between_look_and_send_takes_the_session_away(desk: Desk) -> None:

@@ -163,7 +163,8 @@ def practice(
         filled(ledger)
     if made is not None:
         options["verbs"] = made(ledger, clock)
-    box = Box(System(ledger, clock, {USER: PASSWORD}, **options), clock)
+    system = System(ledger, clock, {USER: PASSWORD}, **options)
+    box = Box(system, clock)
     url, stop = serve(box, 0, control=False)
     control_url, stop_control = serve(box, 0, control=True)
     ais = Ais(url, control_url, ledger, clock)
@@ -173,4 +174,5 @@ def practice(
         ais.http.close()
         stop()
         stop_control()
+        system.close()
         ledger.close()

@@ -199,6 +199,8 @@ class _DataPort(BaseHTTPRequestHandler):
             return self._postponed(request, fault)
         if fault.kind == "delay":
             time.sleep(fault.seconds)
+        if fault.kind == "twice":
+            self.box.system.handle(request)
         response = self.box.system.handle(request)
         if fault.kind == "cut_after":
             self._cut()

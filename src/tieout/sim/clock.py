@@ -24,6 +24,10 @@ class PracticeClock:
         """Call `passed` whenever the clock was moved, so that what was due then happens."""
         self._listeners.append(passed)
 
+    def forget(self, passed: Callable[[], None]) -> None:
+        """Call `passed` no more."""
+        self._listeners.remove(passed)
+
     def now(self) -> float:
         """Seconds since 1970 on the practice clock."""
         with self._lock:
@@ -42,7 +46,7 @@ class PracticeClock:
         with self._lock:
             self._rebase()
             self._base += seconds
-        for passed in self._listeners:
+        for passed in tuple(self._listeners):
             passed()
 
     def set_scale(self, scale: float) -> None:

@@ -17,6 +17,7 @@ KINDS = (
     "truncate",      # processed; half of the answer, then reset
     "drip",          # processed; the answer at 20 bytes a second
     "replace",       # processed; the answer edited: `find` (regular expression) → `body`
+    "twice",         # processed twice, as a proxy does that repeats a request; the second answer
     "queued",        # accepted and reset; runs `seconds` later on the practice clock, or on release
     "accepted",      # the same, but answered 202 with an empty body
 )  # fmt: skip

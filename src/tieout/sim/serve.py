@@ -63,6 +63,7 @@ def start(
         opened.callback(anaplan.close)
         passwords = _make(ledger, anaplan, seed=seed, lines=lines, trouble=trouble)
         jde = _practice_jde(ledger, clock, passwords["jde"])
+        opened.callback(jde.close)
         addresses = _serve(opened, folder, port, Box(jde, clock), Box(anaplan, clock))
         users = {"jde": JDE_USER, "anaplan": EMAIL}
         secrets = {name: {"username": users[name], "password": passwords[name]} for name in users}

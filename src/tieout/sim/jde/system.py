@@ -72,6 +72,10 @@ class System:
             ("GET", "/dataservice/next"): self._next,
         }
 
+    def close(self) -> None:
+        """Let go of the clock; what waits stays in the practice state."""
+        self._clock.forget(self.orchestrator.settle)
+
     def handle(self, request: Request) -> Response:
         """Answer one request of the AIS protocol."""
         if self.switches["html_status"]:  # J028: a proxy or container page instead of AIS
