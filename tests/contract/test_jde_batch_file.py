@@ -204,6 +204,7 @@ def test_amounts_are_kept_in_the_decimals_of_the_company(
     (account,) = desk.plain(company, 1)
     assert len(documents(desk.plan((account, amount), Company=company))) == 1
     assert [row["F0911_AA"] for row in desk.journal()] == [Decimal(kept)]
+    assert [row["F0911Z1_AA"] for row in desk.waiting("1")] == [Decimal(kept)]
     more = f"{amount}1" if "." in amount else f"{amount}.1"
     answer = desk.plan((account, more), Company=company, Reference2="MORE")
     assert (answer.status_code, desk.journal("MORE"), desk.waiting()) == (500, [], [])
@@ -282,6 +283,15 @@ def test_no_number_is_handed_out_twice(
         other.ais.token = ""
         first, second = other.reserve(), other.reserve()
         assert first["BatchNumber"] < second["BatchNumber"]
+
+
+def test_numbers_in_use_are_passed_over(desk: Desk) -> None:
+    """J107 J122"""
+    first = desk.reserve()
+    batch, document = first["BatchNumber"] + 1, first["DocumentNumber"] + 1
+    desk.plan(BatchNumber=batch, DocumentNumber=document)
+    following = desk.reserve()
+    assert (following["BatchNumber"], following["DocumentNumber"]) == (batch + 1, document + 1)
 
 
 def test_a_reservation_of_nothing_or_of_half_a_document_is_refused(desk: Desk) -> None:

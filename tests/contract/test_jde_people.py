@@ -131,6 +131,8 @@ def test_a_void_reverses_the_document_once_it_is_posted(desk: Desk) -> None:
     assert (balances(desk), desk.header(batch)["F0011_IST"]) == ([10_025, -4_000], "A")
     desk.people("post", batch)
     assert balances(desk) == [0, 0]
+    assert desk.people("void", batch)["touched"] == []  # what is voided is not voided again
+    assert len(desk.journal()) == 4
 
 
 def test_a_void_in_a_later_period_leaves_the_amount_in_the_first(desk: Desk) -> None:
