@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import httpx2
@@ -270,3 +272,37 @@ def test_what_waits_survives_a_restart_or_not(desk: Desk) -> None:
         desk.ais.token = ""
         desk.ais.control("clock", advance=61)
         assert len(desk.journal(kept.upper())) == lines
+
+
+ODD: list[Any] = [
+    None, True, 0, -1, 1.5, "", " ", "x", "9" * 40, "'", [], {}, [[]], [None], {"a": 1}, "-0",
+    "\ud800", "\x00", "1e400", "日本", 10**30, "00000000", "2026-13-45",
+]  # fmt: skip
+
+
+def test_every_odd_call_gets_an_answer_and_enters_a_whole_journal_or_none(
+    desk: Desk, dice: Random
+) -> None:
+    """J061 J085 J102"""
+    for number in range(150):
+        message = desk.message(Reference2=f"ODD{number}", BatchNumber=41_000 + number)
+        if dice.random() < 0.5:
+            message[dice.choice([*message, "DocumentNumber", "jde__jobQueue"])] = dice.choice(ODD)
+        else:
+            line = message["Lines"][dice.randrange(2)]
+            line[dice.choice([*line, "Units", "LineNumber", "GLDate"])] = dice.choice(ODD)
+        if dice.random() < 0.3:
+            message |= {"jde__jobQueue": "JDE__ASYNCH"}
+        text = json.dumps(message)
+        headers = desk.headers() | {"Content-Type": "application/json"}
+        answer = desk.ais.send("POST", f"/v3/orchestrator/{PLAN}", content=text, headers=headers)
+        assert answer.status_code in (200, 202, 400, 500), text
+        assert answer.status_code == 202 or isinstance(answer.json(), dict), text
+    desk.ais.control("clock", advance=10)
+    sizes = desk.ledger.query("SELECT DOC, count(*) FROM F0911 WHERE PID = 'R09110Z' GROUP BY DOC")
+    assert {count for _, count in sizes} <= {1, 2}
+    broken = desk.ledger.query(
+        "SELECT DOC FROM F0911 WHERE PID = 'R09110Z' AND (LT = '' OR FY = 0 OR AA = 0 AND U = 0)"
+    )
+    assert broken == []
+    assert len(documents(desk.plan())) == 1

@@ -87,6 +87,24 @@ def test_calls_that_wait_are_released_one_by_one_or_lost(desk: Desk) -> None:
     assert [len(desk.journal(r)) for r in ("ONE", "TWO", "THREE")] == [0, 2, 2]
 
 
+def test_a_gateway_gives_up_on_a_call_that_waits_and_the_call_runs_all_the_same(
+    desk: Desk,
+) -> None:
+    """J098 J088"""
+    desk.ais.switch("gateway_seconds", 0)
+    single = {"jde__jobQueue": "JDE__SINGLE"}
+    desk.fault("queued")
+    assert seen(lambda: desk.plan(Reference2="ONE", **single)) == 0
+    for reference in ("TWO", "THREE"):
+        assert seen(lambda reference=reference: desk.plan(Reference2=reference, **single)) == 504
+    desk.ais.control("clock", advance=900)
+    assert [len(desk.journal(r)) for r in ("ONE", "TWO", "THREE")] == [0, 0, 0]
+    desk.orchestrations(release=1)
+    numbers = [int(desk.journal(r)[0]["F0911_DOC"]) for r in ("ONE", "TWO", "THREE")]
+    assert numbers == sorted(numbers)
+    assert desk.orchestrations()["waiting"] == []
+
+
 def test_a_call_that_may_not_run_does_not_wait(desk: Desk) -> None:
     """J097"""
     desk.headers()

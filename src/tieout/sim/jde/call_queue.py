@@ -31,11 +31,21 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A call that waits until `due` on the practice clock, or (None) until it is released."""
+    """A call that waits until `due` on the practice clock, or (None) until it is released.
+
+    `behind` waits for nothing but the calls before it in its single queue.
+    """
 
     number: int
     due: float | None
     call: Call
+    behind: bool = False
+
+    def holds_up(self, call: Call) -> bool:
+        """J088: whether a call must wait until this one has run."""
+        if call.queue != self.call.queue or call.queue not in (SINGLE, USER_SINGLE):
+            return False
+        return call.queue == SINGLE or call.user == self.call.user
 
 
 class CallQueue:
@@ -47,35 +57,40 @@ class CallQueue:
     def waiting(self) -> list[Waiting]:
         """All that wait."""
         found = json.loads(self._ledger.recall(KEPT) or "[]")
-        return [Waiting(w["number"], w["due"], Call(**w["call"])) for w in found]
+        return [Waiting(w["number"], w["due"], Call(**w["call"]), w["behind"]) for w in found]
 
-    def add(self, call: Call, due: float | None) -> None:
+    def add(self, call: Call, due: float | None, *, behind: bool = False) -> None:
         """Let a call wait."""
         with self._ledger.transaction():
             kept = self.waiting()
             number = max((w.number for w in kept), default=0) + 1
-            self._keep([*kept, Waiting(number, due, call)])
+            self._keep([*kept, Waiting(number, due, call, behind)])
 
-    def take(self, now: float | None, number: int = 0) -> list[Call]:
-        """Those that are due (`now` None: all, or the one with this number); they wait no more."""
+    def due(self, now: float) -> list[Call]:
+        """Those whose time has come, or that nothing holds up any more; they wait no longer."""
+        with self._ledger.transaction():
+            kept, taken = self.waiting(), []
+            for waiting in sorted(kept, key=lambda w: (w.due or 0, w.number)):
+                before = [w for w in kept if w.number < waiting.number and w not in taken]
+                free = waiting.behind and not any(w.holds_up(waiting.call) for w in before)
+                if free or (waiting.due is not None and waiting.due <= now):
+                    taken.append(waiting)
+            return self._take(kept, taken)
+
+    def take(self, number: int = 0) -> list[Call]:
+        """All that wait, or the one with this number; they wait no longer."""
         with self._ledger.transaction():
             kept = self.waiting()
-            if now is None:
-                taken = [w for w in kept if number in (0, w.number)]
-            else:
-                taken = [w for w in kept if w.due is not None and w.due <= now]
-            if taken:
-                self._keep([w for w in kept if w not in taken])
-            return [w.call for w in sorted(taken, key=lambda w: (w.due or 0, w.number))]
+            return self._take(kept, [w for w in kept if number in (0, w.number)])
 
-    def before(self, call: Call) -> bool:
-        """J088: whether a call of the same single queue waits, and this one behind it."""
-        if call.queue not in (SINGLE, USER_SINGLE):
-            return False
-        return any(
-            w.call.queue == call.queue and (call.queue == SINGLE or w.call.user == call.user)
-            for w in self.waiting()
-        )
+    def _take(self, kept: list[Waiting], taken: list[Waiting]) -> list[Call]:
+        if taken:
+            self._keep([w for w in kept if w not in taken])
+        return [w.call for w in taken]
+
+    def holds_up(self, call: Call) -> bool:
+        """J088: whether a call of the same single queue waits before this one."""
+        return any(w.holds_up(call) for w in self.waiting())
 
     def _keep(self, waiting: list[Waiting]) -> None:
         self._ledger.remember(KEPT, json.dumps([asdict(w) for w in waiting]))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
@@ -27,7 +29,7 @@ from tieout.sim.jde.inputs import RESERVED, Reader
 from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.message import json_object, sign_in_of
 from tieout.sim.jde.orchestrations import PLAN_JOURNAL, RESERVE, Orchestration, named
-from tieout.sim.jde.refusal import AisError
+from tieout.sim.jde.refusal import UNREADABLE, AisError
 from tieout.sim.jde.runs import PlanRun, reserve, with_status
 from tieout.sim.jde.session import Session
 from tieout.sim.jde.switches import Switches
@@ -37,6 +39,7 @@ CALL_PATHS = ("/orchestrator/", "/v2/orchestrator/", "/v3/orchestrator/")
 CATALOG, DISCOVER = "/v3/open-api-catalog3", "/discover"
 PLANS = frozenset(("lines", "on_error", "process"))
 WAIT_SECONDS = 0.02
+GATEWAY = "<html><head><title>504 Gateway Time-out</title></head><body></body></html>"
 FindSession = Callable[[Request, Mapping[str, Any]], Session]
 
 
@@ -66,7 +69,7 @@ class Orchestrator:
     def settle(self) -> None:
         """Run the waiting calls whose time has come."""
         with self._running:
-            for call in self.queue.take(self._clock.now()):
+            for call in self.queue.due(self._clock.now()):
                 self._run_unseen(call)
 
     def _discover(self, request: Request) -> Response:
@@ -100,8 +103,11 @@ class Orchestrator:
         if call.queue in (ASYNCHRONOUS, USER_ASYNCHRONOUS):
             self.queue.add(call, self._clock.now() + self._switches["async_seconds"])
             return Response(202)
-        pause = threading.Event()
-        while self.queue.before(call):
+        pause, until = threading.Event(), time.monotonic() + self._switches["gateway_seconds"]
+        while self.queue.holds_up(call):
+            if time.monotonic() >= until:  # J098
+                self.queue.add(call, None, behind=True)
+                return Response(504, GATEWAY.encode(), content_type="text/html")
             pause.wait(WAIT_SECONDS)
             self.settle()
         with self._running:
@@ -146,10 +152,8 @@ class Orchestrator:
 
     def _run_unseen(self, call: Call) -> None:
         """Run a call whose caller is gone; its answer, good or bad, reaches nobody."""
-        try:
+        with suppress(AisError, *UNREADABLE):
             self._run(call)
-        except AisError:
-            return
 
     def _run(self, call: Call) -> Response:
         """J091: run a call, however often it came; every step commits for itself (J096)."""
@@ -173,7 +177,7 @@ class Orchestrator:
     def restart(self) -> None:
         """J097: what waits survives a restart of the server, or not."""
         if self._switches["restart_queue"] == "drops":
-            self.queue.take(None)
+            self.queue.take()
         self._next = {}
 
     def control(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,12 +194,13 @@ class Orchestrator:
         answer: dict[str, Any] = {}
         with self._running:
             if "release" in body:
-                calls = self.queue.take(None, _number(body["release"]))
+                calls = self.queue.take(_number(body["release"]))
                 for call in calls:
                     self._run_unseen(call)
+                self.settle()
                 answer["calls"] = len(calls)
             if "drop" in body:
-                answer["calls"] = len(self.queue.take(None, _number(body["drop"])))
+                answer["calls"] = len(self.queue.take(_number(body["drop"])))
             if body.get("process"):
                 taken = [d for outcome in self._upload.run() for d in outcome.taken()]
                 answer["documents"] = len(taken)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
+# What a request so odd that nobody foresaw it may raise; it is refused like any other.
+UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, sqlite3.Error)
 REPORT_ENTRIES_MAX = 10_000
 
 

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "fetch_limit_links": "continue",  # J045: or "stop", "silent"
     "fetch_limit_rows": 2000,  # J044
     "find_needed": True,  # J046
+    "gateway_seconds": 20,  # J098: real seconds until 504 for a call that waits behind another
     "hidden_business_units": [],  # J068: row security of the service user
     "hidden_inputs": [],  # J078: orchestrations whose inputs are not shown
     "hidden_orchestrations": [],  # J078

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from tieout.sim.jde.dates import stamp
 from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.message import device_of, json_object, token_of
 from tieout.sim.jde.orchestrator import Orchestrator
-from tieout.sim.jde.refusal import AisError, Report, undocumented
+from tieout.sim.jde.refusal import UNREADABLE, AisError, Report, undocumented
 from tieout.sim.jde.session import Session, Sessions
 from tieout.sim.jde.simple import data_request
 from tieout.sim.jde.switches import Switches
@@ -28,7 +27,6 @@ _SIGN_IN_WORDS = (
     "requiredCapabilities"
 )
 _SIGN_IN_ATTRIBUTES = frozenset(_SIGN_IN_WORDS.split())
-_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, RecursionError, sqlite3.Error)
 _VALIDATE_ATTRIBUTES = frozenset(("token", "deviceName", "touch"))
 _LOGOUT_ATTRIBUTES = frozenset(("token", "deviceName"))
 
@@ -100,7 +98,7 @@ class System:
             return run()
         except AisError as error:
             return self._refuse(request, error)
-        except _UNREADABLE as error:  # a request so odd that nobody foresaw it is refused too
+        except UNREADABLE as error:
             return self._refuse(request, undocumented(f"{type(error).__name__}: {error}"))
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
