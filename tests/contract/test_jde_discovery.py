@@ -34,6 +34,7 @@ def test_discovery_names_every_orchestration_with_its_inputs_and_their_types(des
 def test_one_orchestration_is_found_by_its_name_or_its_object_name(desk: Desk) -> None:
     """J099"""
     entry = plan_entry(desk)
+    assert [o["name"] for o in entry["outputs"]] == [*desk.plan().json()]
     again = desk.get(f"/discover/{entry['omwObjectName']}").json()["orchestrations"]
     assert again == [entry]
     assert desk.ais.send("POST", "/discover", headers=desk.headers()).status_code == 200

@@ -35,7 +35,7 @@ def _entry(made: Orchestration, switches: Switches) -> dict[str, Any]:
         "category": made.category, "omwObjectName": made.object_name, "udoGroup": "Shared",
         "version": "v3", "inputFormat": switches["input_format"],
         "inputs": _inputs(made, switches) if shown else [],
-        "outputs": [{"name": o.name} for o in made.outputs], "exampleOutput": "",
+        "outputs": [{"name": name} for name in _output_names(made)], "exampleOutput": "",
         "containsContinueOnError": False, "exposeOrchInDiscovery": True,
         "exposeInputsInDiscovery": shown, "fileInputs": False, "fileInputsRequired": False,
         "fileOutputs": False,
@@ -43,6 +43,10 @@ def _entry(made: Orchestration, switches: Switches) -> dict[str, Any]:
     if switches["discover_detail"] == "short":  # J076
         return {name: entry[name] for name in _SHORT}
     return entry
+
+
+def _output_names(made: Orchestration) -> list[str]:
+    return [o.name for o in made.outputs] + ([made.output_array] if made.output_array else [])
 
 
 def _inputs(made: Orchestration, switches: Switches) -> list[dict[str, Any]]:
