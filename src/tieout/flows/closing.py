@@ -137,7 +137,7 @@ def _sentence(
     scope = scope_for(world)
     last = max((m.shown for c in scope.companies for m in c.members if m.member), default=None)
     through = f" through {last}" if last else ""
-    name = world.flow_name.replace("_", " ").capitalize()
+    name = world.title
     if exit_code == OK:
         cells = compared.select(pl.len()).collect().item()
         return (

@@ -226,12 +226,12 @@ def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[st
         causes = ", ".join(sorted({f.rule for f in rejected}))
         return {
             "outcome": "needs_attention", "exit_code": REJECTED, "figures": figures,
-            "sentence": f"{world.flow_name} need attention: {counted(len(rejected), 'finding')} "
+            "sentence": f"{world.title} need attention: {counted(len(rejected), 'finding')} "
             f"({causes}); {counted(sent, 'member')} sent.",
         }  # fmt: skip
     return {
         "outcome": "complete", "exit_code": OK, "figures": figures,
-        "sentence": f"{world.flow_name} are in and proved: {counted(members.height, 'member')}, "
+        "sentence": f"{world.title} are in and proved: {counted(members.height, 'member')}, "
         f"{sent:,} sent.",
     }  # fmt: skip
 

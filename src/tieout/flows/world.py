@@ -68,6 +68,11 @@ class World(Generic[F]):
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
 
     @property
+    def title(self) -> str:
+        """The flow at the beginning of a sentence: "Cost centers"."""
+        return self.flow_name.replace("_", " ").capitalize()
+
+    @property
     def jde(self) -> Jde:
         """The first session; a quiet run uses no other."""
         return self.readers[0]
