@@ -293,7 +293,7 @@ def places_exceeded(amount: str, decimals: pl.Expr) -> pl.Expr:
     """Whether the amount column has digits beyond `decimals`, an integer column of 0 or more.
 
     Exact: the remainder of a division by the smallest unit, without rounding. An amount holds four
-    decimals at most, so a currency with four or more exceeds nothing.
+    decimals at most, so a currency with four or more, or without a number, exceeds nothing.
     """
     unit = pl.lit(Decimal(1).scaleb(-AMOUNT_DECIMALS)).cast(AMOUNT)
     for places in range(AMOUNT_DECIMALS):

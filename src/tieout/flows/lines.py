@@ -286,11 +286,11 @@ def _mirror(
 
     def one(jde: Jde, selection: Selection) -> tuple[pl.DataFrame, int]:
         key, where = selection
-        read = jde.read
+        pages_of = jde.read
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
             folds, rows = [], 0
-            pages = read(tables.ACCOUNT_LEDGER, where, expected=before.count)
+            pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
@@ -299,7 +299,7 @@ def _mirror(
                 rows == before.count
             ):
                 return fold.add_folds(folds, read_number), rows
-            read = jde.read_by_keys  # links that stop at a fetch limit would stop there again
+            pages_of = jde.read_by_keys  # links that stop at a fetch limit would stop there again
         raise Unavailable(
             f"JD Edwards counts {before.count} posted lines of company {key['company']}, ledger "
             f"{key['ledger']}, {key['fiscal_year']}, and {rows} came when they were read; "
@@ -309,9 +309,9 @@ def _mirror(
             "fetch limit or lower `page_rows`.",
         )
 
-    read = by_readers(world, one, selections)
+    done = by_readers(world, one, selections)
     folds: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
-    for (key, _), (part, _) in zip(selections, read, strict=True):
+    for (key, _), (part, _) in zip(selections, done, strict=True):
         folds.setdefault(tuple(key.values()), []).append(part)
     # A number that no line of these buckets can carry: those of broken tries are never current.
     no_line = first + TRIES_MAX - 1
@@ -319,7 +319,7 @@ def _mirror(
         key, folded = partition_of(values), fold.join_folds(parts)
         emptied = wanted.filter(in_partition(key)).select(_KEY).join(folded, on=_KEY, how="anti")
         step.keep("folds", pl.concat([folded, fold.no_lines(emptied, no_line)]), **key)
-    return {"lines": sum(rows for _, rows in read)}
+    return {"lines": sum(rows for _, rows in done)}
 
 
 def _units(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
