@@ -134,6 +134,47 @@ def test_a_500_is_an_answer_to_a_read_and_uncertain_for_a_write(bench: Bench) ->
     assert "no" in caught.value.evidence
 
 
+EVERY_STATUS = (200, 202, 302, 307, 400, 403, 404, 429, 444, 500, 502, 503, 504)
+
+
+@pytest.mark.parametrize("status", EVERY_STATUS)
+def test_what_must_not_happen_twice_is_sent_once_and_every_status_comes_back(
+    bench: Bench, status: int
+) -> None:
+    headers = {"Location": "http://elsewhere.example/x", "Retry-After": "1"}
+    bench.peer.answer = lambda _: Response(status, b'{"n": 1}', headers)
+    assert bench.post(once=True).status == status
+    assert len(bench.peer.requests) == 1
+    assert not bench.clock.slept
+
+
+@pytest.mark.parametrize("location", ["http://[x", "http://\xff.example/", "//", "ftp:", "\x01"])
+def test_a_redirect_to_nowhere_does_not_make_a_sent_request_look_unsent(
+    bench: Bench, location: str
+) -> None:
+    bench.peer.answer = lambda _: Response(307, b"", {"Location": location})
+    try:
+        assert bench.post(once=True).status == 307
+    except Uncertain:
+        assert len(bench.peer.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "truncate"])
+def test_what_must_not_happen_twice_is_uncertain_without_a_whole_answer(
+    bench: Bench, kind: str
+) -> None:
+    bench.fault(kind)
+    with pytest.raises(Uncertain, match="may have been carried out"):
+        bench.post(once=True)
+    assert len(bench.calls) == 1
+
+
+def test_without_a_connection_it_was_certainly_not_sent(bench: Bench) -> None:
+    bench.stop()
+    with pytest.raises(Unavailable, match="was not reached"):
+        bench.post(once=True)
+
+
 def test_429_is_waited_for_even_by_a_write_because_nothing_was_done(bench: Bench) -> None:
     bench.fault("status", status=429, headers={"Retry-After": "7"})
     assert bench.post().status == 200

@@ -105,10 +105,10 @@ class _Lost:
 
     why: str
     sent: bool
-    status: int = 0
     wait_seconds: float | None = None
     evidence: str = ""
     final: bool = False  # the next try would end the same way
+    answer: Answer | None = None  # what came, if it says to come back later
 
 
 class _UnreadableError(Exception):
@@ -193,7 +193,7 @@ class Http:
     def send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None,
         query: str = "", json: object | None = None, body: bytes | None = None,
-        repeatable: bool, timeout_seconds: float | None = None,
+        repeatable: bool, once: bool = False, timeout_seconds: float | None = None,
     ) -> Answer:  # fmt: skip
         """Send one request; `path` starts with "/", `query` is already encoded.
 
@@ -201,6 +201,8 @@ class Http:
         502–504 are then tried again, and end in Unavailable. Otherwise only what was certainly not
         carried out (not connected, 429) is tried again; the rest is Uncertain, other 5xx included.
         Every other status is an Answer, except redirects: they are Refused, never followed.
+        `once` is for what must not happen twice: whatever status came is an Answer, 429 and
+        redirects too; Unavailable and Refused prove that it was not sent; the rest is Uncertain.
         """
         sent_headers = {"accept": "application/json", "accept-encoding": "gzip"}
         content = body if body is not None else b""
@@ -214,15 +216,17 @@ class Http:
             self._path + path + ("?" + names if names else ""),
             sent_headers, content, timeout_seconds or self.timeout_seconds,
         )  # fmt: skip
-        return self._deliver(request, repeatable)
+        return self._deliver(request, repeatable and not once, once)
 
-    def _deliver(self, request: _Sending, repeatable: bool) -> Answer:
+    def _deliver(self, request: _Sending, repeatable: bool, once: bool) -> Answer:
         where = f"({request.method} {request.shown})"
         lost = _Lost("", sent=False)
         for attempt in range(1, self._tries + 1):
             got = self._exchange(request, attempt)
             if isinstance(got, Answer):
-                return self._judged(got, where, repeatable)
+                return got if once else self._judged(got, where, repeatable)
+            if once and got.answer is not None:
+                return got.answer
             lost = got
             if lost.sent and not repeatable:
                 raise Uncertain(
@@ -260,7 +264,8 @@ class Http:
         began, received, status = time.monotonic(), [0], 0
         try:
             got = self._try(request, received)
-            status = got.status
+            answer = got if isinstance(got, Answer) else got.answer
+            status = answer.status if answer is not None else 0
             return got
         finally:
             if self._told is not None:
@@ -297,7 +302,7 @@ class Http:
             wait = retry_after(headers.get("retry-after"), self._clock.now())
             sent = answer.status != TOO_MANY_REQUESTS
             why = f"answered {answer.status}" + ("" if sent else " (too many requests)")
-            return _Lost(why, sent, answer.status, wait, answer.excerpt())
+            return _Lost(why, sent, wait, answer.excerpt(), answer=answer)
         return answer
 
     def _unzipped(
