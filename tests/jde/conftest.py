@@ -7,11 +7,14 @@ import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
+from journal_office import Office, office
+from journal_practice import journal_practice, make_books
 
 from tieout.http import Call, Http
 from tieout.jde.client import Jde
@@ -266,3 +269,18 @@ def ledger(desk: Desk) -> Desk:
     """A small AIS with ten posted lines, documents 101 to 110, of 10.50 each."""
     desk.post(10)
     return desk
+
+
+@pytest.fixture(scope="session")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger of the demo company, made once; tests work on copies."""
+    file = tmp_path_factory.mktemp("books") / "jde.sqlite"
+    make_books(file)
+    return file
+
+
+@pytest.fixture
+def bureau(tmp_path: Path, books: Path) -> Iterator[Office]:
+    """Our client of the orchestrations of a practice JD Edwards with the demo company."""
+    with journal_practice(tmp_path, books) as served, office(served) as made:
+        yield made

@@ -27,10 +27,10 @@ AMOUNTS = (("100.25", RENT), ("-40", LABOR))
 class Office:
     """One session with JD Edwards, the practice system behind it, and what was asked of it."""
 
-    def __init__(self, desk: Desk, **options: Any) -> None:
+    def __init__(self, desk: Desk, url: str = "", **options: Any) -> None:
         self.desk, self.calls = desk, list[Call]()
         clock = PracticeSystemsClock(desk.ais.control_url)
-        url = desk.ais.url + "/jderest"
+        url = url or desk.ais.url + "/jderest"
         self.http = Http(url, system="JD Edwards", clock=clock, allow_http=True,
                          timeout_seconds=TIMEOUT_SECONDS, told=self.calls.append)  # fmt: skip
         connection = JdeConnection(url=url, environment="JPD920", secret="s", allow_http=True,

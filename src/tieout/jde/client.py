@@ -59,12 +59,12 @@ class Jde:
         self, http: Http, connection: JdeConnection, credentials: Callable[[], Credentials],
         clock: Clock,
     ) -> None:  # fmt: skip
-        self._session = Session(http, connection, credentials, clock)
+        self.session = Session(http, connection, credentials, clock)
         self._page_rows = connection.page_rows
 
     def sign_in(self) -> SignedIn:
         """Sign in if that has not happened, and say where we are (for the connection test)."""
-        return self._session.current()
+        return self.session.current()
 
     def check_dates(self) -> None:
         """Refused if the server reads our date literals otherwise than we mean them (U4).
@@ -89,7 +89,7 @@ class Jde:
 
     def close(self) -> None:
         """Sign out if signed in; never raises."""
-        self._session.close()
+        self.session.close()
 
     # --- rows ---------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class Jde:
                 raise _Broken("more rows were announced without a link to them")
             if not page.next_query:
                 return
-            if self._session.near_its_end():
+            if self.session.near_its_end():
                 raise _Broken("the session reached its published end")
             page = self._next_page(table, page.next_query, names)
 
@@ -232,11 +232,11 @@ class Jde:
         then goes on after the last key instead.
         """
         try:
-            answer = self._session.send(NEXT_PAGE, query=query, repeatable=False)
+            answer = self.session.send(NEXT_PAGE, query=query, repeatable=False)
         except Uncertain as lost:
             raise _Broken(lost.evidence or lost.what) from lost
         if answer.status in GONE_STATUSES:
-            self._session.forget(answer.status)
+            self.session.forget(answer.status)
         if answer.status != OK_STATUS:
             raise _Broken(said(answer))
         return self._page(answer, table, names)
@@ -343,15 +343,15 @@ class Jde:
         500 counts as a lost session too: the HTML server behind AIS may have been restarted (U23).
         """
         for fresh in (False, True):
-            dialect = self._session.fresh().dialect
+            dialect = self.session.fresh().dialect
             body = ask | {"query": wire.query(table, where, dialect)}
-            answer = self._session.send(DATA_SERVICE, json=body)
+            answer = self.session.send(DATA_SERVICE, json=body)
             if answer.status == OK_STATUS:
                 return answer
             if answer.status not in (*GONE_STATUSES, 500):
                 break
             if not fresh:
-                self._session.forget(answer.status)
+                self.session.forget(answer.status)
         if answer.status in (401, 403):
             raise Refused(
                 f"{PEER} does not let its user read {table.name}, even after a new sign-in.",

@@ -113,7 +113,7 @@ class Orchestrator:
 
     def submit_journal(
         self, name: str, inputs: Mapping[str, Sent], array: str, lines: pl.DataFrame, *,
-        job_queue: str = "", dates: Dates = "iso",
+        queue: str = "", dates: Dates = "iso",
     ) -> Submitted:  # fmt: skip
         """Send one journal, once; the answer is evidence only: look for it in the ledger.
 
@@ -123,14 +123,14 @@ class Orchestrator:
         """
         try:
             body = self._message(name, inputs, array, lines, dates=dates)
-            if job_queue:
-                body["jde__jobQueue"] = _queue(job_queue)
+            if queue:
+                body["jde__jobQueue"] = _queue(queue)
             self._session.fresh()
         except ValueError as error:
             raise NotSent(f"The journal was not sent: {error}.") from error
         except Trouble as cause:
             raise _not_sent(cause) from cause
-        later = job_queue in submission.LATER_QUEUES
+        later = queue in submission.LATER_QUEUES
         try:
             answer = self._session.send(
                 f"{CALL}/{quote(name, safe='')}", json=body, repeatable=False, once=True
@@ -141,7 +141,7 @@ class Orchestrator:
             raise _not_sent(cause) from cause
         if answer.status in GONE_STATUSES:
             self._session.forget(answer.status)
-        return submission.submitted(answer, job_queue)
+        return submission.submitted(answer, queue)
 
     def _message(
         self, name: str, inputs: Mapping[str, Sent], array: str, lines: pl.DataFrame, *,
@@ -157,7 +157,7 @@ def _queue(name: str) -> str:
         raise Misconfigured(
             f"{name!r} is not a job queue of orchestrations. "
             f"There are: {', '.join(submission.QUEUES)}.",
-            untouched=orchestrations.UNSENT, do="Correct `job_queue` of the flow.",
+            untouched=orchestrations.UNSENT, do="Correct the queue of the flow.",
         )  # fmt: skip
     return name
 

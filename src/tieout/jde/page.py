@@ -103,22 +103,22 @@ def complaints(answer: Any) -> str:
     found: list[str] = []
     for name, value in answer.items():
         if name in ("sysErrors", "errors"):
-            found += _texts(value)
+            found += texts(value)
         elif name in ("exception", "error") and value:
-            found += [*_texts(answer.get("message")), *_texts(value)]
+            found += [*texts(answer.get("message")), *texts(value)]
         elif name.startswith(("fs_", "ds_")) and isinstance(value, dict):
-            found += [*_texts(value.get("errors")), *_texts(value.get("error"))]
+            found += [*texts(value.get("errors")), *texts(value.get("error"))]
     if answer.get("status") == "ERROR" and not found:
-        found += _texts(answer.get("message")) or ["status ERROR"]
+        found += texts(answer.get("message")) or ["status ERROR"]
     return plain("; ".join(dict.fromkeys(found[:COMPLAINTS_MAX])))
 
 
-def _texts(value: Any) -> list[str]:
+def texts(value: Any) -> list[str]:
     """The sentences of an error in any of its shapes: text, object, or a list of either."""
     if isinstance(value, str):
         return [value.strip()] if value.strip() else []
     if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
+        return [text for item in value for text in texts(item)]
     if isinstance(value, dict):
         names = ("CODE", "TITLE", "DESC", "message", "errorText", "exception")
         said = [str(value[n]).strip() for n in names if value.get(n)]

@@ -101,14 +101,26 @@ class Session:
         self.close()
 
     def send(
-        self, path: str, *, json: object | None = None, query: str = "", repeatable: bool = True
-    ) -> Answer:
-        """One POST inside the session."""
+        self, path: str, *, json: object | None = None, query: str = "", repeatable: bool = True,
+        once: bool = False, method: str = "POST",
+    ) -> Answer:  # fmt: skip
+        """One request inside the session; `repeatable` and `once` as for `Http.send`."""
         headers = self._headers(self.current().token)
         answer = self._http.send(
-            "POST", path, headers=headers, query=query, json=json, repeatable=repeatable
+            method, path, headers=headers, query=query, json=json, repeatable=repeatable, once=once
         )
         self._used = self._clock.monotonic()
+        return answer
+
+    def ask(self, method: str, path: str, *, json: object | None = None) -> Answer:
+        """One request that does no harm twice; a lost session is signed in again once."""
+        for again in (False, True):
+            self.fresh()
+            answer = self.send(path, method=method, json=json)
+            if answer.status not in GONE_STATUSES:
+                break
+            if not again:
+                self.forget(answer.status)
         return answer
 
     def close(self) -> None:
