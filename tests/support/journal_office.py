@@ -14,6 +14,7 @@ from journal_practice import LABOR, PLAN, RENT, Desk
 from tieout.clock import PracticeSystemsClock
 from tieout.http import Call, Http
 from tieout.jde.client import Jde
+from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.orchestrator import Orchestrator
 from tieout.jde.session import Credentials
 from tieout.jde.submission import Submitted
@@ -21,18 +22,21 @@ from tieout.settings import JdeConnection
 
 TOKEN = "K7Q2M9XA"
 TIMEOUT_SECONDS = 5.0
+LOOK_REQUESTS_MAX = 3
 AMOUNTS = (("100.25", RENT), ("-40", LABOR))
 
 
 class Office:
     """One session with JD Edwards, the practice system behind it, and what was asked of it."""
 
-    def __init__(self, desk: Desk, url: str = "", **options: Any) -> None:
+    def __init__(
+        self, desk: Desk, url: str = "", seconds: float = TIMEOUT_SECONDS, **options: Any
+    ) -> None:
         self.desk, self.calls = desk, list[Call]()
         clock = PracticeSystemsClock(desk.ais.control_url)
         url = url or desk.ais.url + "/jderest"
         self.http = Http(url, system="JD Edwards", clock=clock, allow_http=True,
-                         timeout_seconds=TIMEOUT_SECONDS, told=self.calls.append)  # fmt: skip
+                         timeout_seconds=seconds, told=self.calls.append)  # fmt: skip
         connection = JdeConnection(url=url, environment="JPD920", secret="s", allow_http=True,
                                    **options)  # fmt: skip
         self.jde = Jde(self.http, connection, lambda: Credentials(USER, PASSWORD), clock)
@@ -57,6 +61,18 @@ class Office:
         return self.orchestrator.submit_journal(
             name, inputs | (numbers or {}), "Lines", sent, **options
         )
+
+    def find(self, batch_number: int = 0, **options: Any) -> FoundJournal:
+        """One look for our journal, which must not cost more than three requests."""
+        before = self.looked()
+        key = JournalKey(TOKEN, "BN", batch_number, TOKEN)
+        found = find_journal(self.jde, key, **options)
+        assert self.looked() - before <= LOOK_REQUESTS_MAX
+        return found
+
+    def looked(self) -> int:
+        """How many requests of tables were answered; a session that is gone answers none."""
+        return sum("/dataservice" in c.path and c.status == 200 for c in self.calls)
 
     def posts(self, name: str = PLAN) -> int:
         """How many calls of an orchestration the practice system has seen."""

@@ -60,7 +60,7 @@ class Jde:
         clock: Clock,
     ) -> None:  # fmt: skip
         self.session = Session(http, connection, credentials, clock)
-        self._page_rows = connection.page_rows
+        self.page_rows = connection.page_rows
 
     def sign_in(self) -> SignedIn:
         """Sign in if that has not happened, and say where we are (for the connection test)."""
@@ -151,7 +151,7 @@ class Jde:
     ) -> Iterator[pl.DataFrame]:  # fmt: skip
         """Pages by key, going on after the last one until all have come; NotWholeError if not."""
         asked = (*names, *(k for k in table.key if k not in names))
-        tally = Tally(lambda: self.count(table, where), expected, self._page_rows)
+        tally = Tally(lambda: self.count(table, where), expected, self.page_rows)
         previous: pl.DataFrame | None = None
         firsts: set[tuple[Value, ...]] = set()
         restarts = 0
@@ -211,7 +211,7 @@ class Jde:
         ask: dict[str, Any] = {
             "targetName": table.name, "targetType": "table", "dataServiceType": "BROWSE",
             "findOnEntry": "TRUE", "outputType": "GRID_DATA", "aliasNaming": True,
-            "returnControlIDs": "|".join(controls), "maxPageSize": str(self._page_rows),
+            "returnControlIDs": "|".join(controls), "maxPageSize": str(self.page_rows),
             "aggregation": {
                 "orderBy": [
                     {"column": table.control(c), "direction": "ASC"}

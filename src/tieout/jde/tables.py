@@ -43,6 +43,42 @@ ACCOUNT_LEDGER = Table(
     ),
 )  # fmt: skip
 
+_BATCH = (Column("ICUT", "batch_type", "code"), Column("ICU", "batch_number", "integer"))
+_REFERENCES = (
+    Column("EXA", "explanation"), Column("EXR", "remark"), Column("R1", "reference_1"),
+    Column("R2", "reference_2"),
+)  # fmt: skip
+
+# The same rows of F0911 with what tells whose journal they are; the mirror does not keep that.
+JOURNAL_LINES = Table(
+    "F0911",
+    ACCOUNT_LEDGER.key,
+    (
+        *(ACCOUNT_LEDGER.column(name) for name in ACCOUNT_LEDGER.key),
+        Column("POST", "posted", "code"), _COMPANY, _ACCOUNT_ID, _BUSINESS_UNIT, _OBJECT,
+        _SUBSIDIARY, _SUBLEDGER, _SUBLEDGER_TYPE, CENTURY, YEAR,
+        Column("PN", "period", "integer", pl.Int16), _CURRENCY, Column("AA", "amount", "amount"),
+        *_BATCH, *_REFERENCES, Column("RE", "reversal", "code"),
+        Column("TORG", "originator", "code"), Column("USER", "user", "code"), *_UPDATED,
+    ),
+)  # fmt: skip
+
+BATCH_FILE = Table(
+    "F0911Z1",
+    ("edi_user", "control_batch", "transaction", "line_number"),
+    (
+        Column("EDUS", "edi_user", "code"), Column("EDBT", "control_batch", "code"),
+        Column("EDTN", "transaction", "code"), Column("EDLN", "line_number", "printed"),
+        Column("EDSP", "processed", "code"), Column("DCT", "document_type", "code"),
+        Column("DOC", "document", "integer"), Column("KCO", "document_company"),
+        Column("DGJ", "gl_date", "date"), _LEDGER, _COMPANY, Column("ANI", "account_input"),
+        Column("AM", "account_mode", "code"), _ACCOUNT_ID, _BUSINESS_UNIT, _OBJECT, _SUBSIDIARY,
+        _SUBLEDGER, _SUBLEDGER_TYPE, CENTURY, YEAR, Column("PN", "period", "integer", pl.Int16),
+        _CURRENCY, Column("AA", "amount", "amount"), *_BATCH, *_REFERENCES,
+        Column("USER", "user", "code"),
+    ),
+)  # fmt: skip
+
 ACCOUNT_BALANCES = Table(
     "F0902",
     ("account_id", "fiscal_year", "fiscal_quarter", "ledger", "subledger", "subledger_type",
@@ -103,8 +139,7 @@ BATCHES = Table(
     "F0011",
     ("batch_type", "batch_number"),
     (
-        Column("ICUT", "batch_type", "code"), Column("ICU", "batch_number", "integer"),
-        Column("IST", "status", "code"), Column("IAPP", "approved", "code"),
+        *_BATCH, Column("IST", "status", "code"), Column("IAPP", "approved", "code"),
         Column("AICU", "amount_entered", "amount"), Column("DICJ", "batch_date", "date"),
         Column("USER", "user"), *_UPDATED,
     ),
@@ -148,6 +183,6 @@ TABLES = {
     table.name: table
     for table in (
         ACCOUNT_LEDGER, ACCOUNT_BALANCES, ACCOUNTS, BUSINESS_UNITS, COMPANIES, DATE_PATTERNS,
-        BATCHES, CURRENCIES, LEDGERS, ACCOUNTING_INSTRUCTIONS, USER_DEFINED_CODES,
+        BATCHES, BATCH_FILE, CURRENCIES, LEDGERS, ACCOUNTING_INSTRUCTIONS, USER_DEFINED_CODES,
     )
 }  # fmt: skip
