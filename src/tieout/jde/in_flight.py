@@ -1,0 +1,166 @@
+"""What a ledger holds and is about to hold: balances, unposted lines, rows that wait to be entered.
+
+A difference is a target minus all of this, whoever wrote it (jde-gl.md §4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tieout.errors import Unavailable
+from tieout.jde import query
+from tieout.jde.client import Jde
+from tieout.jde.journals import POSTED, PROCESSED, RECONCILIATION
+from tieout.jde.proof import PROVED_READS_MAX
+from tieout.jde.query import Where
+from tieout.jde.tables import (
+    ACCOUNT_BALANCES,
+    ACCOUNTS,
+    BATCH_FILE,
+    BUSINESS_UNITS,
+    JOURNAL_LINES,
+)
+from tieout.jde.wire import AMOUNT, distinct_keys
+
+PERIODS_MAX = 14
+NETS = tuple(f"net_{n:02}" for n in range(1, PERIODS_MAX + 1))
+BALANCES: dict[str, Any] = {
+    "account_id": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16, "amount": AMOUNT,
+}  # fmt: skip
+UNIT, CODE = "business_unit", ("business_unit", "object_account", "subsidiary")
+DOCUMENT = ("document_type", "document", "document_company")
+PLACE = ("company", "ledger", "fiscal_year", "period")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """A ledger at one moment: BALANCES, and the rows of `unposted` and `unprocessed`."""
+
+    balances: pl.DataFrame
+    unposted: pl.DataFrame
+    unprocessed: pl.DataFrame
+
+
+def held(jde: Jde, ledger: str, years: Sequence[int]) -> Held:
+    """All a ledger holds and is about to hold in some years; Unavailable if it does not rest.
+
+    A row goes from the batch file into the ledger and then into the balance. It is read in that
+    order, and read again if the first two moved until the third was read: no row counts twice.
+    """
+    for _ in range(PROVED_READS_MAX):
+        waiting, filed = jde.read_proved(BATCH_FILE, _waiting(ledger), sums=["amount"])
+        lines, entered = jde.read_proved(JOURNAL_LINES, _open(ledger, years), sums=["amount"])
+        found = balances(jde, ledger, years)
+        rests = filed.after == jde.measure(BATCH_FILE, _waiting(ledger), ["amount"])
+        if rests and entered.after == jde.measure(JOURNAL_LINES, _open(ledger, years), ["amount"]):
+            return Held(found, lines, waiting)
+    raise Unavailable(
+        f"The ledger {ledger} changed while it was read, {PROVED_READS_MAX} times.",
+        untouched="Nothing was sent to JD Edwards.", who="whoever enters or posts at this time",
+        do="Run again when entering and posting have ended.",
+    )  # fmt: skip
+
+
+def unposted(jde: Jde, ledger: str, years: Sequence[int] = ()) -> pl.DataFrame:
+    """JOURNAL_LINES of a ledger that are not posted, of any author; all years if none is given.
+
+    Every posted code but "P" counts: what it means is for the caller to judge.
+    """
+    return jde.read_proved(JOURNAL_LINES, _open(ledger, years), sums=["amount"])[0]
+
+
+def unprocessed(jde: Jde, ledger: str) -> pl.DataFrame:
+    """BATCH_FILE rows that may still become lines of a ledger; a blank one falls to a default.
+
+    Year and period are mostly 0 there: JD Edwards derives them from the G/L date when it enters
+    the row. `with_account_ids` finds the account.
+    """
+    return jde.read_proved(BATCH_FILE, _waiting(ledger), sums=["amount"])[0]
+
+
+def _open(ledger: str, years: Sequence[int]) -> Where | None:
+    return query.every(
+        query.equal("ledger", ledger), query.not_equal("posted", POSTED),
+        query.one_of("fiscal_year", list(years)) if years else None,
+    )  # fmt: skip
+
+
+def _waiting(ledger: str) -> Where | None:
+    return query.every(
+        query.one_of("ledger", [ledger, ""]), query.not_equal("processed", PROCESSED),
+        query.not_equal("processed", RECONCILIATION),
+    )  # fmt: skip
+
+
+def with_account_ids(rows: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the batch file with the short id of an account that stands there by its parts.
+
+    "" stays where there is neither id nor parts (a typed account number is never taken apart), or
+    where ACCOUNTS have no such account.
+    """
+    ids = accounts.select(*CODE, found="account_id").unique(subset=CODE, keep="none")
+    joined = rows.join(ids, on=CODE, how="left", maintain_order="left")
+    known = pl.when(pl.col("account_id") != "").then("account_id").otherwise("found")
+    return joined.with_columns(account_id=known.fill_null("")).drop("found")
+
+
+def balances(jde: Jde, ledger: str, years: Sequence[int]) -> pl.DataFrame:
+    """BALANCES of F0902, summed over subledger and currency, without periods that did not move.
+
+    The company that F0902 names is left out too: it is old after an account was recoded.
+    """
+    if not years:
+        return pl.DataFrame(schema=BALANCES)
+    where = query.every(query.equal("ledger", ledger), query.one_of("fiscal_year", list(years)))
+    rows, _ = jde.read_proved(ACCOUNT_BALANCES, where, sums=NETS, columns=(
+        "account_id", "fiscal_year", "fiscal_quarter", "ledger", "subledger", "subledger_type",
+        "currency", *NETS,
+    ))  # fmt: skip
+    key = ["account_id", "fiscal_year"]
+    totals = rows.group_by(key).agg(pl.col(NETS).sum().cast(AMOUNT))
+    long = totals.unpivot(NETS, index=key, variable_name="period", value_name="amount")
+    period = pl.col("period").str.strip_prefix("net_").cast(pl.Int16)
+    moved = long.filter(pl.col("amount") != 0).with_columns(period=period)
+    return moved.select(pl.col(n).cast(t) for n, t in BALANCES.items()).sort(*key, "period")
+
+
+def documents_held(
+    jde: Jde, document_type: str, ledger: str, years: Sequence[int] = ()
+) -> pl.DataFrame:
+    """Documents of a type in a ledger, one row each per PLACE and token: what JDE remembers of us.
+
+    Columns: PLACE, DOCUMENT, `reference_1`, `reference_2` and `count` of lines.
+    """
+    where = query.every(
+        query.equal("document_type", document_type), query.equal("ledger", ledger),
+        query.one_of("fiscal_year", list(years)) if years else None,
+    )  # fmt: skip
+    group = (*PLACE, *DOCUMENT, "reference_1", "reference_2")
+    return jde.groups(JOURNAL_LINES, group_by=group, where=where)
+
+
+def posting_accounts(jde: Jde, companies: Sequence[str] = ()) -> pl.DataFrame:
+    """F0901 of some or all companies, with posting edit codes and currency."""
+    names = (
+        "account_id", "company", *CODE, "description", "level_of_detail", "posting_edit",
+        "currency",
+    )  # fmt: skip
+    rows, _ = jde.read_proved(ACCOUNTS, _of(companies), columns=names)
+    distinct_keys(ACCOUNTS, rows)
+    return rows
+
+
+def posting_units(jde: Jde, companies: Sequence[str] = ()) -> pl.DataFrame:
+    """F0006 of some or all companies, with posting edit codes."""
+    names = (UNIT, "company", "description", "business_unit_type", "posting_edit")
+    rows, _ = jde.read_proved(BUSINESS_UNITS, _of(companies), columns=names)
+    distinct_keys(BUSINESS_UNITS, rows)
+    return rows
+
+
+def _of(companies: Sequence[str]) -> Where | None:
+    return query.one_of("company", list(companies)) if companies else None
