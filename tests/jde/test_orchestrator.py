@@ -48,7 +48,7 @@ def test_a_release_without_a_catalog_is_enough(bureau: Office) -> None:
     bureau.desk.fault("status", path="open-api", status=404, body="<html>", times=9)
     bureau.desk.ais.switch("discover_arrays", "absent")
     assert columns(bureau) == {}
-    bureau.orchestrator.checked(PLAN, ["Company"], "Lines", dict.fromkeys(["Any"]))
+    bureau.orchestrator.checked(PLAN, ["Company"], "Lines", ["Any"])
 
 
 def test_what_was_found_out_is_asked_for_once_in_a_session(bureau: Office) -> None:
@@ -93,7 +93,7 @@ def test_a_missing_input_is_told_with_those_that_are_there(
     bureau: Office, names: list[str], array: str, row: list[str], words: str
 ) -> None:
     with pytest.raises(Misconfigured, match=words):
-        bureau.orchestrator.checked(PLAN, names, array, dict.fromkeys(row))
+        bureau.orchestrator.checked(PLAN, names, array, row)
 
 
 def test_a_format_that_we_do_not_write_is_refused(bureau: Office) -> None:

@@ -151,6 +151,7 @@ NOT_TAKEN: list[tuple[dict[str, Any], str]] = [
     ({"queue": "JDE_SINGLE"}, "not a job queue"),
     ({"numbers": {"BatchNumber": "07"}}, "would lose characters"),
     ({"frame": pl.DataFrame({"Account": ["x"]})}, "no column 'Account'"),
+    ({"frame": pl.DataFrame({"AccountId": []})}, "it has no lines"),
 ]
 
 

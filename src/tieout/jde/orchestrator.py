@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -59,7 +59,7 @@ class Orchestrator:
         return self._known[name]
 
     def checked(
-        self, name: str, inputs: Mapping[str, Any], array: str = "", columns: Mapping[str, Any] = {}
+        self, name: str, inputs: Iterable[str], array: str = "", columns: Iterable[str] = ()
     ) -> Orchestration:
         """The orchestration, if it has these inputs, this array and these columns of it."""
         found = self.named(name)
@@ -147,7 +147,9 @@ class Orchestrator:
         self, name: str, inputs: Mapping[str, Sent], array: str, lines: pl.DataFrame, *,
         dates: Dates,
     ) -> dict[str, Any]:  # fmt: skip
-        found = self.checked(name, inputs, array, dict.fromkeys(lines.columns))
+        if lines.is_empty():
+            raise ValueError("it has no lines")
+        found = self.checked(name, inputs, array, lines.columns)
         dialect = self._session.current().dialect if dates == "user" else ISO
         return message(found, inputs, array, lines.iter_rows(named=True), dialect)
 
