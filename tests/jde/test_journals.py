@@ -11,7 +11,7 @@ import pytest
 from journal_office import TOKEN, Office, office
 from journal_practice import LABOR, PLAN, RENT, RESERVE
 
-from tieout.jde.journals import FoundJournal, JournalKey, find_journal
+from tieout.jde.journals import FoundJournal, JournalKey, find_journal, with_headers
 
 DAY = date(2026, 1, 31)
 ERRORS = '{"BatchNumber":0,"Documents":[],"Errors/Warnings":[{"Errors":[{"CODE":"X"}]}]}'
@@ -28,50 +28,51 @@ def sent(bureau: Office, **more: Any) -> int:
     return numbers.batch_number
 
 
-def seen(found: FoundJournal) -> tuple[int, int, int]:
-    """Our lines in the ledger, and our rows in the batch file, processed or not."""
-    assert not found.clash
-    return found.lines.height, found.processed, found.waiting
+def seen(found: FoundJournal) -> tuple[int, int]:
+    """Our lines in the ledger, and rows that wait in the batch file."""
+    assert found.others.is_empty()
+    assert found.waiting is not None
+    return found.lines.height, found.waiting.height
 
 
 # name, fault, what a look sees at once, and what it sees when all that waited has run
-FAULTS: tuple[tuple[str, dict[str, Any], tuple[int, int, int], tuple[int, int, int]], ...] = (
-    ("cut before the commit", {"kind": "cut_before"}, (0, 0, 0), (0, 0, 0)),
-    ("cut after the commit", {"kind": "cut_after"}, (2, 2, 0), (2, 2, 0)),
-    ("half an answer", {"kind": "truncate"}, (2, 2, 0), (2, 2, 0)),
-    ("committed later", {"kind": "queued", "seconds": 90}, (0, 0, 0), (2, 2, 0)),
-    ("waits in the queue", {"kind": "queued"}, (0, 0, 0), (2, 2, 0)),
-    ("500 before", {"kind": "status", "status": 500, "body": "{}"}, (0, 0, 0), (0, 0, 0)),
-    ("500 after", {"kind": "status_after", "status": 500, "body": "{}"}, (2, 2, 0), (2, 2, 0)),
+FAULTS: tuple[tuple[str, dict[str, Any], tuple[int, int], tuple[int, int]], ...] = (
+    ("cut before the commit", {"kind": "cut_before"}, (0, 0), (0, 0)),
+    ("cut after the commit", {"kind": "cut_after"}, (2, 0), (2, 0)),
+    ("half an answer", {"kind": "truncate"}, (2, 0), (2, 0)),
+    ("committed later", {"kind": "queued", "seconds": 90}, (0, 0), (2, 0)),
+    ("waits in the queue", {"kind": "queued"}, (0, 0), (2, 0)),
+    ("500 before", {"kind": "status", "status": 500, "body": "{}"}, (0, 0), (0, 0)),
+    ("500 after", {"kind": "status_after", "status": 500, "body": "{}"}, (2, 0), (2, 0)),
     ("200 with errors, nothing done",
-     {"kind": "status", "status": 200, "body": ERRORS}, (0, 0, 0), (0, 0, 0)),
+     {"kind": "status", "status": 200, "body": ERRORS}, (0, 0), (0, 0)),
     ("200 with errors, all done",
-     {"kind": "status_after", "status": 200, "body": ERRORS}, (2, 2, 0), (2, 2, 0)),
+     {"kind": "status_after", "status": 200, "body": ERRORS}, (2, 0), (2, 0)),
     ("202, done at once",
-     {"kind": "status_after", "status": 202, "body": ""}, (2, 2, 0), (2, 2, 0)),
-    ("202, done later", {"kind": "accepted", "seconds": 90}, (0, 0, 0), (2, 2, 0)),
+     {"kind": "status_after", "status": 202, "body": ""}, (2, 0), (2, 0)),
+    ("202, done later", {"kind": "accepted", "seconds": 90}, (0, 0), (2, 0)),
     ("empty output",
-     {"kind": "status_after", "status": 200, "body": EMPTY}, (2, 2, 0), (2, 2, 0)),
-    ("444 after", {"kind": "status_after", "status": 444, "body": "{}"}, (2, 2, 0), (2, 2, 0)),
+     {"kind": "status_after", "status": 200, "body": EMPTY}, (2, 0), (2, 0)),
+    ("444 after", {"kind": "status_after", "status": 444, "body": "{}"}, (2, 0), (2, 0)),
     ("a proxy's page",
-     {"kind": "status_after", "status": 504, "body": "<html>"}, (2, 2, 0), (2, 2, 0)),
-    ("some lines, then cut", {"kind": "cut_after", "meanwhile": STOPS}, (1, 1, 0), (1, 1, 0)),
-    ("rows only, then 500", {"kind": "delay", "meanwhile": NOT_REACHED}, (0, 0, 2), (0, 0, 2)),
-    ("the session is gone", {"kind": "delay", "meanwhile": {"restart": {}}}, (0, 0, 0), (0, 0, 0)),
-    ("a proxy repeats it", {"kind": "twice"}, (2, 2, 0), (2, 2, 0)),
+     {"kind": "status_after", "status": 504, "body": "<html>"}, (2, 0), (2, 0)),
+    ("some lines, then cut", {"kind": "cut_after", "meanwhile": STOPS}, (1, 0), (1, 0)),
+    ("rows only, then 500", {"kind": "delay", "meanwhile": NOT_REACHED}, (0, 2), (0, 2)),
+    ("the session is gone", {"kind": "delay", "meanwhile": {"restart": {}}}, (0, 0), (0, 0)),
+    ("a proxy repeats it", {"kind": "twice"}, (2, 0), (2, 0)),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "fault", "now", "then"), FAULTS, ids=[f[0] for f in FAULTS])
 def test_after_every_fault_a_look_tells_the_truth_and_nothing_was_sent_again(
-    bureau: Office, name: str, fault: dict[str, Any], now: tuple[int, int, int],
-    then: tuple[int, int, int],
+    bureau: Office, name: str, fault: dict[str, Any], now: tuple[int, int],
+    then: tuple[int, int],
 ) -> None:  # fmt: skip
     bureau.desk.fault(**fault)
     batch = sent(bureau)
     found = bureau.find(batch)
     assert seen(found) == now, name
-    assert found.nothing == (now == (0, 0, 0))
+    assert found.nothing == (now == (0, 0))
     bureau.desk.ais.control("clock", advance=91)
     bureau.desk.orchestrations(release=True)
     assert seen(bureau.find(batch)) == then
@@ -87,7 +88,7 @@ def test_what_is_committed_after_we_stopped_waiting_is_found_later(bureau: Offic
             if not hasty.find(batch).nothing:
                 break
             time.sleep(0.05)
-        assert seen(hasty.find(batch)) == (2, 2, 0)
+        assert seen(hasty.find(batch)) == (2, 0)
         assert hasty.posts() == 1
 
 
@@ -113,56 +114,72 @@ def test_a_whole_journal_is_shown_with_its_sums_its_batch_and_its_document(
     batch = sent(bureau)
     found = bureau.find(batch)
     rent, labor = (bureau.desk.account(a) for a in (RENT, LABOR))
-    assert sorted(found.sums.rows()) == sorted([
-        (rent, 2026, 1, "BA", 1, Decimal("100.2500"), Decimal("100.2500")),
-        (labor, 2026, 1, "BA", 1, Decimal("-40.0000"), Decimal("0.0000")),
+    names = ("company", "ledger", "account_id", "fiscal_year", "period", "amount")
+    assert sorted(found.lines.select(names).rows()) == sorted([
+        ("00001", "BA", rent, 2026, 1, Decimal("100.2500")),
+        ("00001", "BA", labor, 2026, 1, Decimal("-40.0000")),
     ])  # fmt: skip
     assert found.batch_numbers == (batch,)
     assert [d[0] for d in found.documents] == ["BN"]
-    assert (found.posted_codes, found.posted) == ({"": 2}, False)
+    assert found.posted_codes == {"": 2}
     (header,) = found.headers or ()
-    assert (header.batch_number, header.state) == (batch, "pending")
+    assert (header.batch_number, header.status, found.status) == (batch, "", "")
 
 
 def test_approval_and_post_are_followed(bureau: Office) -> None:
     batch = sent(bureau)
     bureau.desk.people("approve", batch)
-    assert [h.state for h in bureau.find(batch, batch_file=False).headers or ()] == ["approved"]
+    assert bureau.find(batch).status == "A"
     bureau.desk.people("post", batch)
     found = bureau.find(batch, batch_file=False)
-    assert [h.state for h in found.headers or ()] == ["posted"]
-    assert (found.posted_codes, found.posted, found.filed) == ({"P": 2}, True, None)
+    assert (found.status, found.posted_codes, found.waiting) == ("D", {"P": 2}, None)
 
 
-def test_a_line_that_a_person_added_without_our_token_is_a_clash(bureau: Office) -> None:
+def test_a_line_that_a_person_added_is_shown(bureau: Office) -> None:
     batch = sent(bureau)
     bureau.desk.people("add", batch, lines=[{"account": bureau.desk.account(RENT), "amount": 5}])
-    found = bureau.find(batch)
-    assert found.clash == (found.lines.height == 2)
-    assert found.lines.height + found.others.height == 3
+    assert bureau.find(batch).rows.height == 3
 
 
-def test_somebody_elses_journal_under_our_number_is_a_clash_and_not_ours(bureau: Office) -> None:
+def test_somebody_elses_journal_under_our_batch_number_is_a_clash(bureau: Office) -> None:
     batch = bureau.orchestrator.reserve(RESERVE).batch_number
     bureau.desk.plan(BatchNumber=batch, Reference2="FOREIGN", ControlBatch="OTHER")
     found = bureau.find(batch)
-    assert (found.lines.height, found.others.height) == (0, 2)
-    assert found.clash
+    assert (found.lines.height, found.others.height, found.nothing) == (0, 2, False)
+
+
+def test_somebody_elses_journal_under_our_document_number_is_a_clash(bureau: Office) -> None:
+    document = bureau.orchestrator.reserve(RESERVE).documents[0]
+    bureau.desk.plan(DocumentNumber=document, DocumentType="BN", Reference2="FOREIGN")
+    found = bureau.find(0, document)
+    assert (found.lines.height, found.others.height, found.nothing) == (0, 2, False)
+    elsewhere = JournalKey(TOKEN, "BN", 0, document, document_company="00060")
+    assert find_journal(bureau.jde, elsewhere).nothing  # a number of another company's documents
+
+
+def test_rows_of_others_that_wait_under_our_keys_are_shown(bureau: Office) -> None:
+    bureau.desk.orchestrations(next={"process": False})
+    bureau.desk.plan(Reference2="FOREIGN", ControlBatch=TOKEN, TransactionNumber=TOKEN)
+    found = bureau.find()
+    assert found.waiting is not None
+    assert found.waiting["reference_2"].to_list() == ["FOREIGN"] * 2
     assert not found.nothing
 
 
-def test_rows_of_others_in_our_control_batch_are_a_clash(bureau: Office) -> None:
+def test_waiting_rows_are_shown_as_they_would_be_entered(bureau: Office) -> None:
     bureau.desk.orchestrations(next={"process": False})
-    bureau.desk.plan(Reference2="FOREIGN", ControlBatch=TOKEN)
-    found = bureau.find()
-    assert found.clash
-    assert (found.waiting, found.lines.height) == (0, 0)
+    waiting = bureau.find(sent(bureau)).waiting
+    assert waiting is not None
+    assert waiting.select("ledger", "account_id", "gl_date", "amount").rows() == [
+        ("BA", bureau.desk.account(RENT), DAY, Decimal("100.2500")),
+        ("BA", bureau.desk.account(LABOR), DAY, Decimal("-40.0000")),
+    ]
 
 
 def test_a_journal_under_another_number_than_ours_is_found_by_its_token(bureau: Office) -> None:
     bureau.submit(gl_date=DAY)  # JD Edwards draws the numbers
     found = bureau.find()
-    assert seen(found) == (2, 2, 0)
+    assert seen(found) == (2, 0)
     (header,) = found.headers or ()
     assert (header.batch_number,) == found.batch_numbers
     reserved = bureau.orchestrator.reserve(RESERVE).batch_number
@@ -188,13 +205,13 @@ def test_400_lines_are_looked_up_in_three_requests_and_the_header_in_the_next(
     numbers = bureau.orchestrator.reserve(RESERVE)
     bureau.submit({"BatchNumber": numbers.batch_number}, frame, gl_date=DAY)
     found = bureau.find(numbers.batch_number)
-    assert seen(found) == (400, 400, 0)
-    assert found.sums["amount"].sum() == sum(n + Decimal("0.01") for n in range(1, 401))
-    assert found.sums["lines"].to_list() == [20] * 20
+    assert seen(found) == (400, 0)
+    assert found.lines["amount"].sum() == sum(n + Decimal("0.01") for n in range(1, 401))
     assert found.headers is None
+    (header,) = with_headers(bureau.jde, found).headers or ()
+    assert header.batch_number == numbers.batch_number
     again = bureau.find(numbers.batch_number, batch_file=False)
-    assert [h.state for h in again.headers or ()] == ["pending"]
-    assert again.lines.height == 400
+    assert (again.headers, again.lines.height) == ((header,), 400)
 
 
 def test_a_silent_fetch_limit_hides_no_line(bureau: Office) -> None:
@@ -203,7 +220,7 @@ def test_a_silent_fetch_limit_hides_no_line(bureau: Office) -> None:
     bureau.submit(frame=frame, gl_date=DAY)
     bureau.desk.ais.switch("fetch_limit_rows", 100)
     bureau.desk.ais.switch("fetch_limit_links", "silent")
-    found = find_journal(bureau.jde, JournalKey(TOKEN, "BN", 0, TOKEN))
+    found = find_journal(bureau.jde, JournalKey(TOKEN, "BN"))
     assert found.lines.height == 250
 
 
@@ -238,5 +255,5 @@ def test_a_look_does_not_depend_on_how_ais_reads_nested_conditions(
     bureau.desk.ais.switch("simple_date_format", form)
     bureau.desk.plan(Reference2="FOREIGN")
     batch = sent(bureau)
-    assert seen(bureau.find(batch)) == (2, 2, 0)
+    assert seen(bureau.find(batch)) == (2, 0)
     assert bureau.find(batch + 1).lines.height == 2

@@ -62,10 +62,12 @@ class Office:
             name, inputs | (numbers or {}), "Lines", sent, **options
         )
 
-    def find(self, batch_number: int = 0, **options: Any) -> FoundJournal:
+    def find(
+        self, batch_number: int = 0, document: int = 0, **options: Any
+    ) -> FoundJournal:  # fmt: skip
         """One look for our journal, which must not cost more than three requests."""
         before = self.looked()
-        key = JournalKey(TOKEN, "BN", batch_number, TOKEN)
+        key = JournalKey(TOKEN, "BN", batch_number, document, TOKEN, TOKEN)
         found = find_journal(self.jde, key, **options)
         assert self.looked() - before <= LOOK_REQUESTS_MAX
         return found

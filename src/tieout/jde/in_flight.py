@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -24,25 +23,44 @@ from tieout.jde.tables import (
     BUSINESS_UNITS,
     JOURNAL_LINES,
 )
-from tieout.jde.wire import AMOUNT, distinct_keys
+from tieout.jde.wire import distinct_keys
 
-PERIODS_MAX = 14
-NETS = tuple(f"net_{n:02}" for n in range(1, PERIODS_MAX + 1))
-BALANCES: dict[str, Any] = {
-    "account_id": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16, "amount": AMOUNT,
-}  # fmt: skip
 UNIT, CODE = "business_unit", ("business_unit", "object_account", "subsidiary")
+CELL = ("company", "ledger", "account_id", "fiscal_year", "period")
 DOCUMENT = ("document_type", "document", "document_company")
-PLACE = ("company", "ledger", "fiscal_year", "period")
+PARTS = tuple(f"{part}_{n:02}" for part in ("net", "debit") for n in range(1, 15))
+BALANCE = (
+    "company", "account_id", "fiscal_year", "fiscal_quarter", "ledger", "subledger",
+    "subledger_type", "currency", *PARTS,
+)  # fmt: skip
+REFERENCES = ("reference_1", "reference_2")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """A ledger at one moment: BALANCES, and the rows of `unposted` and `unprocessed`."""
+    """A ledger at one moment: F0902 rows (BALANCE), and those of `unposted` and `unprocessed`."""
 
+    ledger: str
     balances: pl.DataFrame
     unposted: pl.DataFrame
     unprocessed: pl.DataFrame
+
+    @property
+    def in_flight(self) -> pl.DataFrame:
+        """Both kinds of rows: who entered which amount, when, in which batch.
+
+        Columns: company, account_id, gl_date, amount, REFERENCES, author, batch, ledger. `batch`
+        is type and number, or the control batch of a row that has no number yet. Company and
+        account are "" where a row of the batch file leaves them out.
+        """
+        typed = pl.format("{} {}", "batch_type", "batch_number")
+        numbered = pl.when(pl.col("batch_number") > 0).then(typed)
+        same = ("company", "account_id", "gl_date", "amount", *REFERENCES)
+        lines = self.unposted.select(*same, author="originator", batch=typed)
+        filed = self.unprocessed.select(
+            *same, author="edi_user", batch=numbered.otherwise("control_batch")
+        )
+        return pl.concat([lines, filed]).with_columns(ledger=pl.lit(self.ledger))
 
 
 def held(jde: Jde, ledger: str, years: Sequence[int]) -> Held:
@@ -57,7 +75,7 @@ def held(jde: Jde, ledger: str, years: Sequence[int]) -> Held:
         found = balances(jde, ledger, years)
         rests = filed.after == jde.measure(BATCH_FILE, _waiting(ledger), ["amount"])
         if rests and entered.after == jde.measure(JOURNAL_LINES, _open(ledger, years), ["amount"]):
-            return Held(found, lines, waiting)
+            return Held(ledger, found, lines, waiting)
     raise Unavailable(
         f"The ledger {ledger} changed while it was read, {PROVED_READS_MAX} times.",
         untouched="Nothing was sent to JD Edwards.", who="whoever enters or posts at this time",
@@ -109,38 +127,25 @@ def with_account_ids(rows: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame
 
 
 def balances(jde: Jde, ledger: str, years: Sequence[int]) -> pl.DataFrame:
-    """BALANCES of F0902, summed over subledger and currency, without periods that did not move.
-
-    The company that F0902 names is left out too: it is old after an account was recoded.
-    """
+    """F0902 of a ledger, one row per subledger and currency, as `core.buckets` folds them."""
     if not years:
-        return pl.DataFrame(schema=BALANCES)
+        raise ValueError("no fiscal years")
     where = query.every(query.equal("ledger", ledger), query.one_of("fiscal_year", list(years)))
-    rows, _ = jde.read_proved(ACCOUNT_BALANCES, where, sums=NETS, columns=(
-        "account_id", "fiscal_year", "fiscal_quarter", "ledger", "subledger", "subledger_type",
-        "currency", *NETS,
-    ))  # fmt: skip
-    key = ["account_id", "fiscal_year"]
-    totals = rows.group_by(key).agg(pl.col(NETS).sum().cast(AMOUNT))
-    long = totals.unpivot(NETS, index=key, variable_name="period", value_name="amount")
-    period = pl.col("period").str.strip_prefix("net_").cast(pl.Int16)
-    moved = long.filter(pl.col("amount") != 0).with_columns(period=period)
-    return moved.select(pl.col(n).cast(t) for n, t in BALANCES.items()).sort(*key, "period")
+    return jde.read_proved(ACCOUNT_BALANCES, where, columns=BALANCE, sums=PARTS)[0]
 
 
 def documents_held(
     jde: Jde, document_type: str, ledger: str, years: Sequence[int] = ()
 ) -> pl.DataFrame:
-    """Documents of a type in a ledger, one row each per PLACE and token: what JDE remembers of us.
+    """Documents of a type in a ledger, posted or not: what JD Edwards remembers of us.
 
-    Columns: PLACE, DOCUMENT, `reference_1`, `reference_2` and `count` of lines.
+    One row per CELL, DOCUMENT and REFERENCES, with the `count` of lines.
     """
     where = query.every(
         query.equal("document_type", document_type), query.equal("ledger", ledger),
         query.one_of("fiscal_year", list(years)) if years else None,
     )  # fmt: skip
-    group = (*PLACE, *DOCUMENT, "reference_1", "reference_2")
-    return jde.groups(JOURNAL_LINES, group_by=group, where=where)
+    return jde.groups(JOURNAL_LINES, group_by=(*CELL, *DOCUMENT, *REFERENCES), where=where)
 
 
 def posting_accounts(jde: Jde, companies: Sequence[str] = ()) -> pl.DataFrame:

@@ -7,9 +7,7 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -18,78 +16,76 @@ from tieout.jde.client import Jde
 from tieout.jde.proof import FEW_ROWS_MAX
 from tieout.jde.query import Where
 from tieout.jde.tables import BATCH_FILE, BATCHES, JOURNAL_LINES
-from tieout.jde.wire import AMOUNT
 
 JOURNAL_BATCHES = "G"
 POSTED, PROCESSED, RECONCILIATION = "P", "1", "2"  # EDSP 2: not an entry (jde-ais.md §4.6)
-STATES = {"": "pending", "A": "approved", "D": "posted", "E": "in error", "U": "in use"}
 # A plain condition, so that AIS can also be asked for the rows after a key (wire.query).
 EVERY_DOCUMENT = query.at_least("document", 0)
-CELL = ("account_id", "fiscal_year", "period", "ledger")
-FILED = (
-    "edi_user", "control_batch", "transaction", "processed", "batch_type", "batch_number",
-    "reference_1", "reference_2",
-)  # fmt: skip
-SUMS: dict[str, Any] = {
-    "account_id": pl.String, "fiscal_year": pl.Int32, "period": pl.Int16, "ledger": pl.String,
-    "lines": pl.Int64, "amount": AMOUNT, "debit": AMOUNT,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class JournalKey:
-    """What one batch of our journals is found by; `token` stands in reference 1 or 2 of each line.
+    """What one journal, alone in its batch, is found by.
 
-    `batch_number` 0: none was reserved. `control_batch` "": none was sent.
+    `reference` stands in reference 1 or 2 of every line of ours. Numbers are 0 where none were
+    reserved; `batch_token` and `transaction_number` are "" where they do not go along. Document
+    numbers may be drawn per `document_company`; "" is any.
     """
 
-    token: str
+    reference: str
     document_type: str
     batch_number: int = 0
-    control_batch: str = ""
+    document: int = 0
+    batch_token: str = ""
+    transaction_number: str = ""
+    document_company: str = ""
     batch_type: str = JOURNAL_BATCHES
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One row of F0011; `state` is pending, approved, posted, in error, in use or unknown."""
+    """One row of F0011, with JD Edwards' own codes (jde-gl.md §2.9)."""
 
     batch_type: str
     batch_number: int
-    state: str
+    status: str
     approved: str
     user: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundJournal:
-    """One look: rows with our token, and rows that stand under our numbers without it.
+    """One look: every row that stands under a key of ours, whoever wrote it.
 
-    `lines` and `others` are JOURNAL_LINES; `filed` counts rows of the batch file by FILED. What was
+    `rows` are JOURNAL_LINES of F0911, `waiting` unprocessed BATCH_FILE rows of F0911Z1; what was
     not looked at is None.
     """
 
     key: JournalKey
-    lines: pl.DataFrame
-    others: pl.DataFrame
-    filed: pl.DataFrame | None
+    rows: pl.DataFrame
+    waiting: pl.DataFrame | None
     headers: tuple[Header, ...] | None
 
     @property
-    def sums(self) -> pl.DataFrame:
-        """SUMS of our lines: one row per account, period and ledger, exact."""
-        return sums(self.lines)
+    def lines(self) -> pl.DataFrame:
+        """The rows with our reference."""
+        return self.rows.filter(_ours(self.key))
+
+    @property
+    def others(self) -> pl.DataFrame:
+        """Rows without our reference under our batch or document number: a clash, or additions."""
+        return self.rows.filter(~_ours(self.key))
+
+    @property
+    def nothing(self) -> bool:
+        """Whether JD Edwards shows nothing under any key of ours."""
+        return self.rows.is_empty() and (self.waiting is None or self.waiting.is_empty())
 
     @property
     def posted_codes(self) -> dict[str, int]:
         """How many of our lines have each posted code; "" is unposted, "P" posted."""
         counted = self.lines.group_by("posted").len().sort("posted")
         return dict(counted.iter_rows())
-
-    @property
-    def posted(self) -> bool:
-        """Whether we have lines and every one of them is posted."""
-        return set(self.posted_codes) == {POSTED}
 
     @property
     def batch_numbers(self) -> tuple[int, ...]:
@@ -103,111 +99,81 @@ class FoundJournal:
         return tuple(self.lines.select(names).unique().sort(names).iter_rows())
 
     @property
-    def clash(self) -> bool:
-        """Whether rows without our token stand under our batch number or control batch."""
-        return not self.others.is_empty() or self._filed(ours=False) > 0
-
-    @property
-    def waiting(self) -> int:
-        """Our rows in the batch file that are not processed: they may still become a journal."""
-        return self._filed(pl.col("processed") != PROCESSED, ours=True)
-
-    @property
-    def processed(self) -> int:
-        """Our rows in the batch file that are processed."""
-        return self._filed(pl.col("processed") == PROCESSED, ours=True)
-
-    @property
-    def nothing(self) -> bool:
-        """Whether JD Edwards shows nothing of it; only then can it be absent."""
-        return self.lines.is_empty() and not self.clash and self._filed(ours=True) == 0
-
-    def _filed(self, *conditions: pl.Expr, ours: bool) -> int:
-        if self.filed is None:
-            return 0
-        token = _ours(self.key)
-        return int(self.filed.filter(*conditions, token if ours else ~token)["count"].sum())
+    def status(self) -> str:
+        """F0011.IST of the batch our lines stand in; "" is pending, or no batch."""
+        numbers = self.batch_numbers or (self.key.batch_number,)
+        return next((h.status for h in self.headers or () if h.batch_number in numbers), "")
 
 
 def find_journal(jde: Jde, key: JournalKey, *, batch_file: bool = True) -> FoundJournal:
-    """Look for a journal, in at most 3 requests unless it has more than one page of lines.
+    """Look for a journal in 3 requests, unless it has more than one page of lines.
 
-    More than 99 lines are counted as well; then the header of the batch is not read (None). A
-    journal that was found whole needs no look at the batch file: `batch_file=False` reads lines and
-    header.
+    More than 99 rows are counted as well; then the batch is not read here: `headers` is None and
+    `with_headers` reads it. Without `batch_file`, rows that wait are not looked at.
     """
-    filed = _filed(jde, key) if batch_file else None
-    rows = jde.read_whole(JOURNAL_LINES, query.every(EVERY_DOCUMENT, _by_number_or_token(key)))
-    lines = rows.filter(_ours(key))
-    others = rows.filter(~_ours(key), _numbered(key))
-    counted = rows.height > min(FEW_ROWS_MAX, jde.page_rows - 1)
-    headers = None
-    if not (batch_file and counted):
-        numbers = {*lines["batch_number"], *([key.batch_number] if key.batch_number else [])}
-        headers = _headers(jde, key.batch_type, sorted(numbers))
-    return FoundJournal(key, lines, others, filed, headers)
+    waiting = jde.read_whole(BATCH_FILE, _waiting(key)) if batch_file else None
+    found = jde.read_whole(JOURNAL_LINES, query.every(EVERY_DOCUMENT, _keyed(key)))
+    rows = found.filter(_ours(key) | _numbered(key))
+    seen = FoundJournal(key, rows, waiting, None)
+    few = min(FEW_ROWS_MAX, jde.page_rows - 1)
+    counts = sum(f is not None and f.height > few for f in (waiting, found))
+    return seen if batch_file and counts else with_headers(jde, seen)
 
 
-def sums(rows: pl.DataFrame) -> pl.DataFrame:
-    """SUMS of rows: how many lines, and what they and their debits add up to, per cell."""
-    debit = pl.when(pl.col("amount") > 0).then(pl.col("amount")).otherwise(0)
-    totals = rows.group_by(CELL).agg(
-        lines=pl.len(), amount=pl.col("amount").sum(), debit=debit.sum()
-    )
-    return totals.select(pl.col(n).cast(t) for n, t in SUMS.items()).sort(CELL)
-
-
-def _filed(jde: Jde, key: JournalKey) -> pl.DataFrame:
-    """Rows of the batch file under our numbers or token, counted by FILED."""
-    parts: list[Where] = [_by_number_or_token(key)]
-    if key.control_batch:
-        parts.append(query.equal("control_batch", key.control_batch))
+def with_headers(jde: Jde, found: FoundJournal) -> FoundJournal:
+    """The same look with the batches of our lines and of our number: one request, or none."""
+    key = found.key
+    numbers = {*found.batch_numbers, *([key.batch_number] if key.batch_number else [])}
+    if not numbers:
+        return replace(found, headers=())
     where = query.every(
-        EVERY_DOCUMENT, query.not_equal("processed", RECONCILIATION), query.either(*parts)
+        query.equal("batch_type", key.batch_type), query.one_of("batch_number", sorted(numbers))
     )
-    found = jde.groups(
-        BATCH_FILE, group_by=FILED, where=where, known=lambda f: f.height <= FEW_ROWS_MAX
-    )
-    batch = pl.col("control_batch") == key.control_batch if key.control_batch else pl.lit(False)
-    return found.filter(_ours(key) | _numbered(key) | batch)
+    names = ("batch_type", "batch_number", "status", "approved", "user")
+    rows = jde.read_whole(BATCHES, where, columns=names)
+    return replace(found, headers=tuple(Header(*row) for row in rows.iter_rows()))
 
 
-def _by_number_or_token(key: JournalKey) -> Where:
-    """By batch number, by reference 2 (which has an index) and by reference 1 in our type."""
-    tokens = (
-        query.equal("reference_2", key.token),
-        query.Every((
-            query.equal("document_type", key.document_type), query.equal("reference_1", key.token),
-        )),
+def _waiting(key: JournalKey) -> Where | None:
+    """Unprocessed rows of the batch file under any key of ours."""
+    parts = [_keyed(key)]
+    if key.transaction_number:
+        own = [query.equal("transaction", key.transaction_number)]
+        if key.batch_token:
+            own.append(query.equal("control_batch", key.batch_token))
+        parts.append(query.Every(tuple(own)))
+    return query.every(
+        EVERY_DOCUMENT, query.not_equal("processed", PROCESSED),
+        query.not_equal("processed", RECONCILIATION), query.either(*parts),
     )  # fmt: skip
-    if not key.batch_number:
-        return query.either(*tokens)
-    number = query.Every((
-        query.equal("batch_type", key.batch_type), query.equal("batch_number", key.batch_number),
-    ))  # fmt: skip
-    return query.either(number, *tokens)
+
+
+def _keyed(key: JournalKey) -> Where:
+    """By reference 2 (which has an index), by reference 1 in our type, and by our numbers."""
+    own_type = query.equal("document_type", key.document_type)
+    parts: list[Where] = [
+        query.equal("reference_2", key.reference),
+        query.Every((own_type, query.equal("reference_1", key.reference))),
+    ]
+    if key.document:
+        own: list[Where] = [own_type, query.equal("document", key.document)]
+        if key.document_company:
+            own.append(query.equal("document_company", key.document_company))
+        parts.append(query.Every(tuple(own)))
+    if key.batch_number:
+        batch = query.equal("batch_type", key.batch_type)
+        parts.append(query.Every((batch, query.equal("batch_number", key.batch_number))))
+    return query.either(*parts)
 
 
 def _ours(key: JournalKey) -> pl.Expr:
-    return (pl.col("reference_1") == key.token) | (pl.col("reference_2") == key.token)
+    return (pl.col("reference_1") == key.reference) | (pl.col("reference_2") == key.reference)
 
 
 def _numbered(key: JournalKey) -> pl.Expr:
-    if not key.batch_number:
-        return pl.lit(False)
-    return (pl.col("batch_type") == key.batch_type) & (pl.col("batch_number") == key.batch_number)
-
-
-def _headers(jde: Jde, batch_type: str, numbers: Sequence[int]) -> tuple[Header, ...]:
-    if not numbers:
-        return ()
-    where = query.every(
-        query.equal("batch_type", batch_type), query.one_of("batch_number", list(numbers))
-    )
-    names = ("batch_type", "batch_number", "status", "approved", "user")
-    return tuple(
-        Header(kind, number, STATES.get(status, "unknown"), approved, user.strip())
-        for kind, number, status, approved, user in jde.read_whole(
-            BATCHES, where, columns=names
-        ).iter_rows()
-    )
+    """Exactly under our numbers; a database may compare texts without regard to case."""
+    batch = (pl.col("batch_type") == key.batch_type) & (pl.col("batch_number") == key.batch_number)
+    company = (pl.col("document_company") == key.document_company) | (not key.document_company)
+    type_ = pl.col("document_type") == key.document_type
+    document = type_ & company & (pl.col("document") == key.document)
+    return (batch & bool(key.batch_number)) | (document & bool(key.document))
