@@ -31,7 +31,7 @@ from tieout.jde.query import Where, equal, every, one_of
 from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
-UNIT_ROWS = 20_000  # lines held in memory before they go to a file of the mirror
+UNIT_ROWS = 40_000  # lines held in memory before they go to a file of the mirror
 # Lines of one step. It ends with one reader waiting for the other and a commit to the disk, so it
 # has many pages; when it breaks off, so many are read again.
 READ_ROWS = 500_000
