@@ -24,7 +24,7 @@ from tieout.strict_json import plain
 
 DATE_GROUP_PATTERN = "yyyyMMdd"  # without a pattern a date group is a moment in an unknown zone
 SUM_DIGITS_MAX, SUM_DECIMALS_MAX = 34, 4
-_CENTS, _CENTS_MAX = Decimal("0.01"), Decimal(10) ** 30  # far inside of both
+_PLAIN_SUM = r"^-?[0-9]{1,30}(\.[0-9]{1,4})?$"  # exact in AMOUNT whatever the digits are
 INTEGER_DIGITS_MAX = 18  # of a count or a key: fits Int64 whatever the digits are
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([Ee][+-]?[0-9]{1,2})?")
 
@@ -63,41 +63,34 @@ def frame(
 
     Raises Refused when the answer has another shape, a member is missing or is not of its kind.
     """
-    groups = [(c.name, c) for c in table.physical(group_by)]
-    schema: dict[str, Any] = {c.name: c.polars for _, c in groups}
-    schema |= dict.fromkeys(sums, AMOUNT)
+    keys = table.physical(group_by)
+    schema: dict[str, Any] = {c.name: c.polars for c in keys}
     schema |= {f"max_{m}": table.column(m).polars for m in maxima}
     schema["count"] = pl.Int64
     output = _output(table, told)
-    if not groups and len(output) != 1:
+    if not keys and len(output) != 1:
         raise Refused(f"{PEER} answered one total of {table.name} with {len(output)} rows.")
-    keys = [c for _, c in groups]
-    summed, latest = ([table.column(n) for n in names] for names in (sums, maxima))
-    rows = [_row(table, item, keys, summed, latest) for item in output]
+    rows = [_row(table, item, keys, [table.column(m) for m in maxima]) for item in output]
+    values = zip(*rows, strict=True) if rows else ([] for _ in schema)
     try:
-        found = _columns(rows, schema)
+        found = pl.DataFrame(
+            [
+                pl.Series(name, list(of), kind)
+                for (name, kind), of in zip(schema.items(), values, strict=True)
+            ]
+        )
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise Refused(
             f"{PEER} answered the totals of {table.name} with a value that is out of range.",
             evidence=plain(error),
         ) from error
+    counts = found["count"].to_list()
+    summed = [_sums(table, output, table.column(name), counts) for name in sums]
+    found = found.with_columns(summed)
     if FISCAL_YEAR in group_by:
         year = (pl.col("century") * 100 + pl.col("year")).cast(pl.Int32).alias(FISCAL_YEAR)
         found = found.with_columns(year)
     return found.select(*group_by, *sums, *(f"max_{m}" for m in maxima), "count")
-
-
-def _columns(rows: list[list[Any]], schema: dict[str, Any]) -> pl.DataFrame:
-    """The rows as a frame; amounts by their text, a fourth of the time that objects take."""
-    columns: list[pl.Series] = []
-    for place, (name, kind) in enumerate(schema.items()):
-        values = [row[place] for row in rows]
-        if kind == AMOUNT:
-            text = pl.Series(name, [format(value, "f") for value in values], pl.String)
-            columns.append(text.cast(AMOUNT))
-        else:
-            columns.append(pl.Series(name, values, kind))
-    return pl.DataFrame(columns)
 
 
 def _output(table: Table, told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,31 +102,53 @@ def _output(table: Table, told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _row(
-    table: Table, item: dict[str, Any], groups: Sequence[Column], sums: Sequence[Column],
-    maxima: Sequence[Column],
-) -> list[Any]:  # fmt: skip
+    table: Table, item: dict[str, Any], groups: Sequence[Column], maxima: Sequence[Column]
+) -> list[Any]:
     keys = item.get("groupBy", item)
     row = [value(c, _pick(table, keys, c.alias)) for c in groups]
     count = integer("count", _count(table, item))
     if count < 0:
         raise Refused(f"{PEER} counted {count} rows of {table.name}.")
-    for column in sums:
-        name = column.name
-        sum_ = _scalar(_pick(table, item, column.alias, "_SUM"))
-        if sum_ is None and count == 0:  # J066: a sum of no rows may be null
-            sum_ = 0
-        row.append(_exact(table, name, number(name, sum_)))
-    for column in maxima:
-        row.append(value(column, _pick(table, item, column.alias, "_MAX")))
-    return [*row, count]
+    return [*row, *(value(c, _pick(table, item, c.alias, "_MAX")) for c in maxima), count]
+
+
+def _sums(
+    table: Table, output: Sequence[dict[str, Any]], column: Column, counts: Sequence[int]
+) -> pl.Series:
+    """The sums of a column: at once where all are plainly spelled, else one by one."""
+    first = output[0] if output else {}
+    spelled = next((n for n in _spellings(table, column.alias, "_SUM") if n in first), "")
+    texts = [_as_text(item.get(spelled)) for item in output]
+    plainly = pl.Series(column.name, texts, pl.String)
+    if not plainly.null_count() and plainly.str.contains(_PLAIN_SUM).all():
+        return plainly.cast(AMOUNT)
+    exact = []
+    for item, count in zip(output, counts, strict=True):
+        told = _scalar(_pick(table, item, column.alias, "_SUM"))
+        if told is None and count == 0:  # J066: a sum of no rows may be null
+            told = 0
+        exact.append(format(_exact(table, column.name, number(column.name, told)), "f"))
+    return pl.Series(column.name, exact, pl.String).cast(AMOUNT)
+
+
+def _as_text(told: Any) -> str | None:
+    """A number as it was told, None for what has to be looked at."""
+    if isinstance(told, str):
+        return told
+    return format(told, "f") if isinstance(told, Decimal) else None
 
 
 def _pick(table: Table, item: Any, alias: str, suffix: str = "") -> Any:
-    """A member by any of the spellings seen: `F0911.AA_SUM`, `F0911_AA_SUM`, `AA_SUM`."""
-    for name in (f"{table.name}.{alias}", f"{table.name}_{alias}", alias):
-        if isinstance(item, dict) and name + suffix in item:
-            return item[name + suffix]
+    """A member by any of its spellings."""
+    for name in _spellings(table, alias, suffix):
+        if isinstance(item, dict) and name in item:
+            return item[name]
     raise Refused(f"{PEER} left {alias}{suffix} out of the totals of {table.name}.")
+
+
+def _spellings(table: Table, alias: str, suffix: str) -> tuple[str, ...]:
+    """The spellings seen: `F0911.AA_SUM`, `F0911_AA_SUM`, `AA_SUM`."""
+    return (f"{table.name}.{alias}{suffix}", f"{table.name}_{alias}{suffix}", alias + suffix)
 
 
 def _count(table: Table, item: dict[str, Any]) -> Any:
@@ -145,8 +160,6 @@ def _count(table: Table, item: dict[str, Any]) -> Any:
 
 def _exact(table: Table, name: str, total: Decimal) -> Decimal:
     """`total`, if it fits our amounts exactly."""
-    if total.same_quantum(_CENTS) and abs(total) < _CENTS_MAX:
-        return total  # what nearly every sum is; taking it to pieces takes longer
     _sign, digits, exponent = total.as_tuple()
     while digits and digits[-1] == 0 and int(exponent) < 0:
         digits, exponent = digits[:-1], int(exponent) + 1
@@ -203,8 +216,6 @@ def integer(name: str, told: Any) -> int:
 
 def number(name: str, told: Any) -> Decimal:
     """A sum or count, exact; text is accepted because some releases quote numbers."""
-    if type(told) is Decimal:
-        return told
     told = _scalar(told)
     if isinstance(told, int | Decimal) and not isinstance(told, bool):
         return Decimal(told)
