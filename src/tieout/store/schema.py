@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -18,16 +19,23 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0001"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0002"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
 UNFINISHED = ("waiting", "running")
 REJECT_STATES = ("open", "fixed", "sent again", "waived")
+BATCH_STATES = ("prepared", "approved", "declined", "void")
+JOURNAL_STATES = (
+    "reserved", "sending", "uncertain", "absent", "created", "ready", "posted", "verified",
+    "partial", "refused", "deleted", "voided", "drifted",
+)  # fmt: skip
+NEVER_THERE = text("state NOT IN ('absent', 'refused')")  # which journals hold their business key
 
 metadata = MetaData()
 SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys itself
@@ -229,6 +237,97 @@ app_call = Table(
     Column("tries", Integer, nullable=False),
     Column("at", Moment, nullable=False),
     Index("app_call_run", "run", "step"),
+)
+
+# One (ledger, company, fiscal year) belongs to one flow: two would each take away what the other
+# has sent.
+app_plan_scope = Table(
+    "app_plan_scope",
+    metadata,
+    Column("ledger", Text, primary_key=True),
+    Column("company", Text, primary_key=True),
+    Column("fiscal_year", Integer, primary_key=True, autoincrement=False),
+    Column("flow", Text, nullable=False),
+    _run(),
+)
+
+app_batch = Table(
+    "app_batch",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("flow", Text, nullable=False),
+    _run(),
+    Column("state", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 over the exact lines
+    Column("lines", Integer, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("summary", Json, nullable=False),
+    Column("prepared_by", Words, nullable=False),
+    Column("prepared_at", Moment, nullable=False),
+    Column("decided_by", Words),
+    Column("decided_at", Moment),
+    _text("reason"),
+    _one_of("state", BATCH_STATES, "app_batch_state"),
+    Index("app_batch_flow", "flow", "state"),
+)
+
+app_journal = Table(
+    "app_journal",
+    metadata,
+    Column("batch", Text, ForeignKey("app_batch.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("company", Text, nullable=False),
+    Column("ledger", Text, nullable=False),
+    Column("fiscal_year", Integer, nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("token", Text, nullable=False),  # the reference on every line, by which JDE is asked
+    Column("transaction", Text, nullable=False),
+    Column("batch_number", Text),
+    Column("document_number", Text),
+    Column("lines", Integer, nullable=False),
+    Column("debit", Money, nullable=False),
+    Column("credit", Money, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sent_at", Moment),
+    Column("looks", Integer, nullable=False),  # since it was last sent
+    Column("looked_at", Moment),
+    Column("evidence", Json, nullable=False),
+    Column("resent", Boolean, nullable=False),
+    _one_of("state", JOURNAL_STATES, "app_journal_state"),
+    Index("app_journal_key", "key", unique=True, sqlite_where=NEVER_THERE,
+          postgresql_where=NEVER_THERE),
+    Index("app_journal_scope", "ledger", "company", "fiscal_year"),
+    Index("app_journal_state_now", "state"),
+)  # fmt: skip
+
+app_user = Table(
+    "app_user",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("roles", Json, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("added_by", Words, nullable=False),
+)
+
+app_token = Table(
+    "app_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sha256", Text, nullable=False, unique=True),  # of the token, which is shown only once
+    Column("user", Text, ForeignKey("app_user.name"), nullable=False),
+    Column("scopes", Json, nullable=False),
+    _text("what_for"),
+    Column("made_at", Moment, nullable=False),
+    Column("made_by", Words, nullable=False),
+    Column(
+        "handed_by", Words, nullable=False
+    ),  # the other person who has seen it, or one before it
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("revoked_by", Words),
+    Index("app_token_user", "user"),
 )
 
 audit = Table(
