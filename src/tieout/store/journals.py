@@ -1,0 +1,343 @@
+"""The journals of batches: what was sent to JD Edwards under which key, and what became of it.
+
+A journal stands here before it is sent. Its state moves one known step at a time, only from the
+state the mover believes it is in, and with its audit entry: who comes too late is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, insert, select, update
+
+from tieout.errors import Busy, Misconfigured, Refused
+from tieout.store import audit
+from tieout.store.audit import Telling
+from tieout.store.database import lock
+from tieout.store.schema import JOURNAL_STATES, app_batch, app_journal
+
+Scope: TypeAlias = tuple[str, str, int]  # ledger, company, fiscal year: it belongs to one flow
+
+BATCHES = "batches"  # the lock of who changes a batch or a journal
+TOKEN_CHARACTERS_MAX = 8  # F0911's reference 2
+TRANSACTION_CHARACTERS_MAX = 22  # F0911Z1's EDTN
+
+# Sent, or to be sent, and JD Edwards has not shown yet what became of it.
+UNSETTLED = ("reserved", "sending", "uncertain")
+# State → the states it can move to. `reserved` again: it is proved that nothing was sent.
+NEXT: Mapping[str, tuple[str, ...]] = {
+    "reserved": ("sending", "refused"),
+    "sending": ("reserved", "uncertain", "created", "ready", "posted", "partial"),
+    "uncertain": ("created", "ready", "posted", "partial", "absent"),
+    "absent": ("sending", "refused", "created", "ready", "posted", "partial"),
+    "created": ("ready", "posted", "partial", "drifted", "deleted", "voided"),
+    "ready": ("created", "posted", "drifted", "deleted", "voided"),
+    "posted": ("verified", "drifted", "deleted", "voided"),
+    "verified": ("drifted", "deleted", "voided"),
+    "partial": ("created", "ready", "posted", "drifted", "deleted", "voided"),
+    "drifted": ("created", "ready", "posted", "verified", "deleted", "voided"),
+    "deleted": ("created", "ready", "posted", "verified", "partial", "drifted"),
+    "voided": (),
+    "refused": ("created", "ready", "posted", "partial"),  # it came when nobody waited any more
+}
+NEVER_THERE = ("absent", "refused")  # they do not hold their business key
+
+
+@dataclass(frozen=True, slots=True)
+class NewJournal:
+    """A journal as it was prepared; its numbers in JD Edwards come when it is sent."""
+
+    company: str
+    ledger: str
+    fiscal_year: int
+    period: int
+    currency: str
+    key: str
+    token: str
+    transaction: str
+    lines: int
+    debit: Decimal
+    credit: Decimal
+
+    @property
+    def scope(self) -> Scope:
+        """What one flow owns of it."""
+        return (self.ledger, self.company, self.fiscal_year)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One journal as it stands."""
+
+    batch: str
+    number: int
+    company: str
+    ledger: str
+    fiscal_year: int
+    period: int
+    currency: str
+    key: str
+    token: str
+    transaction: str
+    lines: int
+    debit: Decimal
+    credit: Decimal
+    state: str
+    batch_number: str | None = None
+    document_number: str | None = None
+    sent_at: datetime | None = None
+    looks: int = 0
+    looked_at: datetime | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    resent: bool = False
+
+    @property
+    def name(self) -> str:
+        """How people and the trail call it."""
+        return f"{self.batch}/{self.number}"
+
+    @property
+    def scope(self) -> Scope:
+        """What one flow owns of it."""
+        return (self.ledger, self.company, self.fiscal_year)
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """Who changes a journal, and in which step of which run."""
+
+    by: str
+    run: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A journal goes from the state it is believed to be in to another, for a reason."""
+
+    batch: str
+    number: int
+    since: str
+    to: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def add(connection: Connection, batch: str, new: Sequence[NewJournal]) -> list[Journal]:
+    """Reserve the keys of a batch's journals; Refused when another journal has one of them."""
+    lock(connection, BATCHES)
+    for journal in new:
+        if len(journal.token) > TOKEN_CHARACTERS_MAX:
+            raise ValueError(f"longer than {TOKEN_CHARACTERS_MAX} characters: {journal.token}")
+        if len(journal.transaction) > TRANSACTION_CHARACTERS_MAX:
+            raise ValueError(
+                f"longer than {TRANSACTION_CHARACTERS_MAX} characters: {journal.transaction}"
+            )
+    _refuse_taken(connection, [journal.key for journal in new], batch)
+    added = [
+        Journal(batch, number, **{n: getattr(journal, n) for n in NewJournal.__slots__},
+                state="reserved")
+        for number, journal in enumerate(new, start=1)
+    ]  # fmt: skip
+    rows = [{name: getattr(j, name) for name in Journal.__slots__} for j in added]
+    connection.execute(insert(app_journal), rows)
+    return added
+
+
+def move(connection: Connection, step: Move, mover: Mover, at: datetime) -> Journal:
+    """Move a journal; Busy when it is not in the state that was believed, and nothing is changed.
+
+    `sending` begins a new count of looks. ValueError for a move that there is not.
+    """
+    if step.to not in NEXT[step.since]:
+        raise ValueError(f"no journal goes from {step.since} to {step.to}")
+    lock(connection, BATCHES)
+    found = find(connection, step.batch, step.number)
+    if found.state != step.since:
+        raise Busy(
+            f"Journal {found.name} is {found.state}, not {step.since} any more.",
+            untouched=f"It was not made {step.to}.",
+            do="Another run or person was faster: `tieout journals` shows how it stands.",
+        )
+    if step.since in NEVER_THERE and step.to not in NEVER_THERE:
+        _refuse_taken(connection, [found.key], found.name)
+    values: dict[str, Any] = {"state": step.to, "evidence": {**found.evidence, **step.evidence}}
+    if step.to == "sending":
+        _refuse_unfit_to_send(connection, found)
+        values |= {"sent_at": at, "looks": 0, "looked_at": None}
+        values |= {"resent": found.resent or step.since == "absent"}
+        values["evidence"].pop("released", None)  # it was for this once
+    _change(connection, found, values)
+    detail = {"from": step.since, "to": step.to, "evidence": dict(step.evidence)}
+    _tell(connection, found, f"journal {step.to}", mover, at, detail)
+    return find(connection, step.batch, step.number)
+
+
+def _refuse_unfit_to_send(connection: Connection, journal: Journal) -> None:
+    """Refused where the batch is not approved, or the journal is not free to go again."""
+    _require_approved(connection, journal)
+    numbered = journal.batch_number and journal.document_number
+    if journal.state != "absent" or "released" in journal.evidence:
+        return
+    if journal.resent or not numbered:
+        why = "sent twice already" if journal.resent else "sent without numbers of its own"
+        raise Refused(
+            f"Journal {journal.name} was {why}.",
+            untouched="It was not sent again.",
+            do="Look for it in JD Edwards; then an approver who did not prepare it releases it.",
+            who="an approver",
+        )
+
+
+def release(connection: Connection, name: str, by: str, reason: str, at: datetime) -> Journal:
+    """A named person lets an absent journal go again, once; Refused for any other."""
+    lock(connection, BATCHES)
+    found = named(connection, name)
+    if found.state != "absent":
+        raise Refused(
+            f"Journal {name} is {found.state}; only one that is absent can be sent again.",
+            untouched="It was not released.",
+        )
+    prepared_by = _require_approved(connection, found)
+    if by == prepared_by:
+        raise Refused(
+            f"{by} prepared batch {found.batch}; another person releases its journals.",
+            untouched="It was not released.",
+        )
+    told = {"by": by, "at": at, "reason": reason}
+    _change(connection, found, {"evidence": {**found.evidence, "released": told}})
+    _tell(connection, found, "released journal", Mover(by), at, {"reason": reason})
+    return named(connection, name)
+
+
+def note_look(
+    connection: Connection, journal: Journal, seen: Mapping[str, Any], mover: Mover, at: datetime
+) -> Journal:
+    """JD Edwards was asked about this journal, and showed this; its state stays."""
+    lock(connection, BATCHES)
+    found = find(connection, journal.batch, journal.number)
+    _change(connection, found, {"looks": found.looks + 1, "looked_at": at})
+    detail = {"state": found.state, "look": found.looks + 1, "seen": dict(seen)}
+    _tell(connection, found, "looked for journal", mover, at, detail)
+    return find(connection, journal.batch, journal.number)
+
+
+def take_numbers(
+    connection: Connection, journal: Journal, numbers: tuple[str | None, str | None], mover: Mover,
+    at: datetime,
+) -> Journal:  # fmt: skip
+    """JD Edwards reserved these batch and document numbers for a journal; they never change."""
+    lock(connection, BATCHES)
+    found = find(connection, journal.batch, journal.number)
+    held = (found.batch_number, found.document_number)
+    if held == numbers:
+        return found
+    if held != (None, None) or found.state != "reserved":
+        raise Busy(
+            f"Journal {found.name} is {found.state} and has its numbers already.",
+            untouched="They stay as they are.",
+        )
+    reserved = {"batch_number": numbers[0], "document_number": numbers[1]}
+    _change(connection, found, reserved)
+    _tell(connection, found, "numbered journal", mover, at, reserved)
+    return find(connection, journal.batch, journal.number)
+
+
+def give_up(connection: Connection, given_up: Sequence[Journal], why: str) -> list[str]:
+    """These will never be sent; the caller, who decides that, tells it. Their names."""
+    for journal in given_up:
+        evidence = {**journal.evidence, "given_up": why}
+        _change(connection, journal, {"state": "refused", "evidence": evidence})
+    return [journal.name for journal in given_up]
+
+
+def find(connection: Connection, batch: str, number: int) -> Journal:
+    """One journal; Misconfigured when there is none."""
+    columns = [app_journal.c[name] for name in Journal.__slots__]
+    query = select(*columns).where(app_journal.c.batch == batch, app_journal.c.number == number)
+    row = connection.execute(query).first()
+    if row is None:
+        raise Misconfigured(
+            f"There is no journal {batch}/{number}.", do="`tieout journals` lists them."
+        )
+    return Journal(**row._mapping)
+
+
+def named(connection: Connection, name: str) -> Journal:
+    """The journal that people call so: BATCH/NUMBER."""
+    batch, _, number = name.rpartition("/")
+    return find(connection, batch, int(number) if number.isdecimal() else 0)
+
+
+def listed(
+    connection: Connection, *, batch: str | None = None, states: Sequence[str] = JOURNAL_STATES
+) -> list[Journal]:
+    """Journals in the order in which they were prepared; None means of any batch."""
+    columns = [app_journal.c[name] for name in Journal.__slots__]
+    query = select(*columns).join(app_batch).where(app_journal.c.state.in_(states))
+    if batch is not None:
+        query = query.where(app_journal.c.batch == batch)
+    ordered = query.order_by(app_batch.c.prepared_at, app_batch.c.id, app_journal.c.number)
+    return [Journal(**row._mapping) for row in connection.execute(ordered)]
+
+
+def in_scopes(
+    connection: Connection, scopes: Sequence[Scope], states: Sequence[str]
+) -> list[Journal]:
+    """Journals of approved batches in some ledgers, companies and years that are in these states.
+
+    In `UNSETTLED` states, JD Edwards may or may not show them yet.
+    """
+    columns = [app_journal.c[name] for name in Journal.__slots__]
+    query = select(*columns).join(app_batch).where(
+        app_batch.c.state == "approved", app_journal.c.state.in_(states)
+    )  # fmt: skip
+    rows = connection.execute(query.order_by(app_journal.c.batch, app_journal.c.number))
+    return [j for j in (Journal(**row._mapping) for row in rows) if j.scope in set(scopes)]
+
+
+def _require_approved(connection: Connection, journal: Journal) -> str:
+    """Who prepared its batch; Refused when that is not approved."""
+    query = select(app_batch.c.state, app_batch.c.prepared_by)
+    batch = connection.execute(query.where(app_batch.c.id == journal.batch)).one()
+    if batch.state != "approved":
+        raise Refused(
+            f"Batch {journal.batch} is {batch.state}, not approved.",
+            untouched=f"Journal {journal.name} was not sent.",
+        )
+    return str(batch.prepared_by)
+
+
+def _refuse_taken(connection: Connection, keys: Sequence[str], for_: str) -> None:
+    there = app_journal.c.state.not_in(NEVER_THERE)
+    query = select(app_journal.c.batch, app_journal.c.number, app_journal.c.state)
+    taken = connection.execute(query.where(there, app_journal.c.key.in_(keys)).limit(1)).first()
+    if taken is not None or len(set(keys)) < len(keys):
+        which = f"{taken.batch}/{taken.number} ({taken.state})" if taken else for_
+        raise Refused(
+            f"The same journal is there already: {which}.",
+            untouched=f"Nothing was reserved for {for_}, and nothing was sent.",
+            do="`tieout journals check` asks JD Edwards what became of it.",
+        )
+
+
+def _change(connection: Connection, journal: Journal, values: Mapping[str, Any]) -> None:
+    """The compare-and-set behind every change: AssertionError when another one came between."""
+    same = (
+        app_journal.c.batch == journal.batch, app_journal.c.number == journal.number,
+        app_journal.c.state == journal.state,
+    )  # fmt: skip
+    done = connection.execute(update(app_journal).where(*same).values(dict(values)))
+    assert done.rowcount == 1, f"{journal.name} moved under the lock of {BATCHES}"
+
+
+def _tell(
+    connection: Connection, journal: Journal, act: str, mover: Mover, at: datetime,
+    detail: Mapping[str, Any],
+) -> None:  # fmt: skip
+    told = {"key": journal.key, "token": journal.token, **detail}
+    telling = Telling(mover.by, act, f"journal {journal.name}", told, mover.run, mover.step)
+    audit.append(connection, at, telling)

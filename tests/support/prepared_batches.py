@@ -1,0 +1,54 @@
+"""Batches as a run prepares them, for tests of what becomes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any
+
+from tieout.store import batches
+from tieout.store.batches import Batch, Decision, NewBatch
+from tieout.store.journals import NewJournal
+from tieout.store.runs import Ending, NewRun
+from tieout.store.steps import Step
+from tieout.store.store import Store
+
+ENDED = Ending("complete", "1 batch waits for approval.", 7, {})
+
+
+def journal(key: str = "A", **different: Any) -> NewJournal:
+    """One journal of company 00001 in the budget ledger."""
+    usual = {
+        "company": "00001", "ledger": "BA", "fiscal_year": 2026, "period": 1, "currency": "USD",
+        "key": f"key {key}", "token": f"T{key}", "transaction": f"X{key}", "lines": 4,
+        "debit": Decimal("100.00"), "credit": Decimal("100.00"),
+    }  # fmt: skip
+    return NewJournal(**usual | different)
+
+
+def prepare(store: Store, *new: NewJournal, flow: str = "plan", by: str = "anna") -> Batch:
+    """A run by anna prepares these journals, as the last step of its story does."""
+    new = new or (journal(),)
+    lines = "\n".join(repr(j) for j in new)
+    told = NewBatch(
+        hashlib.sha256(lines.encode()).hexdigest(), sum((j.debit for j in new), Decimal(0)),
+        {"zeroed": {"lines": 1, "amount": Decimal("12.50")}}, new,
+    )  # fmt: skip
+    run = store.new_run(NewRun(flow, "prepare_plan", by, alone=False))
+
+    def keep(step: Step) -> dict[str, str]:
+        at = store.clock.now()
+        step.after(lambda c: batches.keep(c, step.run, told, step.name, at))
+        return {"batch": batches.id_of(run.id)}
+
+    batch = store.run_step(run.id, "keep the batch", keep)["batch"]
+    store.finish_run(run.id, ENDED)
+    with store.database.read() as connection:
+        return batches.find(connection, batch)
+
+
+def ben_approves(store: Store, batch: Batch) -> Batch:
+    """Another person approves exactly this."""
+    decision = Decision(batch.id, batch.digest, "ben", True)
+    with store.begin() as connection:
+        return batches.decide(connection, decision, store.clock.now())
