@@ -9,12 +9,11 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from prepared_batches import ben_approves, journal, prepare
+from prepared_batches import ben_approves, journal, prepare, walk
 
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import batches, journals
 from tieout.store.batches import Batch, Decision
-from tieout.store.journals import Move, Mover
 from tieout.store.store import Store
 
 APPROVALS_AT_ONCE = 12
@@ -182,14 +181,6 @@ def test_a_journal_that_jde_shows_is_in_nobodys_way(store: Store) -> None:
     batch = ben_approves(store, prepare(store))
     walk(store, batch.id, "sending", "created")
     assert prepare(store, journal("B")).state == "prepared"
-
-
-def walk(store: Store, batch: str, *states_: str, since: str = "reserved") -> None:
-    for state in states_:
-        with store.begin() as connection:
-            step = Move(batch, 1, since, state)
-            journals.move(connection, step, Mover("anna"), store.clock.now())
-        since = state
 
 
 def test_a_batch_of_which_something_was_sent_cannot_be_voided(store: Store) -> None:

@@ -6,9 +6,9 @@ import hashlib
 from decimal import Decimal
 from typing import Any
 
-from tieout.store import batches
+from tieout.store import batches, journals
 from tieout.store.batches import Batch, Decision, NewBatch
-from tieout.store.journals import NewJournal
+from tieout.store.journals import Journal, Move, Mover, NewJournal
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -52,3 +52,14 @@ def ben_approves(store: Store, batch: Batch) -> Batch:
     decision = Decision(batch.id, batch.digest, "ben", True)
     with store.begin() as connection:
         return batches.decide(connection, decision, store.clock.now())
+
+
+def walk(store: Store, batch: str, *states: str, number: int = 1) -> Journal:
+    """Move a journal through these states, each in a transaction of its own."""
+    with store.database.read() as connection:
+        found = journals.find(connection, batch, number)
+    for state in states:
+        with store.begin() as connection:
+            step = Move(batch, number, found.state, state, {state: "seen"})
+            found = journals.move(connection, step, Mover("anna"), store.clock.now())
+    return found
