@@ -3,6 +3,7 @@
 Trouble
 ├── Refused        the peer, the configuration or this machine said no: a person must act
 │   ├── Misconfigured   the project file or an option is wrong
+│   ├── NotAllowed      who acts may not do this, or nobody is signed in
 │   ├── KeyTrouble      the key that opens the credentials is missing or another one
 │   └── Busy            somebody else holds what we need
 ├── Unavailable    safe to try again later; our own tries are used up
@@ -57,6 +58,10 @@ class Misconfigured(Refused):
     """The project file or an option is wrong, or names what the peer or this instance lacks."""
 
     exit_code = 3
+
+
+class NotAllowed(Refused):
+    """Who acts may not do this, or nobody is signed in."""
 
 
 class KeyTrouble(Refused):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from tieout.errors import Misconfigured
 from tieout.project import (
@@ -226,7 +227,8 @@ def _period_problems(name: str, flow: LoadActuals) -> list[str]:
     return problems
 
 
-class Environment(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Environment:
     """What the environment says; read once, by `environment`."""
 
     home: Path
@@ -235,10 +237,11 @@ class Environment(Struct, frozen=True):
     clock_url: str
     kill_at: str
     log_level: str
+    token: str = dataclasses.field(default="", repr=False)
 
 
 def environment(home: str | None = None, default_home: str = ".tieout") -> Environment:
-    """Read the environment: TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG."""
+    """Read the environment: TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN."""
     values: Mapping[str, str] = os.environ
     chosen = Path(home or values.get("TIEOUT_HOME") or default_home).absolute()
     return Environment(
@@ -248,4 +251,5 @@ def environment(home: str | None = None, default_home: str = ".tieout") -> Envir
         clock_url=values.get("TIEOUT_CLOCK", ""),
         kill_at=values.get("TIEOUT_KILL_AT", ""),
         log_level=values.get("TIEOUT_LOG", "WARNING"),
+        token=values.get("TIEOUT_TOKEN", ""),
     )

@@ -12,7 +12,11 @@ from tieout.store.schema import BATCH_STATES, JOURNAL_STATES
 
 EVERY_STATE = ("", *BATCH_STATES, *JOURNAL_STATES)
 PREPARERS = ("anna", "ben", "carla", policy.SYSTEM, policy.OWNER, "")
-DECIDING = ("approve", "decline", "release")  # written here again: the rule must not agree with itself only
+DECIDING = (
+    "approve",
+    "decline",
+    "release",
+)  # written here again: the rule must not agree with itself only
 
 
 def expected(actor: Actor, act: str, on: Thing) -> bool:

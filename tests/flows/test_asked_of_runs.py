@@ -8,6 +8,7 @@ import pytest
 from books import Books
 
 from tieout.app import PROJECT_FILE
+from tieout.core.policy import OWNER
 from tieout.errors import Misconfigured
 from tieout.store.runs import Ending, NewRun, Run
 from tieout.verbs import running, seeing
@@ -18,7 +19,7 @@ CARRIED_OUT_SECONDS_MAX = 120.0
 
 def ended(books: Books, ending: Ending, **asked: Any) -> Run:
     """A run of the actuals that ended so, as the store keeps it."""
-    run = books.store.new_run(NewRun("actuals", "load_actuals", running.OWNER, asked=asked))
+    run = books.store.new_run(NewRun("actuals", "load_actuals", OWNER, asked=asked))
     return books.store.finish_run(run.id, ending)
 
 
@@ -103,7 +104,7 @@ def test_a_waiting_run_is_carried_out_although_the_project_file_was_edited_since
     assert config is not None
     run = books.store.new_run(
         NewRun(
-            "accounts", "load_members", running.OWNER, outcome="waiting",
+            "accounts", "load_members", OWNER, outcome="waiting",
             config_version=config.version,
         )
     )  # fmt: skip

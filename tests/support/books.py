@@ -19,6 +19,7 @@ from expected import Expected
 from planning import SharedClock
 
 from tieout.app import STORIES, Instance
+from tieout.core.policy import OWNER
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted
 from tieout.flows.changes import SEEN
@@ -29,7 +30,7 @@ from tieout.store.rejects import Reject
 from tieout.store.runs import NewRun, Run
 from tieout.verbs import demo, setting_up
 from tieout.verbs.practice import credentials
-from tieout.verbs.running import OWNER, kind_of
+from tieout.verbs.running import kind_of
 
 LINES = 4_000
 FLIP = (("4000", "4999"),)

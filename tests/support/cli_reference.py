@@ -18,14 +18,15 @@ import click
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
 PROGRAM = "tieout.cli.main"
-COMMANDS = "tieout.cli.commands"  # importing it adds the commands to the program
+COMMANDS = ("tieout.cli.commands", "tieout.cli.people")  # importing adds them to the program
 
 
 def root() -> click.Group | None:
     """The program's group of commands; None while the product has no command line."""
-    if importlib.util.find_spec(COMMANDS) is None:
+    if importlib.util.find_spec(COMMANDS[0]) is None:
         return None
-    importlib.import_module(COMMANDS)
+    for module in COMMANDS:
+        importlib.import_module(module)
     group = importlib.import_module(PROGRAM).cli
     assert isinstance(group, click.Group)
     return group

@@ -193,7 +193,7 @@ def runs(context: Context, flow: str | None) -> None:
     """List the latest runs."""
     from tieout.verbs import seeing
 
-    found = seeing.runs(context.opened(), flow)
+    found = seeing.runs(context.opened(viewing=True), flow)
     context.show({"ok": True, "runs": found}, lambda: printing.runs(found))
 
 
@@ -205,7 +205,7 @@ def show(context: Context, run_id: str) -> None:
     """Show one run: its steps, calls, findings and files."""
     from tieout.verbs import seeing
 
-    result = seeing.show(context.opened(), run_id)
+    result = seeing.show(context.opened(viewing=True), run_id)
     context.show(result, lambda: printing.run(result, whole=True))
 
 
@@ -220,7 +220,7 @@ def rejects(context: Context, flow: str | None, run_id: str | None, every: bool)
     from tieout.verbs import seeing
 
     state = None if every or run_id else "open"
-    found = seeing.rejects(context.opened(), run=run_id, flow=flow, state=state)
+    found = seeing.rejects(context.opened(viewing=True), run=run_id, flow=flow, state=state)
     context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
 
 
@@ -242,7 +242,7 @@ def map_(
     """
     from tieout.verbs import setting_up
 
-    instance = context.opened()
+    instance = context.opened(viewing=True)
     if dimension is None:
         found = setting_up.mappings(instance)
         context.show({"ok": True, "mappings": found}, lambda: printing.mappings(found))
@@ -285,7 +285,7 @@ def tie_out(context: Context, flow: str | None, period: str | None, last: bool) 
     """Compare F0911, F0902 and Anaplan cell by cell, as they are now."""
     from tieout.verbs import running, seeing
 
-    instance = context.opened(practice=not last)
+    instance = context.opened(practice=not last, viewing=True)
     name = running.actuals_flow(instance, flow)
     if period:
         seeing.period_of(period)

@@ -46,10 +46,14 @@ class Context:
         self._keep_log(found)
         return Instance(found)
 
-    def opened(self, *, practice: bool = False) -> Instance:
-        """An instance that must exist already; with `practice`, its practice systems answer too."""
+    def opened(self, *, practice: bool = False, viewing: bool = False) -> Instance:
+        """An instance that must exist already; with `practice`, its practice systems answer too.
+
+        `viewing`: who acts must be somebody who may look.
+        """
         from tieout.app import Instance
         from tieout.store.home import check_home
+        from tieout.verbs import acting
         from tieout.verbs.practice import practice_home, wake_practice
 
         found = self.environment()
@@ -57,6 +61,8 @@ class Context:
         self._keep_log(found)
         instance = Instance(found)
         instance.store.check()
+        if viewing:
+            acting.require(instance, "view")
         if practice and practice_home(instance.home):
             told = wake_practice(instance.home)
             if told and not self.as_json:
@@ -107,9 +113,10 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
-    from tieout.cli import commands  # registers the commands
+    from tieout.cli import commands, people  # registers the commands
 
     assert commands
+    assert people
     context = Context()
     try:
         code = cli.main(standalone_mode=False, obj=context) or 0

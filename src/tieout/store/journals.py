@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, insert, select, update
 
+from tieout.core.journal import REFERENCE_CHARACTERS_MAX, TRANSACTION_CHARACTERS_MAX
+from tieout.core.journal import Journal as Built
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import audit
 from tieout.store.audit import Telling
@@ -23,8 +25,6 @@ from tieout.store.schema import JOURNAL_STATES, app_batch, app_journal
 Scope: TypeAlias = tuple[str, str, int]  # ledger, company, fiscal year: it belongs to one flow
 
 BATCHES = "batches"  # the lock of who changes a batch or a journal
-TOKEN_CHARACTERS_MAX = 8  # F0911's reference 2
-TRANSACTION_CHARACTERS_MAX = 22  # F0911Z1's EDTN
 
 # Sent, or to be sent, and JD Edwards has not shown yet what became of it.
 UNSETTLED = ("reserved", "sending", "uncertain")
@@ -62,6 +62,15 @@ class NewJournal:
     lines: int
     debit: Decimal
     credit: Decimal
+
+    @classmethod
+    def of(cls, built: Built) -> NewJournal:
+        """A journal that `core.journal` built."""
+        return cls(
+            built.company, built.ledger, built.fiscal_year, built.period, built.currency,
+            key=built.batch_token, token=built.reference, transaction=built.transaction_number,
+            lines=built.lines, debit=built.debits, credit=built.credits,
+        )  # fmt: skip
 
     @property
     def scope(self) -> Scope:
@@ -130,8 +139,8 @@ def add(connection: Connection, batch: str, new: Sequence[NewJournal]) -> list[J
     """Reserve the keys of a batch's journals; Refused when another journal has one of them."""
     lock(connection, BATCHES)
     for journal in new:
-        if len(journal.token) > TOKEN_CHARACTERS_MAX:
-            raise ValueError(f"longer than {TOKEN_CHARACTERS_MAX} characters: {journal.token}")
+        if len(journal.token) > REFERENCE_CHARACTERS_MAX:
+            raise ValueError(f"longer than {REFERENCE_CHARACTERS_MAX} characters: {journal.token}")
         if len(journal.transaction) > TRANSACTION_CHARACTERS_MAX:
             raise ValueError(
                 f"longer than {TRANSACTION_CHARACTERS_MAX} characters: {journal.transaction}"

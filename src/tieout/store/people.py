@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from tieout.core.policy import ADMIN, OWNER, ROLES, SCOPES, SYSTEM, Actor
-from tieout.errors import Misconfigured, Refused
+from tieout.core.policy import ADMIN, OWNER, ROLES, SCOPES, SYSTEM, THE_OWNER, Actor
+from tieout.errors import Misconfigured, NotAllowed, Refused
 from tieout.store import audit
 from tieout.store.audit import Telling
 from tieout.store.database import lock
@@ -206,6 +206,30 @@ def holder(connection: Connection, text: str, at: datetime) -> Actor | None:
     if not token.lives(at):
         return None
     return Actor(token.user, roles, frozenset(token.scopes), token.handed_by, token.id)
+
+
+def who(connection: Connection, text: str, at: datetime) -> Actor:
+    """Who acts with this token, or without one the owner of an instance that has no users.
+
+    NotAllowed when nobody does: a token that does not act is never passed over for another way.
+    """
+    if text:
+        if (found := holder(connection, text, at)) is not None:
+            return found
+        raise NotAllowed(
+            "The token given here is unknown to this instance, has expired or was revoked.",
+            untouched="Nothing was done.",
+            do="Get another (`tieout tokens create`), then set TIEOUT_TOKEN or `tieout login`; "
+            "`tieout login --forget` takes a kept sign-in away.",
+            who="an administrator of this instance",
+        )
+    if there_are_users(connection):
+        raise NotAllowed(
+            "Nobody is signed in, and this instance has users.",
+            untouched="Nothing was done.",
+            do="`tieout login`, or set TIEOUT_TOKEN.",
+        )
+    return THE_OWNER
 
 
 def hashed(text: str) -> str:

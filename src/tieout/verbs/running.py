@@ -14,9 +14,8 @@ from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured
 from tieout.project import LoadActuals, LoadMembers
 from tieout.store.runs import NewRun, Run
-from tieout.verbs import seeing
+from tieout.verbs import acting, seeing
 
-OWNER = "owner"  # who acts on an instance without users
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
 INTERRUPTED_EXIT_CODE = 130
@@ -66,6 +65,7 @@ def run_flow(
     An unfinished run that was asked for something else ends first, whatever it still sends. With
     an executor elsewhere (`tieout serve`) the run is left to it and followed.
     """
+    by = acting.require(instance, "run")
     configured = seeing.known(instance, flow)
     wanted, asked = kind or kind_of(configured), dict(asked or {})
     _refuse_unfit(instance, flow, configured, wanted, asked)
@@ -78,7 +78,7 @@ def run_flow(
         config = instance.store.config()
         run = unfinished or instance.store.new_run(
             NewRun(
-                flow, wanted, OWNER, outcome="waiting", asked=asked,
+                flow, wanted, by.name, outcome="waiting", asked=asked,
                 config_version=config.version if config else None,
             )
         )  # fmt: skip

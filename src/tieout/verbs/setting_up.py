@@ -16,7 +16,7 @@ from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
-from tieout.verbs.running import OWNER
+from tieout.verbs import acting
 
 DIMENSIONS = ("account", "business_unit", "company")
 UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
@@ -40,7 +40,8 @@ def make_instance(instance: Instance, *, new_key: bool = False) -> None:
     make_home(instance.home)
     instance.store.migrate()
     if new_key or not (instance.home / vault.KEY_FILE).exists():
-        instance.store.make_key(OWNER, anew=new_key)
+        by = acting.require(instance, "set credentials")
+        instance.store.make_key(by.name, anew=new_key)
 
 
 def write_example(instance: Instance) -> bool:
@@ -57,6 +58,7 @@ def apply_project(instance: Instance, text: str | None = None) -> Applied:
 
     Without `text` it is HOME/tieout.toml; with it, that file is written.
     """
+    by = acting.require(instance, "configure")
     path = instance.home / PROJECT_FILE
     if text is None:
         if not path.exists():
@@ -67,7 +69,7 @@ def apply_project(instance: Instance, text: str | None = None) -> Applied:
     read_project(text, str(path))
     path.write_text(text, encoding="utf-8")
     before = instance.store.config()
-    applied = instance.store.apply_config(text, OWNER)
+    applied = instance.store.apply_config(text, by.name)
     changed = before is not None and before.version != applied.version
     told = differences(before.text, text) if before is not None and changed else []
     return Applied(applied.version, [f"{change}." for change in told])
@@ -107,6 +109,7 @@ def credentials_from(text: str) -> dict[str, str]:
 
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
     """Seal the credentials of a connection; returns the name of its secret."""
+    by = acting.require(instance, "set credentials")
     secret = secret_name(connection(instance, name).secret)
     missing = [f for f in NEEDED_FIELDS if not fields.get(f)]
     strange = sorted(set(fields) - set(NEEDED_FIELDS))
@@ -118,7 +121,7 @@ def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
             untouched="Nothing was kept.",
             do='Give one JSON object: {"username": "…", "password": "…"}.',
         )
-    instance.store.set_secret(secret, dict(fields), OWNER)
+    instance.store.set_secret(secret, dict(fields), by.name)
     return secret
 
 
@@ -126,8 +129,9 @@ def set_mapping(
     instance: Instance, dimension: str, source: str, target: str | None, why: str
 ) -> int:
     """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version."""
+    by = acting.require(instance, "map")
     row = Row(_dimension(dimension), source, target, why=why)
-    return instance.store.set_mappings([row], OWNER)
+    return instance.store.set_mappings([row], by.name)
 
 
 def _dimension(word: str) -> str:
