@@ -98,6 +98,16 @@ def keep(connection: Connection, run: Run, new: NewBatch, step: str, at: datetim
     return find(connection, batch.id)
 
 
+def held(connection: Connection, batch_id: str) -> Batch:
+    """One batch that nobody else changes until this transaction ends.
+
+    Whoever does more than decide in a transaction begins with it: then all take their locks in the
+    same order, and none waits for another that waits for it.
+    """
+    lock(connection, BATCHES)
+    return find(connection, batch_id)
+
+
 def decide(connection: Connection, decision: Decision, at: datetime) -> Batch:
     """Approve or decline a batch; Refused, with what holds instead, when that cannot be."""
     lock(connection, BATCHES)

@@ -170,9 +170,13 @@ class Store:
     def new_run(self, new: NewRun) -> Run:
         """Start a run; Busy when another of its flow is unfinished and `alone` is asked."""
         with self.begin() as connection:
-            run = runs.start(connection, new, self.clock.now())
-            self._tell(connection, run, "started run", trigger=run.trigger, asked=run.asked)
-            return run
+            return self.start_run(connection, new)
+
+    def start_run(self, connection: Connection, new: NewRun) -> Run:
+        """The same in the caller's transaction."""
+        run = runs.start(connection, new, self.clock.now())
+        self._tell(connection, run, "started run", trigger=run.trigger, asked=run.asked)
+        return run
 
     def finish_run(self, run: str, ending: Ending) -> Run:
         """End a run, its late calls written first; one that has ended stays as it is."""
