@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from desks import PROJECT, ROLES, Office
 
 from tieout.app import Instance
 from tieout.core.policy import RIGHTS
+from tieout.engine.lock import InstanceLock
 from tieout.errors import KeyTrouble, Misconfigured, NotAllowed
 from tieout.store import sign_in
 from tieout.verbs import acting, approving, people, running, setting_up
@@ -54,12 +54,9 @@ def test_every_verb_is_for_the_roles_that_the_table_of_rights_names(
         assert allowed or len(office.store.audit()) == before, "who may not changes nothing"
 
 
-@pytest.mark.parametrize(
-    ("verb", "why"),
-    product(CHANGES, ["nobody", "unknown", "expired", "revoked", "other scope"]),
-)
+@pytest.mark.parametrize("why", ["nobody", "unknown", "expired", "revoked", "other scope"])
 def test_a_token_that_should_not_act_does_nothing_even_beside_a_sign_in(
-    office: Office, verb: str, why: str
+    office: Office, why: str
 ) -> None:
     everybody = people.add_user(office.desk("eve"), "max", ["operator", "approver", "admin"], 365)
     made = people.make_token(
@@ -73,7 +70,8 @@ def test_a_token_that_should_not_act_does_nothing_even_beside_a_sign_in(
         people.revoke_token(office.desk("eve"), made["token"]["id"])
     if why != "nobody":
         people.login(office.owner, everybody["secret"])
-    assert not does(office.with_token(token), verb)
+    for verb in CHANGES:
+        assert not does(office.with_token(token), verb), verb
 
 
 def test_the_owner_acts_until_there_are_users(empty_office: Office) -> None:
@@ -108,8 +106,11 @@ def test_a_run_is_started_by_who_acts(office: Office) -> None:
         with pytest.raises(NotAllowed, match="may not run"):
             running.run_flow(office.desk(name), "companies")
     assert office.store.runs() == []
-    run = running.run_flow(office.desk("anna"), "companies").run
-    assert (run.started_by, run.outcome) == ("anna", "failed"), "nobody answers there"
+    elsewhere = InstanceLock(office.home)  # as `tieout serve` holds it: the run is left to it
+    elsewhere.take()
+    run = running.run_flow(office.desk("anna"), "companies", wait=False).run
+    elsewhere.release()
+    assert (run.started_by, run.outcome) == ("anna", "waiting")
 
 
 def test_a_kept_sign_in_acts_here_and_the_variable_goes_before_it(office: Office) -> None:
