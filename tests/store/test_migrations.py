@@ -87,3 +87,20 @@ def test_several_processes_may_start_on_an_empty_file_at_once(tmp_path: Path) ->
 @pytest.mark.needs("postgres")
 def test_several_workers_may_start_on_an_empty_server_at_once(postgres_url: str) -> None:
     bring_up(postgres_url, 4)
+
+
+def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None:
+    store.apply_config("[flows]\n", "Anna")
+    with store.begin() as connection:
+        newer = ("app_journal", "app_batch", "app_plan_scope", "app_token", "app_user")
+        for table in newer:
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))
+    with pytest.raises(Misconfigured, match="has schema 0001"):
+        store.check()
+    store.migrate()
+    test_the_migrations_make_exactly_the_tables_the_program_knows(store)
+    config = store.config()
+    assert config is not None
+    assert config.text == "[flows]\n"
+    assert store.verify_audit().whole

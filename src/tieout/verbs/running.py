@@ -140,6 +140,7 @@ def preview(instance: Instance, flow: str) -> Done:
 
 def replay(instance: Instance, run_id: str) -> Done:
     """Send again what run `run_id` could not load, with today's mapping and members."""
+    acting.require(instance, "run")  # before it is told whether there is such a run
     earlier = instance.store.run(run_id)
     return run_flow(instance, earlier.flow, asked={"replay": run_id})
 

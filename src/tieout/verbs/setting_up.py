@@ -82,6 +82,7 @@ def example_project() -> str:
 
 def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnection:
     """A configured connection; Misconfigured lists those there are."""
+    acting.require(instance, "set credentials")  # before a password is asked for
     found = instance.project().connections
     if name not in found:
         raise Misconfigured(
