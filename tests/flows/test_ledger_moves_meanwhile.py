@@ -127,6 +127,44 @@ def test_balances_that_never_rest_are_told_and_the_next_run_ties(slow: Books) ->
     assert_quiet(slow)
 
 
+def test_a_balance_that_moves_between_the_two_groupings_of_a_look_is_read_all_the_same(
+    slow: Books,
+) -> None:
+    """One grouping shows it, and the other only with what moved later, somewhere else."""
+    first, torn, later = three_accounts(slow)
+    grouped = {"path": "/dataservice$", "times": 1}
+    by_object = grouped | {"body_match": '"F0902".*"AGGREGATION".*"groupBy".*F0902.OBJ'}
+    by_unit = grouped | {"body_match": '"F0902".*"AGGREGATION".*"groupBy".*F0902.MCU'}
+
+    def posts(account: str) -> dict[str, Any]:
+        return {"event": {"name": "backdated", "account": account, "period": "2025-05"}}
+
+    def posting() -> None:
+        slow.event("backdated", account=first, period="2025-05")
+        slow.fault("jde", "delay", meanwhile=posts(torn), nth=1, **by_unit)
+        slow.fault("jde", "delay", meanwhile=posts(later), nth=2, **by_object)
+
+    run = slow.run(full=True, meanwhile={"prove:after": posting})
+
+    assert slow.faults_hit("jde") == 2
+    assert_tied(slow, run)
+    assert_tied(slow, slow.run())
+    assert_quiet(slow)
+
+
+def three_accounts(books: Books) -> tuple[str, str, str]:
+    """Accounts of expenses of which no two share their object or their unit."""
+    ledger, found = books.systems.jde.ledger, dict[tuple[str, str], str]()
+    planned = {cell[1:3] for cell in books.anaplan() if cell[0] == "00001"}
+    for row in ledger.rows("F0901", {"CO": "00001", "SUB": ""}):
+        code, unit = str(row["OBJ"]), str(row["MCU"]).strip()
+        taken = {part for key in found for part in key}
+        if code > "6" and (code, unit) in planned and not {code, unit} & taken:
+            found[code, unit] = str(row["AID"])
+    first, torn, later, *_ = found.values()
+    return first, torn, later
+
+
 def a_code_not_used_yet(books: Books) -> str:
     """A unit and an object that Anaplan has both, and JD Edwards has no account of."""
     ledger = books.systems.jde.ledger

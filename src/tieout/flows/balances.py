@@ -9,8 +9,9 @@ import polars as pl
 
 from tieout.core import buckets as fold
 from tieout.core.cells import remembered
-from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKETS, Schema, as_schema
+from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKET_KEY, BUCKETS, Schema, as_schema
 from tieout.core.members import refuse_collisions
+from tieout.core.proof import NO_LONGER_SHOWN
 from tieout.core.scope import Scope
 from tieout.flows.at_once import by_readers
 from tieout.flows.partitions import (
@@ -83,7 +84,7 @@ def read_balances(
 
     Keeps, per company, ledger and year: `balances`, `account_years` and `account_places` (the whole
     partition as it is now) and `dirty` (BUCKET_KEY). Returns the partitions that were read, and
-    those into which a company's new period brought buckets.
+    those into which a company's new period brought buckets; and how many buckets moved.
     """
     scope = scope_for(world)
     found: list[tuple[str, str, int]] = []
@@ -101,14 +102,22 @@ def read_balances(
                 step.keep("dirty", dirty, **key)
                 found.append(partition)
 
-    def read(jde: Jde, piece: tuple[tuple[str, str, int], Groups | None]) -> None:
+    def read(jde: Jde, piece: tuple[tuple[str, str, int], Groups | None]) -> int:
         key = partition_of(piece[0])
         balances = _kept_anew(step, world, jde, key, piece[1])
-        if not changes["everything"]:  # else its lines are read whole: nobody asks what is dirty
-            step.keep("dirty", _dirty(world, scope, key, balances), **key)
+        if changes["everything"]:
+            return 0  # its lines are read whole: nobody asks what is dirty
+        dirty = _dirty(world, scope, key, balances)
+        step.keep("dirty", dirty, **key)
+        buckets = world.frame("buckets", BUCKETS, **key)
+        hidden = buckets.filter(pl.col("reason") == NO_LONGER_SHOWN)  # not shown is no movement
+        return dirty.join(hidden, on=list(BUCKET_KEY), how="anti").height
 
-    by_readers(world, read, to_read)
-    return {"partitions": [*found, *(partition for partition, _ in to_read)]}
+    moved_buckets = sum(by_readers(world, read, to_read))
+    return {
+        "partitions": [*found, *(partition for partition, _ in to_read)],
+        "dirty": moved_buckets,
+    }
 
 
 def _dirty(
@@ -186,12 +195,16 @@ def _reads_whole(world: World[LoadActuals], run: str, key: Partition) -> bool:
 
 
 def _moved_groups(world: World[LoadActuals], run: str, key: Partition) -> Groups | None:
-    """The groups of a partition that moved in this run; None if none did."""
-    here = in_partition(key)
-    by_object = world.last_of_this_run(run, "moved_by_object", MOVED)
-    objects = by_object.filter(here)["object_account"]
-    by_unit = world.last_of_this_run(run, "moved_by_unit", MOVED)
-    units = by_unit.filter(here)["business_unit"]
-    if objects.is_empty() and units.is_empty():
+    """The groups of a partition that moved in this run; None if none did since the last look.
+
+    Of all its looks: a balance that moves between the two groupings of one look shows its unit
+    then, and its object with the next look.
+    """
+    here, sides = in_partition(key), []
+    for kind, name in (("by_object", "object_account"), ("by_unit", "business_unit")):
+        last = world.last_of_this_run(run, f"moved_{kind}", MOVED).filter(here)
+        every_look = world.of_this_run(run, f"moved_{kind}", MOVED).filter(here)
+        sides.append((last.height, tuple(every_look[name].unique().sort())))
+    if not any(moved for moved, _ in sides):
         return None
-    return Groups(tuple(objects.sort()), tuple(units.sort()))
+    return Groups(*(names for _, names in sides))

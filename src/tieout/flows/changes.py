@@ -106,27 +106,35 @@ def _sweep_due(world: World[LoadActuals], before: dict[str, Any]) -> bool:
     return world.clock.now().date() >= last + timedelta(days=world.flow.sweep_days)
 
 
-def look_again(
-    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any], last: bool
-) -> Result:
+def look_again(step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]) -> Result:
     """How many groups of F0902 moved since this run looked last.
 
     A journal that is re-dated while partitions are read one after the other may be in none of them,
-    or in two, and every one ties. What moved is to be read again; the `last` time it is a finding.
+    or in two, and every one ties. What moved is to be read again, by the batches as they are now.
     """
 
     def seen(kind: str, like: pl.DataFrame) -> pl.DataFrame:
         return world.last_of_this_run(run, f"seen_{kind}", like.schema).select(like.columns)
 
     groups = _moved_groups(step, world, scope_for(world), changes["years"], seen)
-    if groups and last:
-        moved = Finding(
-            "ledger-moved", Severity.DIFFERENCE, "balances of JD Edwards",
-            f"{groups} groups of balances moved each time they were read, so that what was loaded "
-            "may be of several moments.", "Run again when posting has ended.",
-        )  # fmt: skip
-        tell(step, world, [moved])
+    if groups:
+        where = _batches_where(world, changes["before"] or {})
+        step.keep(
+            "seen_batches", world.jde.read_whole(tables.BATCHES, where, columns=BATCH_COLUMNS)
+        )
     return {"groups": groups}
+
+
+def tell_that_it_moves(step: Step, world: World[LoadActuals], buckets: int) -> Result:
+    """The finding of a ledger that never rested."""
+    moved = Finding(
+        "ledger-moved", Severity.DIFFERENCE, "balances of JD Edwards",
+        f"{counted(buckets, 'account balance')} moved after the lines were read, the last of "
+        "several times, so that what was loaded may be of several moments.",
+        "Run again when posting has ended.", cells=buckets,
+    )  # fmt: skip
+    tell(step, world, [moved])
+    return {"buckets": buckets}
 
 
 def _moved_groups(
@@ -240,10 +248,7 @@ def _batches(
     """
     since = (before.get("batches") or {}).get("since")
     overlap = timedelta(days=world.flow.overlap_days)
-    where = None
-    if since:
-        first = date.fromisoformat(since) - overlap
-        where = either(at_least("updated", first), not_equal("status", POSTED_BATCH))
+    where = _batches_where(world, before)
     found = world.jde.read_whole(tables.BATCHES, where, columns=BATCH_COLUMNS)
     step.keep("seen_batches", found)
     key = ["batch_type", "batch_number"]
@@ -253,6 +258,15 @@ def _batches(
         recent = pl.col("updated") >= date.fromisoformat(latest) - overlap
         later = found.filter(recent | (pl.col("status") != POSTED_BATCH))
     return _hash(found.sort(key)), {"since": latest, "hash": _hash(later.sort(key))}
+
+
+def _batches_where(world: World[LoadActuals], before: dict[str, Any]) -> Where | None:
+    """Batches changed since the last proved run looked, less the overlap, or not posted."""
+    since = (before.get("batches") or {}).get("since")
+    if not since:
+        return None
+    first = date.fromisoformat(since) - timedelta(days=world.flow.overlap_days)
+    return either(at_least("updated", first), not_equal("status", POSTED_BATCH))
 
 
 def _capped(world: World[LoadActuals], day: object) -> str | None:

@@ -16,6 +16,7 @@ from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
+from tieout.jde import tables
 from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
 from tieout.store.rejects import Reject
@@ -38,7 +39,7 @@ def close_the_run(
     All that this run did not prove stands open, so the position may move; but a run that is not
     Complete lets no quiet one follow.
     """
-    _keep_what_was_seen(step, world, run)
+    _keep_what_was_seen(step, world, run, changes["years"])
     compared = world.lazy("compared", {})
     for part in _proved(world, compared):
         step.keep("proved", part, replace=True)
@@ -92,15 +93,14 @@ def _same(reject: Reject) -> tuple[str, str, str]:
     return (reject.finding.rule, reject.finding.subject, reject.finding.company)
 
 
-def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str) -> None:
+def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str, years: list[int]) -> None:
     """What this run saw of balances and batches is the next run's "before"."""
     for kind in ("by_object", "by_unit"):
         seen = world.last_of_this_run(run, f"seen_{kind}", {})
         kept = world.frame(kind, seen.schema)
-        years = seen["fiscal_year"].unique().to_list()
         older = kept.filter(~pl.col("fiscal_year").is_in(years)) if kept.height else seen.clear()
         step.keep(kind, pl.concat([older.select(seen.columns), seen]), replace=True)
-    batches = world.of_this_run(run, "seen_batches")
+    batches = world.batches_seen(run, tables.BATCHES.schema)
     known = world.frame("batches", batches.schema)
     key = ["batch_type", "batch_number"]
     step.keep(

@@ -7,7 +7,7 @@ from typing import Any
 from tieout.core.findings import counted
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
 from tieout.flows.cells import align, fold_cells, rows_to_send
-from tieout.flows.changes import look_again, look_for_changes
+from tieout.flows.changes import look_again, look_for_changes, tell_that_it_moves
 from tieout.flows.closing import close_the_run
 from tieout.flows.lines import plan_again, plan_reads, read_lines, read_moved_lines
 from tieout.flows.loading import load
@@ -73,15 +73,19 @@ def _read_until_it_rests(run: Run, step: Steps[LoadActuals], changes: Result) ->
     moved, again = changes, ""
     for look in range(1, LOOKS_MAX + 1):
         balances = step(f"read the balances{again}", read_balances, run.id, moved)
+        if again and not balances["dirty"]:
+            return lines  # what moved was proved already, or is of no period of ours
         plan = step(f"plan the reads{again}", plan_reads, run.id, moved, number)
         lines += _read(run, step, f"read lines{again}", number, plan["reads"])
         healed, number = _prove(run, step, balances, plan, changes, again)
         lines += healed
-        last = look == LOOKS_MAX
-        if not step(f"look again, {look}", look_again, run.id, changes, last)["groups"]:
-            break
+        if not step(f"look again, {look}", look_again, run.id, changes)["groups"]:
+            return lines
         moved = changes | dict.fromkeys(("everything", "all_balances"), False)
         again = f" after look {look}"
+    moving = step(f"read the balances{again}", read_balances, run.id, moved)["dirty"]
+    if moving:
+        step("say that the ledger moves", tell_that_it_moves, moving)
     return lines
 
 

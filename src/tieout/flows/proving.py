@@ -163,7 +163,7 @@ def _lines_in_use(
         "in_use_amount": AMOUNT,
         "in_use_lines": pl.Int64,
     }
-    batches = world.of_this_run(run, "seen_batches", tables.BATCHES.schema)
+    batches = world.batches_seen(run, tables.BATCHES.schema)
     using = batches.filter(pl.col("status") == proof.IN_USE).select("batch_type", "batch_number")
     if using.is_empty():
         return empty(schema)

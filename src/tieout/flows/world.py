@@ -100,6 +100,11 @@ class World(Generic[F]):
         manifests = self.store.kept(run, kind=kind)[-1:]
         return self.store.scan(manifests).collect() if manifests else empty(schema)
 
+    def batches_seen(self, run: str, schema: Schema) -> pl.DataFrame:
+        """The batches (F0011) this run saw, each as it saw it last."""
+        seen = self.of_this_run(run, "seen_batches", schema)
+        return seen.unique(["batch_type", "batch_number"], keep="last", maintain_order=True)
+
     def files_of_this_run(self, run: str, kind: str) -> Iterator[pl.DataFrame]:
         """The same rows, one file after the other."""
         for manifest in self.store.kept(run, kind=kind):

@@ -160,6 +160,8 @@ def _count(table: Table, item: dict[str, Any]) -> Any:
 
 def _exact(table: Table, name: str, total: Decimal) -> Decimal:
     """`total`, if it fits our amounts exactly."""
+    if not total:
+        return Decimal(0)  # however many decimals it is printed with
     _sign, digits, exponent = total.as_tuple()
     while digits and digits[-1] == 0 and int(exponent) < 0:
         digits, exponent = digits[:-1], int(exponent) + 1
