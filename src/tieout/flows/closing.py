@@ -16,7 +16,6 @@ from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
-from tieout.jde import tables
 from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
 from tieout.store.rejects import Reject
@@ -100,7 +99,8 @@ def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str, years: 
         kept = world.frame(kind, seen.schema)
         older = kept.filter(~pl.col("fiscal_year").is_in(years)) if kept.height else seen.clear()
         step.keep(kind, pl.concat([older.select(seen.columns), seen]), replace=True)
-    batches = world.batches_seen(run, tables.BATCHES.schema)
+    # As they were at the start: what moved since is for the next run to find moved.
+    batches = next(world.files_of_this_run(run, "seen_batches"))
     known = world.frame("batches", batches.schema)
     key = ["batch_type", "batch_number"]
     step.keep(
