@@ -121,6 +121,14 @@ PLAN: Schema = {
     "approver": pl.String,  # null when the export has no such column
 }
 
+# What the control export of a plan says: how many rows, and how much they add up to.
+CONTROL_KEY = ("company", "member", "version")
+PLAN_CONTROL: Schema = {
+    **dict.fromkeys(CONTROL_KEY, pl.String),  # version "" when the control export has none
+    "rows": pl.Int64,
+    "amount": PLAN_AMOUNT,
+}
+
 # Which account takes a plan cell that several accounts share, and under which subledger.
 TARGETS: Schema = {
     **dict.fromkeys(("company", "account", "business_unit"), pl.String),

@@ -12,6 +12,7 @@ from tieout.core.cells import flipped, shown_members
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import (
     AMOUNT,
+    CONTROL_KEY,
     LEDGER_CELL,
     PLAN,
     PLAN_AMOUNT,
@@ -250,25 +251,38 @@ def _unapproved(rows: pl.DataFrame) -> list[Finding]:
 
 
 def control_findings(plan: pl.DataFrame, control: pl.DataFrame) -> list[Finding]:
-    """Where the plan and its control export (company, member, rows, amount) do not agree."""
-    key = ["company", "member"]
-    mine = plan.group_by(key).agg(
+    """Where the plan and its control export (PLAN_CONTROL) do not agree, version by version.
+
+    A control export without versions is compared with the plan of all versions. Both must name
+    members in the same way: compare them as they were exported.
+    """
+    key = list(CONTROL_KEY)
+    told = control.with_columns(pl.col(key).fill_null(""))
+    told = told.group_by(key).agg(pl.col("rows").sum(), pl.col("amount").sum())
+    has_versions = (told["version"] != "").any()
+    version = pl.col("version").fill_null("") if has_versions else pl.lit("")
+    mine = plan.group_by(*key[:2], version.alias("version")).agg(
         rows=pl.len().cast(pl.Int64),
         amount=_bounded(pl.col("amount").fill_null(0)).sum().cast(PLAN_AMOUNT),
     )
-    both = mine.join(control, on=key, how="full", coalesce=True, suffix="_told").with_columns(
+    both = mine.join(told, on=key, how="full", coalesce=True, suffix="_told").with_columns(
         pl.col("rows", "rows_told").fill_null(0),
         pl.col("amount", "amount_told").fill_null(0).cast(PLAN_AMOUNT),
     )
     differing = both.filter(
         (pl.col("rows") != pl.col("rows_told")) | (pl.col("amount") != pl.col("amount_told"))
-    ).sort(key)
+    ).with_columns(
+        subject=pl.concat_str(
+            pl.format("company {}, {}", "company", "member"),
+            pl.when(pl.col("version") != "").then(pl.format("version {}", "version")),
+            separator=", ", ignore_nulls=True,
+        )
+    ).sort(key)  # fmt: skip
     return [
         Finding(
-            "control-differs", Severity.REJECT, f"company {row['company']}, {row['member']}",
-            f"The plan has {row['rows']} rows and {_plain(row['amount'])} for company "
-            f"{row['company']}, {row['member']}; its control export says {row['rows_told']} rows "
-            f"and {_plain(row['amount_told'])}.",
+            "control-differs", Severity.REJECT, row["subject"],
+            f"The plan has {row['rows']} rows and {_plain(row['amount'])} for {row['subject']}; "
+            f"its control export says {row['rows_told']} rows and {_plain(row['amount_told'])}.",
             "Run both exports again; if they still differ, ask the Anaplan administrator which "
             "view each of them reads.", row["company"], "period", row["member"],
             amount=quantised_total(row["amount"] - row["amount_told"]), cells=row["rows"],
