@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tieout.anaplan.exports import ExportLayout, export_layout
 from tieout.anaplan.files import Files, Receipt, Uploaded, check_columns
 from tieout.anaplan.names import Directory, Model, Named, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
@@ -135,6 +136,12 @@ class Anaplan:
         if layout is None:
             raise _no_file(action.import_name)
         return layout
+
+    def export_layout(self, text: str) -> ExportLayout:
+        """The columns of an export, by name or id, and how its file is written; nothing is run."""
+        found = self._names.find("exports", text)
+        path = f"{self._names.model().path}/exports/{part(found.id)}"
+        return export_layout(found.id, found.name, self._session.get(path))
 
     def upload(
         self, file_id: str, chunks: Callable[[], Iterable[bytes]], *, receipt: Receipt,

@@ -1,4 +1,4 @@
-"""Anaplan's JSON and CSV on the wire ⇄ our values; its field names stand here and in outcome.py."""
+"""Anaplan's JSON and CSV on the wire ⇄ our values; field names: here, exports.py, outcome.py."""
 
 from __future__ import annotations
 
