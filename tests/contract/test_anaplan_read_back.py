@@ -10,6 +10,7 @@ import pytest
 from anaplan_practice import ACCOUNTS_HEAD, LEDGER_HEAD, Practice
 
 from tieout.sim.anaplan import build
+from tieout.sim.anaplan.state import LINE_ITEMS_ID, TIME_ID
 
 CSV = {"Accept": "text/csv"}
 LINE_ITEMS = "20000000012"
@@ -301,6 +302,23 @@ def test_metadata_of_exports_and_processes_names_their_parts(filled: Practice) -
     assert imports["Load Accounts"]["importType"] == "HIERARCHY_DATA"
     assert filled.get("/actions")["actions"][0]["actionType"] == "DELETE_BY_SELECTION"
     assert set(filled.get("/processes")["processes"][0]) == {"id", "name"}
+
+
+def test_an_export_with_line_items_in_columns_says_what_each_column_holds(
+    filled: Practice,
+) -> None:
+    """A082"""
+    state = filled.system.state
+    rows = [filled.id("list", "Companies"), filled.id("list", "Accounts"), TIME_ID]
+    axes = {"rows": rows, "columns": [LINE_ITEMS_ID]}
+    view = build.add_view(state, filled.model, "Wide", filled.id("module", "Ledger"), axes)
+    types = {"TABULAR_MULTI_COLUMN": ["NUMBER", "TEXT", "BOOLEAN", "DATE", "NUMBER"],
+             "TABULAR_SINGLE_COLUMN": ["ENTITY", "MIXED"]}  # fmt: skip
+    for layout, expected in types.items():
+        export = state.add(filled.model, "export", layout, view=view, layout=layout)
+        told = filled.get(f"/exports/{export}")["exportMetadata"]
+        assert told["dataTypes"] == ["ENTITY"] * 3 + expected
+        assert len(told["dataTypes"]) == len(told["headerNames"])
 
 
 def test_metadata_of_a_list_leaves_out_what_is_not_set(filled: Practice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 from tieout.sim.anaplan.state import LINE_ITEMS_ID, Thing
@@ -282,12 +283,21 @@ def get_export(exchange: Exchange) -> Response:
     labels = sum(1 for name in head if name in set(_dimension_names(exchange, grid)))
     metadata = {
         "columnCount": len(head), "rowCount": grid.cell_count(), "headerNames": head,
-        "dataTypes": ["ENTITY"] * labels + ["MIXED"] * (len(head) - labels),
+        "dataTypes": ["ENTITY"] * labels + _value_types(grid, thing, len(head) - labels),
         "listNames": [n if n in _dimension_names(exchange, grid) else "" for n in head],
         "exportFormat": "text/csv", "encoding": "UTF-8", "delimiter": '"', "separator": ",",
         "layout": thing.data["layout"],
     }  # fmt: skip
     return enveloped("exportMetadata", exportMetadata=metadata)
+
+
+def _value_types(grid: Grid, export: Thing, columns: int) -> list[str]:
+    """Formats are known where the line items stand in columns, else each is "MIXED" (A082)."""
+    if export.data["layout"] != "TABULAR_MULTI_COLUMN" or LINE_ITEMS_ID not in grid.view.columns:
+        return ["MIXED"] * columns
+    place = grid.view.columns.index(LINE_ITEMS_ID)
+    formats = {t.id: str(t.data["format"]) for t in grid.line_items}
+    return [formats[key[place]] for key in product(*(grid.members[d] for d in grid.view.columns))]
 
 
 def _dimension_names(exchange: Exchange, grid: Grid) -> list[str]:
