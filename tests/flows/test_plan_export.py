@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
 from books import Books
 
+from tieout.anaplan.client import Anaplan
+from tieout.anaplan.exports import check_export_columns
+from tieout.anaplan.plan_rows import control_rows, plan_rows
+from tieout.core.plan import control_findings
+from tieout.core.plan_members import in_codes
+from tieout.errors import Misconfigured
+
 HEADER = [
     "Companies", "GL Accounts", "Cost Centers", "Versions", "Time",
     "Amount", "Approved", "Approver",
 ]  # fmt: skip
+COLUMNS = {
+    "Companies": "company", "GL Accounts": "account", "Cost Centers": "business_unit",
+    "Versions": "version", "Time": "period", "Amount": "amount", "Approved": "approved",
+    "Approver": "approver",
+}  # fmt: skip
+CONTROLS = {
+    "Companies": "company", "Versions": "version", "Time": "period", "Rows": "rows",
+    "Total": "amount",
+}  # fmt: skip
+CONTROL = "Approved Plan Control"
+LISTS = {"company": "Companies", "account": "GL Accounts", "business_unit": "Cost Centers"}
 Row = dict[str, str]
 
 
-def exported(books: Books, name: str) -> list[Row]:
-    """The rows of an export, run and downloaded through the API by the product's client."""
+@contextmanager
+def connected(books: Books) -> Iterator[Anaplan]:
+    """The product's client, as a run has it."""
     run = books.store.runs(flow="actuals", limit=1)[0]
     with books.instance.world_for(run.id) as world:
-        found = world.anaplan.find("exports", name)
-        task = world.anaplan.start("exports", found.id, world.anaplan.task_ids("exports", found.id))
-        assert world.anaplan.wait("exports", found.id, task, name=name).outcome == "ok"
-        text = b"".join(world.anaplan.download(found.id)).decode("utf-8")
+        yield world.anaplan
+
+
+def downloaded(anaplan: Anaplan, name: str) -> bytes:
+    """The file of an export, run and downloaded through the API."""
+    found = anaplan.find("exports", name)
+    task = anaplan.start("exports", found.id, anaplan.task_ids("exports", found.id))
+    assert anaplan.wait("exports", found.id, task, name=name).outcome == "ok"
+    return b"".join(anaplan.download(found.id))
+
+
+def exported(books: Books, name: str) -> list[Row]:
+    """The rows of an export, by Python's own reader of CSV."""
+    with connected(books) as anaplan:
+        text = downloaded(anaplan, name).decode("utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 
@@ -80,3 +112,75 @@ def test_a_second_version_stands_beside_the_first_and_a_change_moves_the_control
     changed = [row for row in budget if row not in before]
     assert len(changed) == 1
     assert changed[0]["Time"] == "Jan 26"
+
+
+def test_the_layout_of_both_exports_fits_the_flow_before_anything_is_run(planned: Books) -> None:
+    tasks = planned.tasks()
+    with connected(planned) as anaplan:
+        plan, control = (anaplan.export_layout(n) for n in ("Approved Plan", CONTROL))
+        by_id = anaplan.export_layout(plan.id)
+        with pytest.raises(Misconfigured, match="There are: 'Approved Plan', '" + CONTROL):
+            anaplan.export_layout("Plan")
+
+    assert (by_id, list(plan.headers)) == (plan, HEADER)
+    assert plan.data_types == ("ENTITY",) * 5 + ("NUMBER", "BOOLEAN", "TEXT")
+    check_export_columns(plan, COLUMNS)
+    check_export_columns(control, CONTROLS)
+    with pytest.raises(Misconfigured, match="its columns 'Versions' are not named in the flow"):
+        check_export_columns(plan, {h: m for h, m in COLUMNS.items() if m != "version"})
+    assert planned.tasks() == tasks, "something was run"
+
+
+def test_every_amount_of_the_plan_arrives_to_the_last_digit_under_its_code(planned: Books) -> None:
+    cell = next(iter(planned.anaplan()))
+    planned.person(
+        "change_plan", cells=[[*cell[:3], "BUD26", "Jan 26"]],
+        amount="1234567890123.123456789", approved=True, approver="ada, the controller",
+    )  # fmt: skip
+    with connected(planned) as anaplan:
+        data, layout = downloaded(anaplan, "Approved Plan"), anaplan.export_layout("Approved Plan")
+        lists = {d: anaplan.list_items(anaplan.find("lists", n).id) for d, n in LISTS.items()}
+
+    rows, unreadable = plan_rows(data, layout, COLUMNS)
+    codes, unknown = in_codes(rows, lists)
+
+    assert (unreadable, unknown) == ([], [])
+    expected = [
+        (*list(row.values())[:5], Decimal(row["Amount"]), row["Approved"] == "true",
+         row["Approver"])
+        for row in csv.DictReader(data.decode().splitlines())
+    ]  # fmt: skip
+    shown = ["company", "account", "business_unit", "version", "member", "amount", "approved",
+             "approver"]  # fmt: skip
+    assert rows.select(shown).rows() == expected
+    assert Decimal("1234567890123.123456789") in rows["amount"].to_list()
+    entered = {
+        (c["Companies"], c["GL Accounts"], c["Cost Centers"], c["Time"]): Decimal(c["value"])
+        for c in planned.control("anaplan", "cells", module="Approved Plan")["cells"]
+        if c["line_item"] == "Amount"
+    }
+    key = ["company", "account", "business_unit", "member", "amount"]
+    assert {row[:4]: row[4] for row in codes.select(key).rows() if row[4]} == entered
+
+
+def test_the_plan_agrees_with_its_control_export_until_one_of_them_is_changed(
+    planned: Books,
+) -> None:
+    planned.person("enter_plan", version="FC26")
+    with connected(planned) as anaplan:
+        layout, control = (anaplan.export_layout(n) for n in ("Approved Plan", CONTROL))
+        rows, _ = plan_rows(downloaded(anaplan, layout.name), layout, COLUMNS)
+        told = control_rows(downloaded(anaplan, CONTROL), control, CONTROLS)
+        approved = rows.filter("approved")
+
+        assert told["rows"].sum() == approved.height > 0
+        assert control_findings(approved, told) == []
+        assert control_findings(approved[1:], told)[0].rule == "control-differs"
+
+        cell = next(iter(planned.anaplan()))
+        planned.person(
+            "change_plan", cells=[[*cell[:3], "FC26", "Jan 26"]], amount="7.5", approved=True
+        )
+        later = control_rows(downloaded(anaplan, CONTROL), control, CONTROLS)
+
+    assert [f.member for f in control_findings(approved, later)] == ["Jan 26"]
