@@ -15,19 +15,23 @@ import msgspec
 
 from tieout.anaplan.client import Anaplan, Connection
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
+from tieout.engine.story import Failpoint
 from tieout.errors import Misconfigured
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
-from tieout.flows.world import Evidence, World
+from tieout.flows.prepare_plan import prepare_plan
+from tieout.flows.submit_plan import follow_journals, submit_plan
+from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
 from tieout.project import (
     AnaplanConnection,
+    Flow,
     JdeConnection,
-    LoadActuals,
     LoadMembers,
     Project,
+    SubmitPlan,
     seconds,
 )
 from tieout.settings import Environment, read_project
@@ -40,6 +44,9 @@ STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
     "tie_out": tie_out,
+    "prepare_plan": prepare_plan,
+    "submit_plan": submit_plan,
+    "follow_journals": follow_journals,
 }
 LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
 
@@ -47,8 +54,13 @@ LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies
 class Instance:
     """One instance: its directory, store, clock and applied configuration."""
 
-    def __init__(self, environment: Environment, clock: Clock | None = None) -> None:
+    def __init__(
+        self, environment: Environment, clock: Clock | None = None,
+        failpoint: Failpoint | None = None,
+    ) -> None:  # fmt: skip
+        """`failpoint(step, point)` is called at every moment a crash test may choose."""
         self.environment = environment
+        self._failpoint = failpoint
         self.home: Path = environment.home
         chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
         self.clock: Clock = clock or chosen or SystemClock()
@@ -104,9 +116,10 @@ class Instance:
             yield World(
                 flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, readers=readers,
                 anaplan=anaplan, store=self.store, clock=self.clock,
-                dimensions=dimensions(project, flow.to), configured=configured(project, flow),
-                target=target(project, flow), chunk_bytes=planning.chunk_bytes,
-                evidence=evidence,
+                dimensions=dimensions(project, project.anaplan_name(flow)),
+                configured=configured(project, flow), target=target(project, flow),
+                chunk_bytes=planning.chunk_bytes, plan=plan_of(project, flow), evidence=evidence,
+                moment=self.failpoint(),
             )  # fmt: skip
 
     def _http(
@@ -149,15 +162,14 @@ class Instance:
         close.callback(anaplan.close)
         return anaplan
 
-    def failpoint(self) -> Callable[[str, str], None]:
-        """Kills this process at the step and point of TIEOUT_KILL_AT, for crash tests."""
+    def failpoint(self) -> Failpoint:
+        """As it was given, else what kills this process at TIEOUT_KILL_AT, for crash tests."""
+        return self._failpoint or self._kill
+
+    def _kill(self, step: str, point: str) -> None:
         wanted = self.environment.kill_at
-
-        def fail(step: str, point: str) -> None:
-            if wanted and wanted == f"{step}:{point}":
-                os.kill(os.getpid(), 9)
-
-        return fail
+        if wanted and wanted == f"{step}:{point}":
+            os.kill(os.getpid(), 9)
 
 
 def differences(applied: str, written: str) -> list[str]:
@@ -190,17 +202,28 @@ def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield f"{above}{name}", json.dumps(value, ensure_ascii=False, default=str)
 
 
-def configured(project: Project, flow: LoadMembers | LoadActuals) -> str:
+def configured(project: Project, flow: Flow) -> str:
     """A digest that changes with the flow itself and with either end: then all is read anew."""
     erp = project.jde(flow)
     return _digest([flow, erp.url, erp.environment, erp.role, target(project, flow)])
 
 
-def target(project: Project, flow: LoadMembers | LoadActuals) -> str:
+def target(project: Project, flow: Flow) -> str:
     """A digest of where a flow loads to; what was proved in another model counts no more."""
     to = project.anaplan(flow)
-    lists = dimensions(project, flow.to)
+    lists = dimensions(project, project.anaplan_name(flow))
+    if isinstance(flow, SubmitPlan):
+        return _digest([to.api_url, to.workspace, to.model, flow.export, lists])
     return _digest([to.api_url, to.workspace, to.model, flow.import_, flow.read_back, lists])
+
+
+def plan_of(project: Project, flow: Flow) -> PlanOf | None:
+    """What a flow that submits a plan shares with the flow of its actuals; None for others."""
+    shared = project.actuals_of(flow) if isinstance(flow, SubmitPlan) else None
+    if shared is None or not isinstance(flow, SubmitPlan):
+        return None
+    allowed = project.jde(flow).plan_ledgers
+    return PlanOf(*shared, companies=project.companies_of(flow), allowed=allowed)
 
 
 def _digest(value: object) -> str:

@@ -13,6 +13,7 @@ DURATION_UNITS_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 PERIOD = r"^[0-9]{4}-(0[1-9]|1[0-4])$"
 CURRENT_OR_PERIOD = rf"^current$|{PERIOD}"
+DOCUMENT_TYPE = r"^[A-HK-NQU-Z][A-Z0-9]$"  # not P R T I O J S, which JD Edwards keeps for itself
 OBJECT_RANGE = r"^[^-\s]+(-[^-\s]+)?$"
 
 TEMPLATE_COMPANY = "00000"  # of F0010; it is never a company of transactions
@@ -20,7 +21,10 @@ PERIODS_FROM_CALENDAR = "F0008"
 Duration = Annotated[str, Meta(pattern=DURATION, description="a number and ms, s, m, h or d")]
 PeriodText = Annotated[str, Meta(pattern=PERIOD, description="fiscal year and period, 2025-03")]
 CurrentOrPeriod = Annotated[str, Meta(pattern=CURRENT_OR_PERIOD)]
+FIRST_PERIOD = rf"^current( *\+ *[0-9]{{1,2}})?$|{PERIOD}"
+PERIOD_RANGE = r"^[0-9]{4}-(0[1-9]|1[0-4])\.\.[0-9]{4}-(0[1-9]|1[0-4])$"
 Code = Annotated[str, Meta(min_length=1)]
+ObjectRange = Annotated[str, Meta(pattern=OBJECT_RANGE)]
 
 
 def seconds(text: str) -> float:
@@ -52,6 +56,7 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     readers: Annotated[int, Meta(ge=1, le=16)] = 2
     page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     cookies: Literal["stateless", "sticky"] = "stateless"
+    plan_ledgers: tuple[Code, ...] = ("BA",)  # a plan may write to these and no others
     request_timeout: Duration = "60s"
     allow_http: bool = False
     ca_file: str = ""
@@ -88,7 +93,7 @@ class ReadBack(Strict, frozen=True, kw_only=True):
 class Signs(Strict, frozen=True, kw_only=True):
     """Object account ranges that Anaplan shows with the opposite sign."""
 
-    flip: tuple[Annotated[str, Meta(pattern=OBJECT_RANGE)], ...] = ()
+    flip: tuple[ObjectRange, ...] = ()
 
 
 AccountCode = Literal["object", "object.subsidiary", "account", "account_id"]
@@ -138,27 +143,116 @@ class LoadActuals(
     period_13: dict[str, Literal["fold", "separate", "refuse"]] = field(default_factory=dict)
 
 
+class Universe(Strict, frozen=True, kw_only=True):
+    """What a complete plan speaks for: in it, what the plan does not name goes to zero."""
+
+    companies: tuple[Code, ...]
+    accounts: ObjectRange | tuple[ObjectRange, ...]
+    periods: Annotated[str, Meta(pattern=PERIOD_RANGE)]
+
+    def ranges(self) -> tuple[str, ...]:
+        """The ranges of object accounts."""
+        return (self.accounts,) if isinstance(self.accounts, str) else self.accounts
+
+
+class SubmitPlan(
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="submit_plan", rename=_NAMES
+):
+    """Approved plan amounts from an Anaplan export into a ledger of JD Edwards, as journals.
+
+    Companies, account codes, signs and periods are those of the flow `actuals`.
+    """
+
+    from_: str
+    to: str
+    export: str
+    columns: dict[str, str]
+    control_export: str = ""
+    control_columns: dict[str, str] = field(default_factory=dict)
+    actuals: str = ""  # the flow of actuals; "": the only one between these connections
+    companies: tuple[Code, ...] = ()  # (): those of the flow of actuals
+    ledger: str = ""
+    versions: dict[str, str] = field(default_factory=dict)  # version of the plan → ledger
+    document_type: Annotated[str, Meta(pattern=DOCUMENT_TYPE)] = "BN"
+    label: Annotated[str, Meta(min_length=1, max_length=21)] = "Anaplan plan"
+    orchestration: Code
+    reserve: str = ""
+    inputs: dict[str, str]
+    lines: Code = "Lines"
+    line_inputs: dict[str, str]
+    job_queue: str = ""
+    dates: Literal["iso", "user"] = "iso"
+    lines_max: Annotated[int, Meta(ge=1, le=100_000)] = 500
+    targets: str = ""  # a CSV: which account takes a plan cell that several accounts share
+    scope: Literal["partial", "complete"] = "partial"
+    universe: Universe | None = None
+    first_period: Annotated[str, Meta(pattern=FIRST_PERIOD)] = "current + 1"
+    rounding: Literal["half-up", "half-even"] = "half-up"
+    quiet_period: Duration = "30m"
+    looks: Annotated[int, Meta(ge=4, le=100)] = 4
+    approval: Literal["required", "none"] = "required"
+
+    def ledgers(self) -> dict[str, str]:
+        """Version of the plan → ledger; an export without versions has the version ""."""
+        return dict(self.versions) or {"": self.ledger}
+
+
+Flow = LoadMembers | LoadActuals | SubmitPlan
+
+
 class Project(Strict, frozen=True, kw_only=True):
     """The whole project file."""
 
     outgoing: Outgoing = field(default_factory=Outgoing)
     connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
-    flows: dict[str, LoadMembers | LoadActuals] = field(default_factory=dict)
+    flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
 
-    def jde(self, flow: LoadMembers | LoadActuals) -> JdeConnection:
-        """The JD Edwards connection `flow` reads from."""
-        connection = self.connections[flow.from_]
-        assert isinstance(connection, JdeConnection)  # held by `_consistent`
+    def jde(self, flow: Flow) -> JdeConnection:
+        """The JD Edwards connection `flow` reads from, or writes to."""
+        connection = self.connections[flow.to if isinstance(flow, SubmitPlan) else flow.from_]
+        assert isinstance(connection, JdeConnection)  # held by `settings._ends_problems`
         return connection
 
-    def anaplan(self, flow: LoadMembers | LoadActuals) -> AnaplanConnection:
-        """The Anaplan connection `flow` loads into."""
-        connection = self.connections[flow.to]
+    def anaplan(self, flow: Flow) -> AnaplanConnection:
+        """The Anaplan connection `flow` loads into, or exports from."""
+        connection = self.connections[self.anaplan_name(flow)]
         assert isinstance(connection, AnaplanConnection)
         return connection
 
+    def anaplan_name(self, flow: Flow) -> str:
+        """The name of that connection."""
+        return flow.from_ if isinstance(flow, SubmitPlan) else flow.to
+
+    def actuals_of(self, flow: SubmitPlan) -> tuple[str, LoadActuals] | None:
+        """The flow of actuals whose companies, codes, signs and periods a plan shares."""
+        found = [
+            (name, other)
+            for name, other in self.flows.items()
+            if isinstance(other, LoadActuals)
+            and (other.from_, other.to) == (flow.to, flow.from_)
+            and flow.actuals in ("", name)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def companies_of(self, flow: SubmitPlan) -> tuple[str, ...]:
+        """The companies a plan may write to."""
+        actuals = self.actuals_of(flow)
+        return flow.companies or (actuals[1].companies if actuals else ())
+
 
 COLUMN_MEANINGS = {
+    "submit_plan": (
+        "company", "account", "business_unit", "period", "version", "currency", "amount",
+        "approved", "approver", "ignored",
+    ),
+    "control": ("company", "period", "version", "rows", "amount", "ignored"),
+    "inputs": (
+        "batch_number", "document_number", "company", "ledger", "document_type", "currency",
+        "gl_date", "token", "batch_token", "transaction_number", "explanation", "line_count",
+    ),
+    "line_inputs": (
+        "account_id", "amount", "remark", "subledger", "subledger_type", "line",
+    ),
     "load_actuals": (
         "company", "account", "business_unit", "period", "amount", "ledger", "currency",
     ),
@@ -172,6 +266,10 @@ COLUMN_MEANINGS = {
     "companies": ("code", "description", "currency", "active"),
 }  # fmt: skip
 NEEDED_COLUMNS = {
+    "submit_plan": {"company", "account", "business_unit", "period", "amount"},
+    "control": {"company", "period", "rows", "amount"},
+    "inputs": {"company", "ledger", "gl_date", "token"},
+    "line_inputs": {"account_id", "amount"},
     "load_actuals": {"company", "account", "business_unit", "period", "amount"},
     "accounts": {"code"},
     "business_units": {"code"},

@@ -18,12 +18,16 @@ from tieout.errors import Misconfigured
 from tieout.project import (
     COLUMN_MEANINGS,
     CURRENT_OR_PERIOD,
+    DOCUMENT_TYPE,
     DURATION,
+    FIRST_PERIOD,
     NEEDED_COLUMNS,
     OBJECT_RANGE,
     PERIOD,
+    PERIOD_RANGE,
     TEMPLATE_COMPANY,
     AnaplanConnection,
+    Flow,
     JdeConnection,
     LoadActuals,
     LoadMembers,
@@ -32,6 +36,8 @@ from tieout.project import (
     ReadBack,
     Signs,
     Strict,
+    SubmitPlan,
+    Universe,
     seconds,
 )
 
@@ -70,13 +76,18 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
 # Which structs a table of the file may be; the key that chooses between them is their tag.
 _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "connections": (JdeConnection, AnaplanConnection),
-    "flows": (LoadMembers, LoadActuals),
+    "flows": (LoadMembers, LoadActuals, SubmitPlan),
 }
-_INNER_TABLES: dict[str, type[Strict]] = {"read_back": ReadBack, "signs": Signs}
+_INNER_TABLES: dict[str, type[Strict]] = {
+    "read_back": ReadBack, "signs": Signs, "universe": Universe,
+}  # fmt: skip
 _WORDS = {
     DURATION: "a duration such as 30s, 5m or 2h",
     PERIOD: "a fiscal year and period such as 2025-03",
     CURRENT_OR_PERIOD: "current, or a fiscal year and period such as 2025-03",
+    FIRST_PERIOD: "current, current + 1, or a fiscal year and period such as 2025-03",
+    PERIOD_RANGE: "a range of periods such as 2026-01..2026-12",
+    DOCUMENT_TYPE: "a document type of your own, such as BN, that begins with no letter of PRTIOJS",
     OBJECT_RANGE: "an object account, or a range such as 4000-4999",
 }
 
@@ -152,19 +163,25 @@ def _inconsistencies(project: Project) -> list[str]:
                 problems.append(f"connections.{name}.{key} must be longer than nothing")
     for name, flow in project.flows.items():
         problems += _ends_problems(project, name, flow)
+        if isinstance(flow, SubmitPlan):
+            problems += _plan_problems(project, name, flow)
+            continue
         problems += _column_problems(name, flow)
         if isinstance(flow, LoadActuals):
             problems += _actuals_problems(name, flow)
             problems += _period_problems(name, flow)
         elif not flow.read_back.list:
             problems.append(f"flows.{name}.read_back needs `list`")
+    problems += _overlap_problems(project)
     return problems
 
 
-def _ends_problems(project: Project, name: str, flow: LoadMembers | LoadActuals) -> list[str]:
+def _ends_problems(project: Project, name: str, flow: Flow) -> list[str]:
     """`from` and `to` name connections of the right system."""
     problems = []
-    ends = (("from", flow.from_, JdeConnection), ("to", flow.to, AnaplanConnection))
+    kinds: tuple[type[Strict], ...] = (JdeConnection, AnaplanConnection)
+    first, last = reversed(kinds) if isinstance(flow, SubmitPlan) else kinds
+    ends = (("from", flow.from_, first), ("to", flow.to, last))
     for key, connection, kind in ends:
         if not isinstance(project.connections.get(connection), kind):
             what = "JD Edwards connection" if kind is JdeConnection else "Anaplan connection"
@@ -175,20 +192,94 @@ def _ends_problems(project: Project, name: str, flow: LoadMembers | LoadActuals)
 
 def _column_problems(name: str, flow: LoadMembers | LoadActuals) -> list[str]:
     """Every column has a meaning that the flow knows, and no needed one is missing."""
-    problems = []
     meaning = "load_actuals" if isinstance(flow, LoadActuals) else flow.members
+    return _meaning_problems(f"flows.{name}.columns", flow.columns, meaning)
+
+
+def _meaning_problems(place: str, columns: Mapping[str, str], meaning: str) -> list[str]:
+    problems = []
     known, needed = COLUMN_MEANINGS[meaning], NEEDED_COLUMNS[meaning]
-    for column, source in flow.columns.items():
+    for column, source in columns.items():
         if source not in known:
             near = difflib.get_close_matches(source, known, n=1)
             hint = f"; did you mean {near[0]!r}" if near else ""
             some = ", ".join(known[:COLUMNS_SHOWN_MAX])
             some += "…" if len(known) > COLUMNS_SHOWN_MAX else ""
-            problems.append(
-                f"flows.{name}.columns: {column!r} = {source!r} is none of {some}{hint}"
-            )
-    for missing in sorted(needed - set(flow.columns.values())):
-        problems.append(f"flows.{name}.columns has no column for {missing!r}")
+            problems.append(f"{place}: {column!r} = {source!r} is none of {some}{hint}")
+    for missing in sorted(needed - set(columns.values())):
+        problems.append(f"{place} has no column for {missing!r}")
+    return problems
+
+
+def _plan_problems(project: Project, name: str, flow: SubmitPlan) -> list[str]:
+    """What a flow that submits a plan says that cannot be meant."""
+    place = f"flows.{name}"
+    problems = _meaning_problems(f"{place}.columns", flow.columns, "submit_plan")
+    problems += _meaning_problems(f"{place}.inputs", flow.inputs, "inputs")
+    problems += _meaning_problems(f"{place}.line_inputs", flow.line_inputs, "line_inputs")
+    if flow.control_export:
+        problems += _meaning_problems(f"{place}.control_columns", flow.control_columns, "control")
+    once = [(k, v) for k, v in flow.columns.items() if v != "ignored"]
+    for meaning in sorted({v for _, v in once if [w for _, w in once].count(v) > 1}):
+        problems.append(f"{place}.columns names two columns for {meaning!r}")
+    if project.actuals_of(flow) is None:
+        problems.append(
+            f"{place}.actuals must name the one flow that loads actuals between {flow.to} and "
+            f"{flow.from_}: the plan shares its companies, account codes, signs and periods"
+        )
+    versioned = "version" in flow.columns.values()
+    if versioned != bool(flow.versions) or bool(flow.ledger) == bool(flow.versions):
+        problems.append(
+            f"{place} needs `ledger` for an export without a column for 'version', else "
+            "`versions`, which names the ledger of each version"
+        )
+    if flow.reserve and not {"batch_number", "document_number"} <= set(flow.inputs.values()):
+        problems.append(
+            f"{place}.reserve hands out numbers that no input takes: `inputs` needs "
+            "'batch_number' and 'document_number'"
+        )
+    if seconds(flow.quiet_period) == 0:
+        problems.append(f"{place}.quiet_period must be longer than nothing")
+    connection = project.connections.get(flow.to)
+    if isinstance(connection, JdeConnection) and flow.lines_max > connection.page_rows:
+        problems.append(
+            f"{place}.lines_max = {flow.lines_max} is more than the {connection.page_rows} rows "
+            f"of one page (connections.{flow.to}.page_rows), by which a journal is looked up"
+        )
+    return problems + _universe_problems(project, place, flow)
+
+
+def _universe_problems(project: Project, place: str, flow: SubmitPlan) -> list[str]:
+    """A complete plan says what it speaks for, and something confirms that it arrived whole."""
+    if flow.scope == "partial":
+        return [f'{place}.universe is for scope = "complete"'] if flow.universe else []
+    if flow.universe is None or not flow.control_export:
+        return [f'{place}: scope = "complete" needs `universe` and `control_export`']
+    problems = []
+    strange = sorted(set(flow.universe.companies) - set(project.companies_of(flow)))
+    if strange:
+        problems.append(f"{place}.universe names {', '.join(strange)}, no company of the flow")
+    first, last = flow.universe.periods.split("..")
+    if last < first:
+        problems.append(f"{place}.universe.periods ends before it begins")
+    return problems
+
+
+def _overlap_problems(project: Project) -> list[str]:
+    """One flow owns a ledger of a company; two would undo each other's journals."""
+    problems = []
+    owners: dict[tuple[str, str, str], str] = {}
+    for name, flow in project.flows.items():
+        if not isinstance(flow, SubmitPlan):
+            continue
+        for ledger in sorted(set(flow.ledgers().values())):
+            for company in project.companies_of(flow):
+                owner = owners.setdefault((flow.to, ledger, company), name)
+                if owner != name:
+                    problems.append(
+                        f"flows.{owner} and flows.{name} both write ledger {ledger} of company "
+                        f"{company}; one flow owns it"
+                    )
     return problems
 
 

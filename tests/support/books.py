@@ -102,21 +102,21 @@ class Books:
     # ------------------------------------------------------------------ runs
 
     def run(
-        self, flow: str = "actuals", *, kind: str = "", meanwhile: Meanwhile | None = None,
-        **asked: Any,
+        self, flow: str = "actuals", *, kind: str = "", by: str = OWNER,
+        meanwhile: Meanwhile | None = None, **asked: Any,
     ) -> Run:  # fmt: skip
         """A new run of `flow`, told to its end in this thread.
 
         `meanwhile`: "read back:before" → what happens elsewhere at that moment of the run.
         """
-        return self.carry_on(self._begun(flow, kind, asked), meanwhile or {})
+        return self.carry_on(self._begun(flow, kind, asked, by), meanwhile or {})
 
-    def _begun(self, flow: str, kind: str, asked: Mapping[str, Any]) -> Run:
+    def _begun(self, flow: str, kind: str, asked: Mapping[str, Any], by: str = OWNER) -> Run:
         configured = self.instance.project().flows[flow]
         config = self.store.config()
         new = NewRun(
-            flow, kind or kind_of(configured), OWNER, outcome="waiting", asked=asked,
-            config_version=config.version if config else None,
+            flow, kind or kind_of(configured), by, outcome="waiting", asked=asked,
+            config_version=config.version if config else None, alone=flow != "plan",
         )  # fmt: skip
         return self.store.new_run(new)
 

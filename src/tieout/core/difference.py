@@ -88,7 +88,7 @@ def revise(
         "company", "fiscal_year", "period", "shown_year", "shown_period"
     )
     posted = _shown(holdings.balances, folded, {"posted": "balance"})
-    waiting, lost = _placed(holdings.in_flight, scope, chart)
+    waiting, lost = placed(holdings.in_flight, scope, chart)
     others = waiting.with_columns(
         others=pl.when(pl.col("ours")).then(ZERO).otherwise(pl.col("amount"))
     )
@@ -128,7 +128,7 @@ def _shown(rows: pl.DataFrame, folded: pl.DataFrame, sums: dict[str, str]) -> pl
     )
 
 
-def _placed(
+def placed(
     in_flight: pl.DataFrame, scope: Scope, chart: Chart
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Waiting lines with the fiscal year and period of their G/L date, and those without a place.

@@ -18,6 +18,7 @@ import polars as pl
 
 from tieout.core.findings import Finding, Severity
 from tieout.core.frames import (
+    AMOUNT,
     DIFFERENCES,
     JOURNAL_LINES,
     LEDGER_CELL,
@@ -89,6 +90,30 @@ class Batch:
     def lines_of(self, journal: Journal) -> pl.DataFrame:
         """The lines of one journal, in order."""
         return self.lines.filter(pl.col("transaction_number") == journal.transaction_number)
+
+
+# The headers of a batch as rows, to be kept beside its lines.
+JOURNALS: Schema = {
+    **dict.fromkeys(
+        ("transaction_number", "batch_token", "reference", "company", "ledger", "document_type",
+         "currency"), pl.String,
+    ),
+    "fiscal_year": pl.Int32, "period": pl.Int16, "gl_date": pl.Date, "chunk": pl.Int32,
+    "chunks": pl.Int32, "explanation": pl.String, "lines": pl.Int64, "debits": AMOUNT,
+    "credits": AMOUNT,
+}  # fmt: skip
+
+
+def headers_of(batch: Batch) -> pl.DataFrame:
+    """The journals of a batch as JOURNALS, in their order."""
+    rows = [[getattr(j, name) for name in JOURNALS] for j in batch.journals]
+    return pl.DataFrame(rows, schema=dict(JOURNALS), orient="row")
+
+
+def batch_of(headers: pl.DataFrame, lines: pl.DataFrame) -> Batch:
+    """The batch that `headers_of` took apart, its digest computed anew."""
+    journals = tuple(Journal(**row) for row in headers.select(*JOURNALS).iter_rows(named=True))
+    return Batch(journals, lines, digest_of(journals, lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ STATES: dict[str, tuple[str, ...]] = {
     "approve": ("prepared",),
     "decline": ("prepared",),
     "void": ("prepared", "approved"),
-    "release": ("absent",),
+    "release": ("absent", "refused"),
 }
 OF_TWO_PEOPLE = ("approve", "decline", "release")  # never by who prepared it; they may void it
 

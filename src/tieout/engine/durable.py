@@ -220,7 +220,7 @@ class Engine:
         with self._under_way(run_id):
             try:
                 found = self._store.run(run_id)
-                run = Run(found, self._store, self._keep, self._failpoint)
+                run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or _no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
             except Exception as error:
@@ -228,9 +228,12 @@ class Engine:
                 self._unwritten[run_id] = ending_of_error(run_id, error)
                 raise Interrupted(run_id) from error
 
-    def _keep(self, name: str, body: Callable[[], Result]) -> Result:
+    def _go_on(self) -> None:
         if self._stopping.is_set() or not self._holds():
-            raise Interrupted(name)
+            raise Interrupted("paused")
+
+    def _keep(self, name: str, body: Callable[[], Result]) -> Result:
+        self._go_on()
         try:
             return DBOS.run_step({"name": name}, body)
         except Exception as error:

@@ -19,6 +19,7 @@ from tieout.store.store import Store
 # A person has to look at what was found: rejects, a difference, an approval, an open write.
 ATTENTION_EXIT_CODES = frozenset({5, 6, 7, 10})
 UNEXPECTED_EXIT_CODE = 1
+PAUSE_SECONDS = 1.0  # how long a process that stops may find a pause still going on
 
 Result: TypeAlias = dict[str, Any]
 StepFunction: TypeAlias = Callable[..., Mapping[str, Any]]
@@ -46,11 +47,16 @@ class Run:
     """A run as its flow sees it: each line of a story is one `step`."""
 
     def __init__(
-        self, run: runs.Run, store: Store, keep: Keep, failpoint: Failpoint = nothing_fails
-    ) -> None:
-        """`failpoint(step, point)` is called at the points before, inside, after and between."""
+        self, run: runs.Run, store: Store, keep: Keep, failpoint: Failpoint = nothing_fails,
+        going_on: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """`failpoint(step, point)` is called at the points before, inside, after and between.
+
+        `going_on` raises Interrupted when this process stops.
+        """
         self.id, self.flow = run.id, run.flow
         self._store, self._keep, self._failpoint = store, keep, failpoint
+        self._going_on = going_on
         self._told: set[str] = set()
 
     def step(self, name: str, function: StepFunction, *args: object) -> Result:
@@ -80,6 +86,14 @@ class Run:
         result = self._keep(name, body)
         self._failpoint(name, "between")
         return result
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass between two steps; a process that stops does not wait for its end."""
+        clock = self._store.clock
+        end = clock.monotonic() + seconds
+        while (rest := end - clock.monotonic()) > 0:
+            self._going_on()
+            clock.sleep(min(PAUSE_SECONDS, rest))
 
 
 def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:

@@ -44,7 +44,7 @@ def close_the_run(
         step.keep("proved", part, replace=True)
     open_cells = _open_cells(world, run, compared)
     step.replace_open_cells(open_cells)
-    _settle_earlier(step, world, run, sent="rows_sent" in figures)
+    settle_earlier(step, world, run, sent="rows_sent" in figures)
     findings = [r.finding for r in world.store.rejects(run=run)]
     exit_code = OK
     if any(f.severity is Severity.REJECT for f in findings):
@@ -76,7 +76,7 @@ def _proved(world: World[LoadActuals], compared: pl.LazyFrame) -> Iterator[pl.Da
         yield outside.join(compared.select(_KEY).collect(), on=_KEY, how="anti")
 
 
-def _settle_earlier(step: Step, world: World[LoadActuals], run: str, *, sent: bool) -> None:
+def settle_earlier(step: Step, world: World[Any], run: str, *, sent: bool) -> None:
     """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
     earlier = [
         r

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from tieout.errors import Misconfigured, Refused
@@ -53,7 +55,11 @@ def lists_of(world: World[LoadActuals]) -> dict[str, str]:
 
 def lowest_members(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
     """name, code of the members that hold amounts: not roll-ups. Without a code the name serves."""
-    name = lists_of(world)[dimension]
+    return members_of(world, lists_of(world)[dimension])
+
+
+def members_of(world: World[Any], name: str) -> pl.DataFrame:
+    """The same of the list `name`."""
     items = world.anaplan.list_items(world.anaplan.find("lists", name).id)
     code = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("name"))
     found = items.filter(~pl.col("is_parent")).select("name", code=code)

@@ -14,7 +14,7 @@ from tieout.anaplan import wire
 from tieout.anaplan.client import Action
 from tieout.anaplan.outcome import TaskResult
 from tieout.core.findings import Finding, Severity
-from tieout.flows.world import F, Result, Run, Steps, World
+from tieout.flows.world import L, Result, Run, Steps, World
 from tieout.store.steps import Step
 from tieout.store.tasks import STARTED, Chunk, TaskKey
 from tieout.strict_json import plain
@@ -29,7 +29,7 @@ REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every ro
 Rows = Callable[[World[Any], str], Iterator[pl.DataFrame]]
 
 
-def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
+def load(run: Run, world: World[L], step: Steps[L], rows: Rows) -> Result:
     """Send all `rows(world, run)` through the flow's import; counts, and the task's result."""
     action = step("check the import", check_import)
     written = step("write the file", write_file, run.id, action, rows)
@@ -40,7 +40,7 @@ def load(run: Run, world: World[F], step: Steps[F], rows: Rows) -> Result:
     return {"rows": written["rows"], "task": task["task"], **kept}
 
 
-def check_import(step: Step, world: World[F]) -> Result:
+def check_import(step: Step, world: World[L]) -> Result:
     """Resolve the import or process by name and compare its layout with what will be sent.
 
     What proves the load is looked for too: a load that cannot be read back must not begin.
@@ -58,7 +58,7 @@ def check_import(step: Step, world: World[F]) -> Result:
     }  # fmt: skip
 
 
-def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], rows: Rows) -> Result:
+def write_file(step: Step, world: World[L], run: str, action: dict[str, Any], rows: Rows) -> Result:
     """Keep the rows and the chunks of the file, exactly as they will be uploaded."""
     columns = {header: world.flow.columns[header] for header in action["headers"]}
     key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
@@ -86,7 +86,7 @@ def write_file(step: Step, world: World[F], run: str, action: dict[str, Any], ro
     return {"rows": count, "chunks": chunks}
 
 
-def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
+def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -> Result:
     """Upload the kept chunks; a repeated step goes on behind the last receipt.
 
     A task of the import that is not over, such as that of a run that gave up waiting, is let end
@@ -108,7 +108,7 @@ def upload_file(step: Step, world: World[F], run: str, action: dict[str, Any]) -
     return {"chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded)}
 
 
-def _receipts(world: World[F], run: str, file_id: str) -> dict[int, str]:
+def _receipts(world: World[L], run: str, file_id: str) -> dict[int, str]:
     """The digests of the chunks that Anaplan has; none of them when one is a day old.
 
     Anaplan drops a file that nobody touched for 48 hours, and then imports the default file without
@@ -121,7 +121,7 @@ def _receipts(world: World[F], run: str, file_id: str) -> dict[int, str]:
     return {number: chunk.sha256 for number, chunk in chunks.items()}
 
 
-def start_import(step: Step, world: World[F], run: str, action: dict[str, Any]) -> Result:
+def start_import(step: Step, world: World[L], run: str, action: dict[str, Any]) -> Result:
     """Start the import, or adopt the task of an earlier try of this step that died; never both.
 
     The tasks that are there before the start are written down first: only where that was done by
@@ -154,7 +154,7 @@ def _action(told: dict[str, Any]) -> Action:
 
 
 def wait_for_import(
-    step: Step, world: World[F], run: str, action: dict[str, Any], task: str
+    step: Step, world: World[L], run: str, action: dict[str, Any], task: str
 ) -> Result:
     """Poll to a terminal state; the outcome is computed from the counts, not from `successful`."""
     result = world.anaplan.wait(action["kind"], action["id"], task, name=action["name"])
@@ -163,7 +163,7 @@ def wait_for_import(
 
 
 def keep_dump(
-    step: Step, world: World[F], run: str, action: dict[str, Any], task: str,
+    step: Step, world: World[L], run: str, action: dict[str, Any], task: str,
     told: dict[str, Any], rows: int,
 ) -> Result:  # fmt: skip
     """Save the dump, which Anaplan keeps for 48 hours at most, and write findings of the result."""
@@ -188,7 +188,7 @@ def keep_dump(
     return {"outcome": result.outcome, "rejected": rejected.height}
 
 
-def _rejected(world: World[F], run: str, rejected: pl.DataFrame) -> list[Finding]:
+def _rejected(world: World[L], run: str, rejected: pl.DataFrame) -> list[Finding]:
     """Dump rows tied to the rows that were sent: line 2 of the file is the first row."""
     if rejected.is_empty():
         return []

@@ -14,6 +14,7 @@ from tieout.core.scope import Reference, Scope, ScopeRule, scope_of
 from tieout.errors import Misconfigured
 from tieout.flows.world import Result, World
 from tieout.jde import tables
+from tieout.jde.client import Jde
 from tieout.jde.query import one_of
 from tieout.project import LoadActuals
 from tieout.store.steps import Step
@@ -39,22 +40,26 @@ def read_reference(step: Step, world: World[LoadActuals], full: bool) -> Result:
     companies = world.jde.read_whole(tables.COMPANIES, where, columns=COMPANY_COLUMNS)
     frames = {"companies": companies}
     kept = world.frame("companies", tables.COMPANIES.schema)
-    frames["period_table"] = _period_table(world)
+    frames["period_table"] = period_table(world.store.home, world.flow.periods)
     step.keep("period_table", frames["period_table"], replace=True)
     if not full and kept.height and companies.equals(kept.select(COMPANY_COLUMNS)):
         frames |= {kind: world.frame(kind, {}) for kind in READ_WITH_COMPANIES}
         return {"reference": _digest(frames)}
-    patterns = sorted(set(companies["date_pattern"].to_list())) or ["R"]
-    reads = {
-        "patterns": (tables.DATE_PATTERNS, one_of("date_pattern", patterns)),
-        "currencies": (tables.CURRENCIES, None),
-        "ledgers": (tables.LEDGERS, None),
-    }
-    for kind, (table, rows) in reads.items():
-        frames[kind] = world.jde.read_whole(table, rows)
-        step.keep(kind, frames[kind], replace=True)
+    for kind, frame in small_tables(world.jde, companies).items():
+        frames[kind] = frame
+        step.keep(kind, frame, replace=True)
     step.keep("companies", companies, replace=True)
     return {"reference": _digest(frames)}
+
+
+def small_tables(jde: Jde, companies: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """F0008 of the patterns that `companies` (F0010) use, F0013 and F0025, whole."""
+    patterns = sorted(set(companies["date_pattern"].to_list())) or ["R"]
+    return {
+        "patterns": jde.read_whole(tables.DATE_PATTERNS, one_of("date_pattern", patterns)),
+        "currencies": jde.read_whole(tables.CURRENCIES, None),
+        "ledgers": jde.read_whole(tables.LEDGERS, None),
+    }
 
 
 def _digest(frames: dict[str, pl.DataFrame]) -> str:
@@ -97,15 +102,19 @@ def _member_table(world: World[LoadActuals]) -> dict[tuple[str, int, int], str] 
     """The table of periods as this run kept it; None when F0008 decides."""
     if world.flow.periods == PERIODS_FROM_CALENDAR:
         return None
-    kept = world.frame("period_table", PERIOD_TABLE)
-    return {(p, y, n): member for p, y, n, member in kept.iter_rows()}
+    return members_of(world.frame("period_table", PERIOD_TABLE))
 
 
-def _period_table(world: World[LoadActuals]) -> pl.DataFrame:
+def members_of(table: pl.DataFrame) -> dict[tuple[str, int, int], str]:
+    """Pattern, fiscal year, period → member of Anaplan's calendar."""
+    return {(p, y, n): member for p, y, n, member in table.iter_rows()}
+
+
+def period_table(home: Path, periods: str) -> pl.DataFrame:
     """`periods` as a CSV of pattern, year, period, member; no rows when F0008 decides."""
-    if world.flow.periods == PERIODS_FROM_CALENDAR:
+    if periods == PERIODS_FROM_CALENDAR:
         return empty(PERIOD_TABLE)
-    path = Path(world.store.home) / world.flow.periods
+    path = home / periods
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [

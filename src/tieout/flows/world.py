@@ -16,7 +16,7 @@ from tieout.core.frames import Schema, empty
 from tieout.core.scope import Scope
 from tieout.http import Call
 from tieout.jde.client import Jde
-from tieout.project import LoadActuals, LoadMembers
+from tieout.project import LoadActuals, LoadMembers, SubmitPlan
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
@@ -33,6 +33,10 @@ class Run(Protocol):
         """Carry out one step once in the life of the run."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass between two steps."""
+        ...
+
 
 class Evidence:
     """Notes every exchange with a peer in the step under way; both HTTP doors tell it."""
@@ -45,7 +49,22 @@ class Evidence:
             self.step.call(call)
 
 
-F = TypeVar("F", LoadActuals, LoadMembers)
+F = TypeVar("F", LoadActuals, LoadMembers, SubmitPlan)
+L = TypeVar("L", LoadActuals, LoadMembers)  # the flows that load
+
+
+def _nothing(step: str, point: str) -> None:
+    """The moments of every process that is not a crash test."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOf:
+    """What a plan shares with the flow of its actuals, and which ledgers it may write."""
+
+    actuals_name: str
+    actuals: LoadActuals
+    companies: tuple[str, ...]
+    allowed: tuple[str, ...]
 
 
 @dataclass
@@ -64,6 +83,8 @@ class World(Generic[F]):
     configured: str  # digest of the flow and of both ends it connects
     target: str  # digest of the model, import and lists that it loads into
     chunk_bytes: int
+    moment: Callable[[str, str], None] = _nothing  # of a step, where a crash test may interrupt
+    plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
 

@@ -14,7 +14,7 @@ from tieout.errors import Unavailable
 from tieout.jde import query
 from tieout.jde.client import Jde
 from tieout.jde.journals import POSTED, PROCESSED, RECONCILIATION
-from tieout.jde.proof import PROVED_READS_MAX
+from tieout.jde.proof import PROVED_READS_MAX, Measure
 from tieout.jde.query import Where
 from tieout.jde.tables import (
     ACCOUNT_BALANCES,
@@ -34,6 +34,10 @@ BALANCE = (
     "subledger_type", "currency", *PARTS,
 )  # fmt: skip
 REFERENCES = ("reference_1", "reference_2")
+VOID = "V"  # F0911.RE of a voided journal
+ENTERED = (
+    *CELL, *DOCUMENT, *REFERENCES, "explanation", "posted", "reversal", "amount",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,22 +49,107 @@ class Held:
     unposted: pl.DataFrame
     unprocessed: pl.DataFrame
 
-    @property
-    def in_flight(self) -> pl.DataFrame:
-        """Both kinds of rows: who entered which amount, when, in which batch.
+    def in_flight(self, document_type: str) -> pl.DataFrame:
+        """Both kinds of rows: who entered which amount, when, in which batch; is it ours?
 
-        Columns: company, account_id, gl_date, amount, REFERENCES, author, batch, ledger. `batch`
-        is type and number, or the control batch of a row that has no number yet. Company and
-        account are "" where a row of the batch file leaves them out.
+        Columns: company, account_id, gl_date, amount, document, author, batch, ours, ledger.
+        `batch` is type and number, or the control batch of a row without a number, `document` what
+        the batch file tells documents apart by. Company and account are "" where a row of the batch
+        file leaves them out.
         """
         typed = pl.format("{} {}", "batch_type", "batch_number")
         numbered = pl.when(pl.col("batch_number") > 0).then(typed)
-        same = ("company", "account_id", "gl_date", "amount", *REFERENCES)
-        lines = self.unposted.select(*same, author="originator", batch=typed)
+        same = ["company", "account_id", "gl_date", "amount", _own(document_type).alias("ours")]
+        lines = self.unposted.select(*same, author="originator", batch=typed, document=pl.lit(""))
         filed = self.unprocessed.select(
-            *same, author="edi_user", batch=numbered.otherwise("control_batch")
-        )
+            *same, author="edi_user", batch=numbered.otherwise("control_batch"),
+            document=pl.format("{} {}", "control_batch", "transaction"),
+        )  # fmt: skip
         return pl.concat([lines, filed]).with_columns(ledger=pl.lit(self.ledger))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entered:
+    """What the account ledger says of some years of a ledger.
+
+    `posted`: CELL, amount, of the posted lines; `documents`: CELL and DOCUMENT of a type, each
+    once, posted or not; `marks`: reference, lines, voided (of them) of what says that it is ours.
+    """
+
+    posted: pl.DataFrame
+    documents: pl.DataFrame
+    marks: pl.DataFrame
+
+
+def _own(document_type: str) -> pl.Expr:
+    """Whether a row is of our type and one of its references ends its explanation, as ours do."""
+    marked = [
+        (pl.col(name) != "") & pl.col("explanation").str.ends_with(pl.col(name))
+        for name in REFERENCES
+    ]
+    own = (pl.col("document_type") == document_type) & pl.any_horizontal(marked)
+    return own.fill_null(False)
+
+
+def ledger_now(
+    jde: Jde, ledger: str, years: Sequence[int], document_type: str
+) -> tuple[Entered, Held]:
+    """What is posted, and what is held and about to be, of one moment; Unavailable without rest."""
+    for _ in range(PROVED_READS_MAX):
+        found, measured = entered(jde, ledger, years, document_type)
+        holds = held(jde, ledger, years)
+        if measured == jde.measure(JOURNAL_LINES, _of_years(ledger, years), ["amount"]):
+            return found, holds
+    raise _moves(ledger)
+
+
+def entered(
+    jde: Jde, ledger: str, years: Sequence[int], document_type: str
+) -> tuple[Entered, Measure]:
+    """The account ledger folded page by page, and its count and sum, equal before and after."""
+    where = _of_years(ledger, years)
+    for _ in range(PROVED_READS_MAX):
+        before, rows, folded = jde.measure(JOURNAL_LINES, where, ["amount"]), 0, _nothing()
+        for page in jde.read(JOURNAL_LINES, where, columns=ENTERED, expected=before.count):
+            rows += page.height
+            folded = _folded(folded, page, document_type)
+        if rows == before.count and before == jde.measure(JOURNAL_LINES, where, ["amount"]):
+            return folded, before
+    raise _moves(ledger)
+
+
+def _nothing() -> Entered:
+    schema = {name: JOURNAL_LINES.schema[name] for name in ENTERED}
+    none = pl.DataFrame(schema=schema)
+    marks = pl.DataFrame(schema={"reference": pl.String, "lines": pl.Int64, "voided": pl.Int64})
+    return Entered(none.select(*CELL, "amount"), none.select(*CELL, *DOCUMENT), marks)
+
+
+def _folded(so_far: Entered, page: pl.DataFrame, document_type: str) -> Entered:
+    posted = page.filter(pl.col("posted") == POSTED).select(*CELL, "amount")
+    ours = page.filter(_own(document_type))
+    marked = pl.when(pl.col("explanation").str.ends_with(pl.col("reference_1")))
+    first = marked.then(pl.col("reference_1")).otherwise(pl.col("reference_2"))
+    named = pl.when(pl.col("reference_1") != "").then(first).otherwise(pl.col("reference_2"))
+    marks = ours.group_by(reference=named).agg(
+        lines=pl.len().cast(pl.Int64),
+        voided=(pl.col("reversal") == VOID).sum().cast(pl.Int64),
+    )
+    documents = page.filter(pl.col("document_type") == document_type).select(*CELL, *DOCUMENT)
+    return Entered(
+        _summed([so_far.posted, posted], CELL, "amount"),
+        pl.concat([so_far.documents, documents]).unique(),
+        _summed([so_far.marks, marks], ("reference",), "lines", "voided"),
+    )
+
+
+def _summed(frames: list[pl.DataFrame], key: Sequence[str], *sums: str) -> pl.DataFrame:
+    whole = pl.concat(frames)
+    return whole.group_by(key).agg(pl.col(s).sum().cast(whole.schema[s]) for s in sums)
+
+
+def _of_years(ledger: str, years: Sequence[int]) -> Where | None:
+    return query.every(query.equal("ledger", ledger), query.one_of("fiscal_year", list(years)))
 
 
 def held(jde: Jde, ledger: str, years: Sequence[int]) -> Held:
@@ -76,7 +165,11 @@ def held(jde: Jde, ledger: str, years: Sequence[int]) -> Held:
         rests = filed.after == jde.measure(BATCH_FILE, _waiting(ledger), ["amount"])
         if rests and entered.after == jde.measure(JOURNAL_LINES, _open(ledger, years), ["amount"]):
             return Held(ledger, found, lines, waiting)
-    raise Unavailable(
+    raise _moves(ledger)
+
+
+def _moves(ledger: str) -> Unavailable:
+    return Unavailable(
         f"The ledger {ledger} changed while it was read, {PROVED_READS_MAX} times.",
         untouched="Nothing was sent to JD Edwards.", who="whoever enters or posts at this time",
         do="Run again when entering and posting have ended.",
@@ -132,20 +225,6 @@ def balances(jde: Jde, ledger: str, years: Sequence[int]) -> pl.DataFrame:
         raise ValueError("no fiscal years")
     where = query.every(query.equal("ledger", ledger), query.one_of("fiscal_year", list(years)))
     return jde.read_proved(ACCOUNT_BALANCES, where, columns=BALANCE, sums=PARTS)[0]
-
-
-def documents_held(
-    jde: Jde, document_type: str, ledger: str, years: Sequence[int] = ()
-) -> pl.DataFrame:
-    """Documents of a type in a ledger, posted or not: what JD Edwards remembers of us.
-
-    One row per CELL, DOCUMENT and REFERENCES, with the `count` of lines.
-    """
-    where = query.every(
-        query.equal("document_type", document_type), query.equal("ledger", ledger),
-        query.one_of("fiscal_year", list(years)) if years else None,
-    )  # fmt: skip
-    return jde.groups(JOURNAL_LINES, group_by=(*CELL, *DOCUMENT, *REFERENCES), where=where)
 
 
 def posting_accounts(jde: Jde, companies: Sequence[str] = ()) -> pl.DataFrame:

@@ -114,7 +114,7 @@ def decide(connection: Connection, decision: Decision, at: datetime) -> Batch:
     batch = find(connection, decision.batch)
     word = "approved" if decision.approve else "declined"
     _refuse_decided(batch, word)
-    _refuse_other_lines(batch, decision.digest, word)
+    refuse_other_lines(batch, decision.digest, word)
     if decision.by == batch.prepared_by:
         raise Refused(
             f"{decision.by} prepared batch {batch.id}; it takes another person to decide.",
@@ -137,7 +137,7 @@ def approve_by_rule(
     lock(connection, BATCHES)
     batch = find(connection, batch_id)
     _refuse_decided(batch, "approved")
-    _refuse_other_lines(batch, digest, "approved")
+    refuse_other_lines(batch, digest, "approved")
     return _decided(connection, batch, "approved", (SYSTEM, why), at)
 
 
@@ -147,9 +147,7 @@ def void(connection: Connection, batch_id: str, by: str, reason: str, at: dateti
     batch = find(connection, batch_id)
     if batch.state not in ("prepared", "approved"):
         raise _decided_before(batch, "made void")
-    never_sent = ("reserved", "absent", "refused")
-    sent = [j for j in journals.listed(connection, batch=batch_id) if j.state not in never_sent]
-    if sent:
+    if sent := _sent_of(connection, batch_id):
         raise Refused(
             f"Journal {sent[0].name} of it was sent and is {sent[0].state}.",
             untouched=f"Batch {batch_id} stays {batch.state}.",
@@ -158,12 +156,31 @@ def void(connection: Connection, batch_id: str, by: str, reason: str, at: dateti
     return _void(connection, batch, Telling(by, "voided batch", batch_id, {"reason": reason}), at)
 
 
+def stop(connection: Connection, batch_id: str, by: str, reason: str, at: datetime) -> Batch:
+    """Nothing more of a batch is sent: void when nothing was, else the rest is given up."""
+    lock(connection, BATCHES)
+    batch = find(connection, batch_id)
+    if not _sent_of(connection, batch_id):
+        detail = {"reason": reason}
+        return _void(connection, batch, Telling(by, "voided batch", batch_id, detail), at)
+    given_up = _give_up(connection, batch, reason)
+    told = {"reason": reason, "journals": given_up}
+    audit.append(connection, at, Telling(by, "gave up journals", batch_id, told))
+    return batch
+
+
+def _sent_of(connection: Connection, batch_id: str) -> list[journals.Journal]:
+    """The journals of a batch that may be in JD Edwards."""
+    never_sent = ("reserved", "absent", "refused")
+    return [j for j in journals.listed(connection, batch=batch_id) if j.state not in never_sent]
+
+
 def require_approved(connection: Connection, batch_id: str, digest: str) -> Batch:
     """The batch, when exactly these lines are approved; Refused otherwise: send nothing."""
     batch = find(connection, batch_id)
     if batch.state != "approved":
         raise Refused(f"Batch {batch_id} is {batch.state}.", untouched="Nothing was sent.")
-    _refuse_other_lines(batch, digest, "sent")
+    refuse_other_lines(batch, digest, "sent")
     return batch
 
 
@@ -282,7 +299,8 @@ def _decided_before(batch: Batch, word: str) -> Refused:
     )
 
 
-def _refuse_other_lines(batch: Batch, digest: str, word: str) -> None:
+def refuse_other_lines(batch: Batch, digest: str, word: str) -> None:
+    """Refused when `digest` is not that of the lines of the batch."""
     if digest != batch.digest:
         raise Refused(
             f"The lines of batch {batch.id} are not those that were shown (digest "

@@ -1,14 +1,15 @@
 """The journals of batches: what was sent to JD Edwards under which key, and what became of it.
 
-A journal stands here before it is sent. Its state moves one known step at a time, only from the
-state the mover believes it is in, and with its audit entry: who comes too late is told so.
+A journal stands here before it is sent. What may follow what is decided in `core.posting`; here it
+is written down, with its audit entry, and only over what the writer has read: who comes too late is
+told so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -16,34 +17,23 @@ from sqlalchemy import Connection, insert, select, update
 
 from tieout.core.journal import REFERENCE_CHARACTERS_MAX, TRANSACTION_CHARACTERS_MAX
 from tieout.core.journal import Journal as Built
+from tieout.core.posting import Posting, State
+from tieout.core.posting import release as core_release
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import audit
 from tieout.store.audit import Telling
 from tieout.store.database import lock
 from tieout.store.schema import JOURNAL_STATES, app_batch, app_journal
 
+_MILLISECONDS = ("watched_ms", "counted_ms")  # of a posting, as they are stored
+
 Scope: TypeAlias = tuple[str, str, int]  # ledger, company, fiscal year: it belongs to one flow
 
 BATCHES = "batches"  # the lock of who changes a batch or a journal
 
 # Sent, or to be sent, and JD Edwards has not shown yet what became of it.
-UNSETTLED = ("reserved", "sending", "uncertain")
-# State → the states it can move to. `reserved` again: it is proved that nothing was sent.
-NEXT: Mapping[str, tuple[str, ...]] = {
-    "reserved": ("sending", "refused"),
-    "sending": ("reserved", "uncertain", "created", "ready", "posted", "partial"),
-    "uncertain": ("created", "ready", "posted", "partial", "absent"),
-    "absent": ("sending", "refused", "created", "ready", "posted", "partial"),
-    "created": ("ready", "posted", "partial", "drifted", "deleted", "voided"),
-    "ready": ("created", "posted", "drifted", "deleted", "voided"),
-    "posted": ("verified", "drifted", "deleted", "voided"),
-    "verified": ("drifted", "deleted", "voided"),
-    "partial": ("created", "ready", "posted", "drifted", "deleted", "voided"),
-    "drifted": ("created", "ready", "posted", "verified", "deleted", "voided"),
-    "deleted": ("created", "ready", "posted", "verified", "partial", "drifted"),
-    "voided": (),
-    "refused": ("created", "ready", "posted", "partial"),  # it came when nobody waited any more
-}
+UNSETTLED = ("reserved", "sending", "uncertain", "partial")
+GONE = ("deleted", "voided")  # people took them back in JD Edwards
 NEVER_THERE = ("absent", "refused")  # they do not hold their business key
 
 
@@ -105,6 +95,21 @@ class Journal:
     resent: bool = False
 
     @property
+    def posting(self) -> Posting:
+        """What `core.posting` decides by."""
+        told = dict(self.evidence.get("posting", {}))
+        watched, counted = (timedelta(milliseconds=told.pop(n, 0)) for n in _MILLISECONDS)
+        numbered = bool(self.batch_number and self.document_number)
+        return Posting(
+            State(self.state), numbered=numbered, watched=watched, counted=counted, **told
+        )
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it will never be sent."""
+        return "given_up" in self.evidence
+
+    @property
     def name(self) -> str:
         """How people and the trail call it."""
         return f"{self.batch}/{self.number}"
@@ -122,17 +127,6 @@ class Mover:
     by: str
     run: str = ""
     step: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A journal goes from the state it is believed to be in to another, for a reason."""
-
-    batch: str
-    number: int
-    since: str
-    to: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def add(connection: Connection, batch: str, new: Sequence[NewJournal]) -> list[Journal]:
@@ -156,58 +150,58 @@ def add(connection: Connection, batch: str, new: Sequence[NewJournal]) -> list[J
     return added
 
 
-def move(connection: Connection, step: Move, mover: Mover, at: datetime) -> Journal:
-    """Move a journal; Busy when it is not in the state that was believed, and nothing is changed.
+def settle(
+    connection: Connection, journal: Journal, now: Posting, told: Mapping[str, Any], mover: Mover,
+    at: datetime, *, looked: bool = False,
+) -> Journal:  # fmt: skip
+    """Write down what is known of `journal` now, and `told`, what says so.
 
-    `sending` begins a new count of looks. ValueError for a move that there is not.
+    Busy when somebody changed it since it was read, and nothing is changed. Refused where it would
+    be sent and its batch is not approved, or where another journal has taken its key.
     """
-    if step.to not in NEXT[step.since]:
-        raise ValueError(f"no journal goes from {step.since} to {step.to}")
     lock(connection, BATCHES)
-    found = find(connection, step.batch, step.number)
-    if found.state != step.since:
+    found = find(connection, journal.batch, journal.number)
+    if found.posting != journal.posting:
         raise Busy(
-            f"Journal {found.name} is {found.state}, not {step.since} any more.",
-            untouched=f"It was not made {step.to}.",
+            f"Journal {found.name} is {found.state}, not as it was when it was looked at.",
+            untouched=f"It was not made {now.state}.",
             do="Another run or person was faster: `tieout journals` shows how it stands.",
         )
-    if step.since in NEVER_THERE and step.to not in NEVER_THERE:
+    if found.state in NEVER_THERE and now.state not in NEVER_THERE:
         _refuse_taken(connection, [found.key], found.name)
-    values: dict[str, Any] = {"state": step.to, "evidence": {**found.evidence, **step.evidence}}
-    if step.to == "sending":
-        _refuse_unfit_to_send(connection, found)
+    evidence = {**found.evidence, **told, "posting": _told(now)}
+    values: dict[str, Any] = {"state": str(now.state), "resent": now.sends > 1}
+    if now.state is State.SENDING:
+        _require_approved(connection, found)
         values |= {"sent_at": at, "looks": 0, "looked_at": None}
-        values |= {"resent": found.resent or step.since == "absent"}
-        values["evidence"].pop("released", None)  # it was for this once
-    _change(connection, found, values)
-    detail = {"from": step.since, "to": step.to, "evidence": dict(step.evidence)}
-    _tell(connection, found, f"journal {step.to}", mover, at, detail)
-    return find(connection, step.batch, step.number)
+        evidence.pop("released", None)  # it was for this once
+    elif looked:
+        values |= {"looks": found.looks + 1, "looked_at": at}
+    _change(connection, found, values | {"evidence": evidence})
+    moved = now.state != found.state or now.state is State.SENDING
+    act = f"journal {now.state}" if moved else "looked for journal"
+    detail = {"from": found.state, "to": str(now.state), "evidence": dict(told)}
+    _tell(connection, found, act, mover, at, detail)
+    return find(connection, journal.batch, journal.number)
 
 
-def _refuse_unfit_to_send(connection: Connection, journal: Journal) -> None:
-    """Refused where the batch is not approved, or the journal is not free to go again."""
-    _require_approved(connection, journal)
-    numbered = journal.batch_number and journal.document_number
-    if journal.state != "absent" or "released" in journal.evidence:
-        return
-    if journal.resent or not numbered:
-        why = "sent twice already" if journal.resent else "sent without numbers of its own"
-        raise Refused(
-            f"Journal {journal.name} was {why}.",
-            untouched="It was not sent again.",
-            do="Look for it in JD Edwards; then an approver who did not prepare it releases it.",
-            who="an approver",
-        )
+def _told(now: Posting) -> dict[str, Any]:
+    """What the columns of a journal do not say of its posting."""
+    names = ("queued", "said_no", "released", "seen", "sends", "looks")
+    told: dict[str, Any] = {name: getattr(now, name) for name in names}
+    times = (now.watched, now.counted)
+    millisecond = timedelta(milliseconds=1)
+    return told | {n: t // millisecond for n, t in zip(_MILLISECONDS, times, strict=True)}
 
 
 def release(connection: Connection, name: str, by: str, reason: str, at: datetime) -> Journal:
-    """A named person lets an absent journal go again, once; Refused for any other."""
+    """A named person lets a journal that is proved absent go again, once; Refused for any other."""
     lock(connection, BATCHES)
     found = named(connection, name)
-    if found.state != "absent":
+    if found.state not in NEVER_THERE or found.given_up:
         raise Refused(
-            f"Journal {name} is {found.state}; only one that is absent can be sent again.",
+            f"Journal {name} is {'given up' if found.given_up else found.state}; only one that is "
+            "proved absent can be sent again.",
             untouched="It was not released.",
         )
     prepared_by = _require_approved(connection, found)
@@ -216,22 +210,21 @@ def release(connection: Connection, name: str, by: str, reason: str, at: datetim
             f"{by} prepared batch {found.batch}; another person releases its journals.",
             untouched="It was not released.",
         )
-    told = {"by": by, "at": at, "reason": reason}
-    _change(connection, found, {"evidence": {**found.evidence, "released": told}})
-    _tell(connection, found, "released journal", Mover(by), at, {"reason": reason})
-    return named(connection, name)
+    told = {"released": {"by": by, "at": at, "reason": reason}}
+    return settle(connection, found, core_release(found.posting), told, Mover(by), at)
 
 
-def note_look(
-    connection: Connection, journal: Journal, seen: Mapping[str, Any], mover: Mover, at: datetime
-) -> Journal:
-    """JD Edwards was asked about this journal, and showed this; its state stays."""
+def send_again(connection: Connection, name: str, by: str, reason: str, at: datetime) -> Journal:
+    """A named person says that a deleted or voided journal's amounts may be prepared again."""
     lock(connection, BATCHES)
-    found = find(connection, journal.batch, journal.number)
-    _change(connection, found, {"looks": found.looks + 1, "looked_at": at})
-    detail = {"state": found.state, "look": found.looks + 1, "seen": dict(seen)}
-    _tell(connection, found, "looked for journal", mover, at, detail)
-    return find(connection, journal.batch, journal.number)
+    found = named(connection, name)
+    if found.state not in GONE:
+        raise Refused(
+            f"Journal {name} is {found.state}; this is for one that somebody deleted or voided.",
+            untouched="Nothing was prepared.",
+        )
+    told = {"again": {"by": by, "at": at, "reason": reason}}
+    return settle(connection, found, found.posting, told, Mover(by), at)
 
 
 def take_numbers(
@@ -306,6 +299,16 @@ def in_scopes(
     )  # fmt: skip
     rows = connection.execute(query.order_by(app_journal.c.batch, app_journal.c.number))
     return [j for j in (Journal(**row._mapping) for row in rows) if j.scope in set(scopes)]
+
+
+def of_flow(connection: Connection, flow: str, states: Sequence[str]) -> list[Journal]:
+    """Journals of the approved batches of a flow that are in these states, in their order."""
+    columns = [app_journal.c[name] for name in Journal.__slots__]
+    query = select(*columns).join(app_batch).where(
+        app_batch.c.state == "approved", app_batch.c.flow == flow, app_journal.c.state.in_(states)
+    )  # fmt: skip
+    ordered = query.order_by(app_batch.c.prepared_at, app_batch.c.id, app_journal.c.number)
+    return [Journal(**row._mapping) for row in connection.execute(ordered)]
 
 
 def _require_approved(connection: Connection, journal: Journal) -> str:

@@ -112,6 +112,13 @@ def start(connection: Connection, new: NewRun, at: datetime) -> Run:
     return run
 
 
+def of_batch(connection: Connection, flow: str, batch: str, *, but: str = "") -> list[Run]:
+    """The unfinished runs that send or follow a batch, oldest first, but for one of them."""
+    query = select(app_run).where(app_run.c.flow == flow, app_run.c.outcome.in_(UNFINISHED))
+    found = [_read(row) for row in connection.execute(query.order_by(app_run.c.number))]
+    return [run for run in found if run.asked.get("batch") == batch and run.id != but]
+
+
 def find(connection: Connection, run: str) -> Run:
     """The run with this id; Misconfigured when there is none."""
     row = connection.execute(select(app_run).where(app_run.c.id == run)).first()

@@ -177,6 +177,10 @@ class Step:
                 return
         self._late(row)
 
+    def at(self) -> datetime:
+        """Now, for what this step writes down."""
+        return self._clock.now()
+
     def after(self, write: Write) -> None:
         """Run `write` in the transaction that commits this step; it may be asked twice."""
         self._writes.append(write)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tieout.app import Instance
 from tieout.core.policy import Actor, Thing
-from tieout.errors import Misconfigured
+from tieout.errors import Misconfigured, Refused
 from tieout.store import batches, journals, people, runs
 from tieout.store.batches import Batch, Decision
 from tieout.store.journals import Journal
@@ -35,9 +36,14 @@ def approval(instance: Instance, batch_id: str) -> dict[str, Any]:
     return batch_as_json(batch) | {"journals": [journal_as_json(j) for j in found]}
 
 
-def approve(instance: Instance, batch_id: str, digest: str, reason: str = "") -> dict[str, Any]:
-    """Approve exactly the lines of `digest`, and start the run that sends them: both or neither."""
-    return _decide(instance, batch_id, digest, approve=True, reason=reason)
+def approve(
+    instance: Instance, batch_id: str, digest: str, reason: str = "", *, yes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Approve exactly the lines of `digest`, and start the run that sends them: both or neither.
+
+    `yes`: the rules of what a person must say yes to apart; Refused names those that are missing.
+    """
+    return _decide(instance, batch_id, digest, approve=True, reason=reason, yes=yes)
 
 
 def refuse(instance: Instance, batch_id: str, digest: str, reason: str) -> dict[str, Any]:
@@ -82,8 +88,9 @@ def all_journals(instance: Instance, batch_id: str | None = None) -> list[dict[s
 
 
 def _decide(
-    instance: Instance, batch_id: str, digest: str, *, approve: bool, reason: str
-) -> dict[str, Any]:
+    instance: Instance, batch_id: str, digest: str, *, approve: bool, reason: str,
+    yes: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     token, at = acting.held_token(instance), instance.clock.now()
     run = None
     with instance.store.begin() as connection:
@@ -92,12 +99,26 @@ def _decide(
         waiting = Thing(batch_id, "prepared", batch.prepared_by)  # the store tells who decided
         by = acting.allowed(actor, "approve" if approve else "decline", waiting)
         if approve:
+            _refuse_unanswered(batch, yes)
             run = instance.store.start_run(
                 connection, _submission(runs.find(connection, batch.run), batch, by)
             )
         decision = Decision(batch_id, digest, by.name, approve, reason)
         done = batches.decide(connection, decision, at)
     return {"ok": True, "run": run.id if run else None, **batch_as_json(done)}
+
+
+def _refuse_unanswered(batch: Batch, yes: Sequence[str]) -> None:
+    """Refused while something of a batch asks a person and they have not said yes to it."""
+    asks = [ask for ask in batch.summary.get("asks", []) if ask["rule"] not in yes]
+    if asks:
+        rules = sorted({ask["rule"] for ask in asks})
+        raise Refused(
+            f"Batch {batch.id} asks first: {asks[0]['what']}"
+            + (f" And {len(asks) - 1} more." if len(asks) > 1 else ""),
+            untouched="It was not approved.",
+            do=f"If it is meant, approve with {' '.join(f'--yes {rule}' for rule in rules)}.",
+        )
 
 
 def _submission(prepared: Run, batch: Batch, by: Actor) -> NewRun:

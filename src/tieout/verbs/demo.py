@@ -86,6 +86,33 @@ period_13 = {{ default = "fold" }}
 columns = {{ "Company" = "company", "Account" = "account", "Cost Center" = "business_unit", \
 "Time" = "period", "Amount" = "amount" }}
 """
+PLAN = """
+[flows.plan]
+kind = "submit_plan"
+from = "planning"
+to = "erp"
+export = "Approved Plan"
+control_export = "Approved Plan Control"
+columns = { "Companies" = "company", "GL Accounts" = "account", \
+"Cost Centers" = "business_unit", "Versions" = "version", "Time" = "period", \
+"Amount" = "amount", "Approved" = "approved", "Approver" = "approver" }
+control_columns = { "Companies" = "company", "Versions" = "version", "Time" = "period", \
+"Rows" = "rows", "Total" = "amount" }
+versions = { "Budget 2026" = "BA" }
+document_type = "BN"
+label = "Anaplan Budget 26"
+orchestration = "TIEOUT_PlanJournal"
+reserve = "TIEOUT_ReserveBatch"
+inputs = { "BatchNumber" = "batch_number", "ControlBatch" = "batch_token", \
+"TransactionNumber" = "transaction_number", "DocumentType" = "document_type", \
+"DocumentNumber" = "document_number", "Company" = "company", "LedgerType" = "ledger", \
+"GLDate" = "gl_date", "Reference1" = "token", "Reference2" = "token", \
+"Explanation" = "explanation" }
+lines = "Lines"
+line_inputs = { "AccountId" = "account_id", "Amount" = "amount", "Remark" = "remark", \
+"Subledger" = "subledger", "SubledgerType" = "subledger_type", "LineNumber" = "line" }
+first_period = "current"
+"""
 COMPANIES = ("00001", "00060", "00070", "00090", "00200")
 TROUBLED_COMPANY = "00900"
 

@@ -12,18 +12,21 @@ from tieout.app import STORIES, Instance
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured
-from tieout.project import LoadActuals, LoadMembers
+from tieout.project import Flow, LoadActuals, LoadMembers, SubmitPlan
 from tieout.store.runs import NewRun, Run
 from tieout.verbs import acting, seeing
 
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
 INTERRUPTED_EXIT_CODE = 130
+PREPARE, FOLLOW = "prepare_plan", "follow_journals"
 TIE_OUT = "tie_out"  # the kind of a run that only compares
 
 
-def kind_of(flow: LoadActuals | LoadMembers) -> str:
-    """The kind of a flow as the project file writes it."""
+def kind_of(flow: Flow) -> str:
+    """The kind of run that a flow is run by; a plan is prepared, and sent when it is approved."""
+    if isinstance(flow, SubmitPlan):
+        return PREPARE
     return "load_actuals" if isinstance(flow, LoadActuals) else "load_members"
 
 
@@ -39,6 +42,8 @@ def engine_for(instance: Instance) -> Engine:
         flow = project.flows.get(run.flow)
         if flow is None:
             return run.flow
+        if run.kind == FOLLOW:  # it may wait for long, and asks JD Edwards alone
+            return f"journals of {run.flow}"
         connection = project.anaplan(flow)
         return f"{connection.tenant}/{connection.workspace}/{connection.model}"
 
@@ -68,10 +73,12 @@ def run_flow(
     by = acting.require(instance, "run")
     configured = seeing.known(instance, flow)
     wanted, asked = kind or kind_of(configured), dict(asked or {})
+    if wanted == PREPARE:
+        acting.require(instance, "prepare")
     _refuse_unfit(instance, flow, configured, wanted, asked)
     first = None
     with executing(instance, engine) as executor:
-        unfinished = instance.store.unfinished_run(flow)
+        unfinished = _unfinished(instance, flow, wanted)
         if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
             first = executor.carry_out(unfinished.id, RUN_SECONDS_MAX)
             unfinished = None
@@ -79,7 +86,7 @@ def run_flow(
         run = unfinished or instance.store.new_run(
             NewRun(
                 flow, wanted, by.name, outcome="waiting", asked=asked,
-                config_version=config.version if config else None,
+                config_version=config.version if config else None, alone=wanted != PREPARE,
             )
         )  # fmt: skip
         if wait or not (engine or executor_of(instance.home)):
@@ -87,12 +94,18 @@ def run_flow(
         return Done(run, unfinished is not None, first)
 
 
+def _unfinished(instance: Instance, flow: str, wanted: str) -> Run | None:
+    """The run to be carried on first; a preparation does not wait for journals to be settled."""
+    found = instance.store.unfinished_run(flow)
+    return None if found and wanted == PREPARE and found.kind != PREPARE else found
+
+
 def _refuse_unfit(
-    instance: Instance, flow: str, configured: LoadActuals | LoadMembers, wanted: str,
+    instance: Instance, flow: str, configured: Flow, wanted: str,
     asked: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Misconfigured for what a flow of this kind cannot do."""
-    if isinstance(configured, LoadMembers) and wanted == TIE_OUT:
+    if not isinstance(configured, LoadActuals) and wanted == TIE_OUT:
         raise Misconfigured(
             f"The flow {flow} loads no actuals, so there is nothing to tie out.",
             untouched="Nothing was run.",
@@ -103,6 +116,12 @@ def _refuse_unfit(
             f"The flow {flow} loads members, which have no periods that could be locked.",
             untouched="Nothing was run.",
             do="Leave --unlock out; --full sends every member again.",
+        )
+    if isinstance(configured, SubmitPlan) and {"unlock", "replay"} & asked.keys():
+        raise Misconfigured(
+            f"The flow {flow} submits a plan, which is never loaded again as it was.",
+            untouched="Nothing was run.",
+            do=f"`tieout prepare {flow}` compares the plan with the ledger anew.",
         )
     if "replay" in asked:
         earlier = instance.store.run(str(asked["replay"]))

@@ -12,7 +12,7 @@ import polars as pl
 from tieout.app import Instance
 from tieout.core.findings import RULES, Severity
 from tieout.errors import Misconfigured
-from tieout.project import LoadActuals, LoadMembers
+from tieout.project import Flow, LoadActuals
 from tieout.store.rejects import Reject
 from tieout.store.runs import Run
 from tieout.verbs.words import NOTED
@@ -54,7 +54,7 @@ def runs(
     return [run_as_json(r) for r in found]
 
 
-def known(instance: Instance, flow: str) -> LoadActuals | LoadMembers:
+def known(instance: Instance, flow: str) -> Flow:
     """A flow of the project; Misconfigured lists those there are."""
     flows = instance.project().flows
     if flow not in flows:
