@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from books import Books, Meanwhile
+from books import FLIP, Books, Cell, Cells, Meanwhile
+from expected import Expected
 
 from tieout.app import Instance
 from tieout.store import batches, journals, runs
@@ -24,9 +27,11 @@ class PlanBooks:
     def __init__(self, books: Books) -> None:
         self.books, self.store = books, books.store
         self.tokens: dict[str, str] = {}
+        self.before: set[tuple[str, int]] = set()
 
     def set_up(self) -> None:
         """The modeller makes the plan module; the flow is applied; the people are added."""
+        self.before = self.documents()
         self.books.person("add_plan")
         applied = self.store.config()
         assert applied is not None
@@ -98,3 +103,88 @@ class PlanBooks:
             "jde", "people", do=do, batch_type="G", batch_number=int(journal.batch_number or 0),
             **more,
         )  # fmt: skip
+
+    def batches(self) -> list[Batch]:
+        """Every batch there ever was, oldest first."""
+        with self.store.database.read() as connection:
+            return batches.listed(connection, flow="plan")
+
+    def check(self, batch: Batch) -> Run:
+        """One more run that looks at every journal of a batch."""
+        return self.books.run(
+            "plan", kind="follow_journals", by=BEN, batch=batch.id, digest=batch.digest
+        )
+
+    def take_back_approval_of_unfit_accounts(self, run: Run) -> None:
+        """The planner takes back what a preparation found that no journal may be written to."""
+        unfit = {
+            r.finding.member for r in self.books.findings(run) if r.finding.severity == "reject"
+        }
+        cells = [
+            [c["Companies"], c["GL Accounts"], c["Cost Centers"], c["Versions"], c["Time"]]
+            for c in self._plan_cells("Amount")
+            if c["GL Accounts"] in unfit
+        ]
+        self.books.person("change_plan", cells=cells, approved=False, approver="")
+
+    def some_cell(self) -> tuple[str, str, str]:
+        """Company, account and cost center of an approved cell in cents, in December."""
+        return min(
+            (c["Companies"], c["GL Accounts"], c["Cost Centers"])
+            for c in self._plan_cells("Approved")
+            if c["Time"] == "Dec 26" and c["Companies"] == "00001"
+        )
+
+    # ------------------------------------------------------------------ both sides, a second path
+
+    def budget_planned(self) -> Cells:
+        """What planners approved, rounded half-up by the standard library, as Anaplan shows it."""
+        approved = {_cell(c) for c in self._plan_cells("Approved")}
+        places = self._decimals()
+        return {
+            _cell(c): _half_up(Decimal(c["value"]), places[c["Companies"]])
+            for c in self._plan_cells("Amount")
+            if _cell(c) in approved
+        }
+
+    def budget_held(self) -> Cells:
+        """F0902 of the budget ledger in the planned cells, by plain SQL, as Anaplan shows it."""
+        path = Expected(self.books.home / "sim" / "jde.sqlite")
+        try:
+            far = dict.fromkeys(path.current(), (9999, 12))
+            held = path.cells(
+                last=far, companies=self.books.companies, flip=FLIP,
+                mapping=self.books.mapping(), source=path.balances(("BA",)),
+            )  # fmt: skip
+        finally:
+            path.close()
+        return {cell: held.get(cell, Decimal(0)) for cell in self.budget_planned()}
+
+    def documents(self) -> set[tuple[str, int]]:
+        """Documents of our type that came into the practice ledger: company and number."""
+        rows = self._rows("SELECT DISTINCT KCO, DOC FROM F0911 WHERE DCT = 'BN'")
+        return {(str(company), int(number)) for company, number in rows} - self.before
+
+    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
+        file = self.books.home / "sim" / "jde.sqlite"
+        db = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        try:
+            return db.execute(statement).fetchall()
+        finally:
+            db.close()
+
+    def _decimals(self) -> dict[str, int]:
+        rows = self._rows("SELECT CO, CDEC FROM F0010 JOIN F0013 ON F0013.CRCD = F0010.CRCD")
+        return {str(company): int(places) for company, places in rows}
+
+    def _plan_cells(self, line_item: str) -> list[dict[str, str]]:
+        cells = self.books.control("anaplan", "cells", module="Approved Plan")["cells"]
+        return [c for c in cells if c["line_item"] == line_item]
+
+
+def _cell(row: dict[str, str]) -> Cell:
+    return (row["Companies"], row["GL Accounts"], row["Cost Centers"], row["Time"])
+
+
+def _half_up(amount: Decimal, places: int) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import polars as pl
@@ -13,9 +14,11 @@ from tieout.anaplan.client import Anaplan
 from tieout.clock import Clock
 from tieout.core.findings import Finding
 from tieout.core.frames import Schema, empty
+from tieout.core.journal import Batch
 from tieout.core.scope import Scope
 from tieout.http import Call
 from tieout.jde.client import Jde
+from tieout.jde.orchestrator import Orchestrator
 from tieout.project import LoadActuals, LoadMembers, SubmitPlan
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -87,6 +90,12 @@ class World(Generic[F]):
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
+    batches: dict[str, Batch] = field(default_factory=dict)  # by the run whose records they are
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """The orchestrations of the first session; what was found out about one is asked once."""
+        return Orchestrator(self.jde.session)
 
     @property
     def title(self) -> str:

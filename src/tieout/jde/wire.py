@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -64,13 +64,17 @@ class Table:
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = {name: c for c in reversed(self.columns) for name in (c.alias, c.name)}
+        object.__setattr__(self, "_by_name", index)
 
     def column(self, name: str) -> Column:
         """The column by our name or by JDE's alias; ValueError if the table has none."""
-        for column in self.columns:
-            if name in (column.name, column.alias):
-                return column
-        raise ValueError(f"{self.name} has no column {name!r}")
+        if name not in self._by_name:
+            raise ValueError(f"{self.name} has no column {name!r}")
+        return self._by_name[name]
 
     def physical(self, names: Sequence[str]) -> tuple[Column, ...]:
         """The columns to ask for, with `fiscal_year` as CTRY and FY, each once."""

@@ -56,10 +56,11 @@ def enter_plan(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]
     items = _line_items(state, model, module)
     member = _members(state, model, "Versions")[version]
     months = [_month(state, model, month, year) for month in build.MONTHS]
+    codes = {i.id: i.code for i in state.items(model, module.data["dimensions"][2])}
     entered = 0
     for (company, account, center), total in _last_year(state, model, year - 1):
         monthly = (total * GROWTH / MONTHS_OF_A_YEAR).quantize(PLANNER_DIGITS, ROUND_HALF_EVEN)
-        approved = crc32(center.encode()) % LEFT_OUT_OF != 0
+        approved = crc32(codes[center].encode()) % LEFT_OUT_OF != 0
         for month in months:
             key = "|".join((company, account, center, member, month))
             put_cell(state, items["Amount"], key, stored(monthly))
