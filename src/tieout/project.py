@@ -268,7 +268,7 @@ COLUMN_MEANINGS = {
 NEEDED_COLUMNS = {
     "submit_plan": {"company", "account", "business_unit", "period", "amount"},
     "control": {"company", "period", "rows", "amount"},
-    "inputs": {"company", "ledger", "gl_date", "token"},
+    "inputs": {"company", "ledger", "gl_date", "token", "explanation"},
     "line_inputs": {"account_id", "amount"},
     "load_actuals": {"company", "account", "business_unit", "period", "amount"},
     "accounts": {"code"},

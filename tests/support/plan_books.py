@@ -43,6 +43,15 @@ class PlanBooks:
                                    has, 30)  # fmt: skip
             self.tokens[name] = made["secret"]
 
+    def only(self, *companies: str) -> None:
+        """The plan flow writes to these companies alone."""
+        listed = ", ".join(f'"{c}"' for c in companies)
+        line = 'document_type = "BN"'
+        applied = self.store.config()
+        assert applied is not None
+        text = applied.text.replace(line, f"{line}\ncompanies = [{listed}]")
+        setting_up.apply_project(self.as_("ada"), text)
+
     def as_(self, name: str) -> Instance:
         """The instance as one of the people sees it."""
         environment = dataclasses.replace(self.books.instance.environment,

@@ -46,6 +46,10 @@ CONTROL: Schema = {
     "company": pl.String, "member": pl.String, "version": pl.String, "rows": pl.Int64,
     "amount": PLAN_AMOUNT,
 }  # fmt: skip
+ASKS: Schema = {
+    **dict.fromkeys(("rule", "subject", "what", "remedy", "company", "currency"), pl.String),
+    "amount": AMOUNT,
+}  # what a person has to say yes to before the batch is sent
 _CELL = list(LEDGER_CELL)
 
 
@@ -56,7 +60,8 @@ class Compared:
     checked: CheckedPlan
     cells: pl.DataFrame  # DIFFERENCES
     findings: list[Finding]
-    stopped: list[str]  # companies, because of their findings
+    stopped: list[str]  # companies of JD Edwards, because of their findings
+    kept: frozenset[str]  # their codes, in either system
     batch: Batch
 
 
@@ -75,11 +80,14 @@ def compare(
     step.keep("lines", found.batch.lines)
     tell(step, world, found.findings)
     rejects = [f for f in found.findings if f.severity is Severity.REJECT]
+    asks = [f for f in found.findings if f.severity is Severity.ASK and f.company not in found.kept]
+    rows = [[getattr(f, name) for name in ASKS] for f in asks]
+    step.keep("asks", pl.DataFrame(rows, schema=dict(ASKS), orient="row"))
     return {
         "digest": found.batch.digest, "journals": len(found.batch.journals),
         "lines": found.batch.lines.height, "amount": moved_amount(found.batch),
         "stopped": found.stopped, "cells": found.cells.height, "rejects": len(rejects),
-        "asks": sorted({f.rule for f in found.findings if f.severity is Severity.ASK}),
+        "asks": sorted({f.rule for f in asks}),
         "rounded": {c: str(a) for c, a in found.checked.rounded.items()},
         "at": step.at().isoformat(), "run": run,
     }  # fmt: skip
@@ -120,7 +128,8 @@ def compared(
         findings += built
         stopped = _stopped(scope, names, {*stops, *stops_of(findings)})
         batch = build(_left(moved.to_send(), stopped), held, journals)
-    return Compared(checked, moved.cells, findings, stopped, batch)
+    kept = {code for company in stopped for code in (company, *names.get(company, ()))}
+    return Compared(checked, moved.cells, findings, stopped, frozenset(kept), batch)
 
 
 def _control_findings(world: World[SubmitPlan], run: str, plan: pl.DataFrame) -> list[Finding]:
@@ -190,7 +199,7 @@ def _left(cells: pl.DataFrame, stopped: Sequence[str]) -> pl.DataFrame:
     return cells.filter(~pl.col("company").is_in(list(stopped)))
 
 
-def summary_of(world: World[SubmitPlan], run: str, asks: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of(world: World[SubmitPlan], run: str) -> dict[str, Any]:
     """What a person is shown of a batch first: totals by place, zeroed lines apart, asks."""
     cells = world.of_this_run(run, "differences", DIFFERENCES)
     batch = batch_as_kept(world, run)
@@ -207,5 +216,5 @@ def summary_of(world: World[SubmitPlan], run: str, asks: list[dict[str, Any]]) -
     return {
         "totals": totals.to_dicts(),
         "zeroed": zeroed.sort("company", "ledger", "currency").to_dicts(),
-        "asks": asks,
+        "asks": world.of_this_run(run, "asks", ASKS).to_dicts(),
     }

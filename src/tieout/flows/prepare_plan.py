@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieout.core.findings import Severity, counted
+from tieout.core.findings import counted
 from tieout.flows.closing import settle_earlier
 from tieout.flows.earlier_journals import look_at_earlier, refuse_while_open
 from tieout.flows.plan_batch import compare, moved_amount, summary_of
@@ -57,18 +57,13 @@ def read_everything(run: Run, step: Steps[SubmitPlan]) -> Result:
 def keep_batch(step: Step, world: World[SubmitPlan], run: str, found: dict[str, Any]) -> Result:
     """Keep the journals for a decision; with `approval = "none"` they are approved by rule."""
     store, batch = world.store, batch_as_kept(world, run)
-    asks = [
-        {"rule": f.rule, "subject": f.subject, "what": f.what, "amount": f.amount}
-        for f in (reject.finding for reject in store.rejects(run=run))
-        if f.severity is Severity.ASK
-    ]
-    summary = summary_of(world, run, asks) | {"layout": found["layout"]}
+    summary = summary_of(world, run) | {"layout": found["layout"]}
     new = NewBatch(
         batch.digest, moved_amount(batch), summary, [NewJournal.of(j) for j in batch.journals]
     )
     this, at = store.run(run), step.at()
     step.after(lambda c: batches.keep(c, this, new, step.name, at))
-    by_rule = world.flow.approval == "none" and not asks
+    by_rule = world.flow.approval == "none" and not found["asks"]
     if by_rule:
         batch_id = batches.id_of(run)
         asked = {"batch": batch_id, "digest": batch.digest}

@@ -35,6 +35,7 @@ LOOKS_MAX = 500  # of one run; a quiet period is over long before
 CHANGES_TOLD_MAX = 3
 SUBMIT, FOLLOW = "submit_plan", "follow_journals"  # kinds of runs that may send or look
 NEVER_LEFT = (State.RESERVED,)
+UNSENT = (State.RESERVED, State.ABSENT)  # what may go, the second not without reason
 MAY_BE_THERE = (State.ABSENT, State.REFUSED, State.SENDING, State.UNCERTAIN, State.PARTIAL)
 
 
@@ -43,21 +44,22 @@ def submit_plan(run: Run, world: World[SubmitPlan]) -> Result:
     step, watch = Steps(run, world), Watch(world.clock)
     batch = str(world.asked["batch"])
     unsent = step("the approved batch", approved_batch, batch)["unsent"]
-    kept_here = ""
+    kept_here, stale = "", False
     if unsent:
         found = read_everything(run, step)
         same = step("compare with what was approved", compare_with_approved, run.id, batch, found)
         if same["differs"]:
             return step("void the approval", void_approval, batch, same["differs"])
-        for number in unsent if world.flow.reserve else []:
+        for number in same["send"] if world.flow.reserve else []:
             step(f"reserve numbers {number}", reserve_numbers, batch, number)
-        for number in unsent:
+        for number in same["send"]:
             told = _send(run, step, watch, batch, number, found)
-            kept_here = told.get("not_sent", "")
-            if kept_here or told.get("stale"):
+            kept_here, stale = told.get("not_sent", ""), bool(told.get("stale"))
+            if kept_here or stale:
                 break
     seen = step("look", look, batch, None, watch)
-    return step("close the run", close_the_run, batch, seen["send"], kept_here)
+    again = stale or not set(seen["send"]) <= set(unsent)  # what this run tried, a person decides
+    return step("close the run", close_the_run, batch, again, kept_here)
 
 
 def _send(
@@ -79,16 +81,16 @@ def _send(
 def follow_journals(run: Run, world: World[SubmitPlan]) -> Result:
     """Look at all journals of a batch, and again until the outcome of each is known."""
     step, watch = Steps(run, world), Watch(world.clock)
-    batch, numbers, again = str(world.asked["batch"]), None, set[int]()
+    batch, numbers, again = str(world.asked["batch"]), None, False
     for number in range(1, LOOKS_MAX + 1):
         watch.looked = False
         seen = step(f"look {number}", look, batch, numbers, watch)
-        numbers, again = seen["waiting"], again | set(seen["send"])
+        numbers, again = seen["waiting"], again or bool(seen["send"])
         if not numbers:
             break
         if watch.looked:  # a look of an earlier process is not waited for again
             run.pause(seen["wait"])
-    return step("close the run", close_the_run, batch, sorted(again), "")
+    return step("close the run", close_the_run, batch, again, "")
 
 
 # ------------------------------------------------------------------------ before anything is sent
@@ -101,7 +103,7 @@ def approved_batch(step: Step, world: World[SubmitPlan], batch_id: str) -> Resul
     known = approved(world, batch_id)
     unsent = [
         number for number, journal in known.stored.items()
-        if journal.state in (State.RESERVED, State.ABSENT) and not journal.given_up
+        if journal.state in UNSENT and not journal.given_up
     ]  # fmt: skip
     return {"unsent": unsent, "journals": len(known.stored)}
 
@@ -111,7 +113,8 @@ def compare_with_approved(
 ) -> Result:
     """Whether plan and ledger still make the journals that were approved and not sent yet.
 
-    Those that may have arrived are there or not. What a person did not say yes to, counts too.
+    Those that may have arrived are made again or not. What a person did not say yes to counts too.
+    `send`: the journals that are made again, and so may go.
     """
     known, now = approved(world, batch_id), batch_as_kept(world, run)
     states = {n: State(j.state) for n, j in known.stored.items() if not j.given_up}
@@ -129,7 +132,11 @@ def compare_with_approved(
                 if rule not in said_yes]  # fmt: skip
     if len(must) == len(known.stored) and not differs and now.digest != known.batch.digest:
         differs = ["the texts of its lines changed"]
-    return {"differs": differs[:CHANGES_TOLD_MAX], "changes": len(differs)}
+    send = [
+        n for n, state in states.items()
+        if state in UNSENT and known.built(n).transaction_number in made
+    ]  # fmt: skip
+    return {"differs": differs[:CHANGES_TOLD_MAX], "changes": len(differs), "send": send}
 
 
 def _place(journal: Built) -> str:
@@ -160,7 +167,7 @@ def void_approval(
 
 
 def close_the_run(
-    step: Step, world: World[SubmitPlan], batch_id: str, again: Sequence[int], kept_here: str
+    step: Step, world: World[SubmitPlan], batch_id: str, again: bool, kept_here: str
 ) -> Result:
     """Say how every journal stands, and start the run that goes on where one has to.
 
@@ -169,8 +176,7 @@ def close_the_run(
     known = approved(world, batch_id)
     living = [j for j in known.stored.values() if not j.given_up]
     states = Counter(j.state for j in living)
-    unsent = bool(states[State.RESERVED]) and not kept_here
-    if unsent or again:
+    if again and not kept_here:
         _go_on(step, world, batch_id, SUBMIT)
     elif any(states[s] for s in OPEN):
         _go_on(step, world, batch_id, FOLLOW)
