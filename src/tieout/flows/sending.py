@@ -48,6 +48,7 @@ from tieout.store.steps import Step
 FRESH = timedelta(hours=1)  # how old the comparison with the ledger may be when a journal goes
 GOOD_STATUSES = range(200, 300)
 SOON = timedelta(seconds=2)
+MISSED_WAIT_MAX = timedelta(minutes=5)  # between looks that JD Edwards does not answer
 OPEN = (State.SENDING, State.UNCERTAIN, State.PARTIAL)  # their outcome is not known yet
 INTERRUPTED = "its process ended while it was being sent"
 _CELL = list(LEDGER_CELL)
@@ -59,6 +60,7 @@ class Watch:
 
     clock: Clock
     looked: bool = False  # by this process, in the step just told
+    missed: int = 0  # looks in a row that JD Edwards did not answer
     _last: dict[str, float] = field(default_factory=dict)
 
     def began(self) -> float:
@@ -200,8 +202,8 @@ def look(
     yet, `wait` the seconds until the next look, `send` those that may go again without a person.
     """
     known, moves = approved(world, batch_id), Moves(world)
-    waiting, send, missed, waits = [], [], "", [SOON]
-    watch.looked = True
+    waiting, send, waits = [], [], list[timedelta]()
+    missed, watch.looked = "", True
     for number in _sent(known) if numbers is None else numbers:
         stored = known.stored[number]
         if State(stored.state) is State.SENDING:
@@ -226,7 +228,8 @@ def look(
         elif decision.act is Act.LOOK and decision.posting.state in OPEN:
             waiting.append(number)
             waits.append(decision.wait)
-    wait = min(waits[1:], default=SOON)
+    watch.missed = watch.missed + 1 if missed and not waits else 0
+    wait = min(waits, default=min(SOON * 2**watch.missed, MISSED_WAIT_MAX))
     return {
         "waiting": waiting, "send": send, "missed": missed,
         "wait": max(1, round(wait.total_seconds())),
