@@ -180,7 +180,7 @@ class SubmitPlan(
     inputs: dict[str, str]
     lines: Code = "Lines"
     line_inputs: dict[str, str]
-    job_queue: str = ""
+    queue: str = ""  # of JD Edwards; "": the orchestration answers when it is done
     dates: Literal["iso", "user"] = "iso"
     lines_max: Annotated[int, Meta(ge=1, le=100_000)] = 500
     targets: str = ""  # a CSV: which account takes a plan cell that several accounts share

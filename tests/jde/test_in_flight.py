@@ -121,19 +121,6 @@ def test_a_post_moves_the_balance_by_exactly_the_lines(bureau: Office) -> None:
         assert after[cell] - before.get(cell, Decimal(0)) == amount
 
 
-def test_documents_of_our_type_are_remembered_by_jd_edwards(bureau: Office) -> None:
-    assert in_flight.documents_held(bureau.jde, "BN", "BA", [2026]).is_empty()
-    bureau.submit(gl_date=DAY)
-    bureau.submit({"ControlBatch": "SECOND", "Reference2": "SECOND"}, gl_date=date(2026, 2, 28))
-    found = in_flight.documents_held(bureau.jde, "BN", "BA", [2026])
-    shown = found.select(*in_flight.CELL, "reference_2", "count").rows()
-    assert sorted(shown) == sorted([
-        ("00001", "BA", account, 2026, period, reference, 1)
-        for account in ids(bureau) for period, reference in ((1, TOKEN), (2, "SECOND"))
-    ])  # fmt: skip
-    assert found["document"].n_unique() == 2
-
-
 @pytest.mark.parametrize("companies", [(), ("00001",)])
 def test_accounts_and_units_come_with_their_posting_edit_codes(
     bureau: Office, companies: tuple[str, ...]
@@ -201,16 +188,154 @@ def test_a_ledger_that_does_not_rest_is_left_for_later(bureau: Office) -> None:
 
 
 def test_what_is_in_flight_names_its_author_and_its_batch(bureau: Office) -> None:
-    before = in_flight.held(bureau.jde, "BA", [2026]).in_flight.height
+    before = in_flight.held(bureau.jde, "BA", [2026]).in_flight("BN").height
     numbers = bureau.orchestrator.reserve(RESERVE)
-    bureau.submit({"BatchNumber": numbers.batch_number}, gl_date=DAY)
+    bureau.submit({"BatchNumber": numbers.batch_number} | OURS, gl_date=DAY)
     bureau.desk.orchestrations(next={"process": False})
     bureau.desk.plan(Reference2="WAITS", ControlBatch="C7")
-    rows = in_flight.held(bureau.jde, "BA", [2026]).in_flight
+    rows = in_flight.held(bureau.jde, "BA", [2026]).in_flight("BN")
     assert rows.height == before + 4
-    ours = rows.filter(pl.col("reference_2") == TOKEN)
+    ours = rows.filter("ours")
     assert set(ours["batch"]) == {f"G {numbers.batch_number}"}
-    waits = rows.filter(pl.col("reference_2") == "WAITS")
-    assert waits.select("author", "batch", "ledger", "gl_date", "company").unique().rows() == [
-        ("TIEOUT", "C7", "BA", DAY, "00001")
+    assert sorted(ours["amount"]) == [Decimal(-40), Decimal("100.25")]
+    waits = rows.filter(batch="C7")
+    assert waits.select("author", "ledger", "gl_date", "company", "ours").unique().rows() == [
+        ("TIEOUT", "BA", DAY, "00001", False)
     ]
+
+
+# ------------------------------------------------------------------------ what is ours
+
+OURS = {"Explanation": f"Anaplan plan {TOKEN}"}  # it ends with the reference, as ours do
+
+
+def now(bureau: Office) -> tuple[in_flight.Entered, in_flight.Held]:
+    return in_flight.ledger_now(bureau.jde, "BA", [2026], "BN")
+
+
+def marks(bureau: Office) -> list[tuple[str, int, int]]:
+    found = in_flight.entered(bureau.jde, "BA", [2026], "BN")[0].marks
+    return sorted(found.select("reference", "lines", "voided").iter_rows())
+
+
+OTHERS = [
+    {"Explanation": "Budget of the controller"},
+    {"Explanation": f"{TOKEN} comes first"},
+    {"Explanation": None},
+    OURS | {"DocumentType": "BX"},
+    OURS | {"Reference2": None},
+]
+
+
+@pytest.mark.parametrize("inputs", OTHERS)
+def test_a_line_is_ours_only_by_its_type_and_a_reference_that_ends_its_explanation(
+    bureau: Office, inputs: dict[str, str | None]
+) -> None:
+    before = now(bureau)[1].in_flight("BN").filter("ours").height
+    bureau.submit(inputs, gl_date=DAY)
+    assert marks(bureau) == []
+    assert now(bureau)[1].in_flight("BN").filter("ours").height == before == 0
+    bureau.submit(OURS | {"ControlBatch": "SECOND"}, gl_date=DAY)
+    assert marks(bureau) == [(TOKEN, 2, 0)]
+    assert now(bureau)[1].in_flight("BN").filter("ours").height == 2
+
+
+def test_a_line_is_ours_by_either_of_its_references(bureau: Office) -> None:
+    bureau.submit(OURS | {"Reference1": TOKEN, "Reference2": "SOMEBODY"}, gl_date=DAY)
+    other = {"Reference1": "SOMEBODY", "Reference2": "SECOND"}
+    second = {"Explanation": "Anaplan plan SECOND", "ControlBatch": "SECOND"}
+    bureau.submit(other | second, gl_date=DAY)
+    assert marks(bureau) == [(TOKEN, 2, 0), ("SECOND", 2, 0)]
+
+
+def test_rows_of_ours_in_the_batch_file_are_told_by_document(bureau: Office) -> None:
+    for name in ("FIRST", "SECOND"):
+        bureau.desk.orchestrations(next={"process": False})
+        bureau.submit(
+            {"Reference2": name, "Explanation": f"plan {name}", "ControlBatch": name,
+             "TransactionNumber": name}, gl_date=DAY,
+        )  # fmt: skip
+    rows = now(bureau)[1].in_flight("BN").filter("ours")
+    assert sorted(rows.select("batch", "document").unique().rows()) == [
+        ("FIRST", "FIRST FIRST"), ("SECOND", "SECOND SECOND"),
+    ]  # fmt: skip
+    assert marks(bureau) == [], "none is in the account ledger yet"
+
+
+def test_documents_of_our_type_are_counted_in_each_cell_whether_posted_or_not(
+    bureau: Office,
+) -> None:
+    assert in_flight.entered(bureau.jde, "BA", [2026], "BN")[0].documents.is_empty()
+    bureau.submit(gl_date=DAY)
+    bureau.desk.people("approve", batch_of_ours(bureau))
+    bureau.desk.people("post", batch_of_ours(bureau))
+    bureau.submit({"ControlBatch": "SECOND", "Reference2": "SECOND"}, gl_date=date(2026, 2, 28))
+    bureau.submit({"ControlBatch": "OTHER", "DocumentType": "BX"}, gl_date=DAY)
+    found = in_flight.entered(bureau.jde, "BA", [2026], "BN")[0].documents
+    assert sorted(found.select(in_flight.CELL).rows()) == sorted(
+        ("00001", "BA", account, 2026, period) for account in ids(bureau) for period in (1, 2)
+    )
+    assert found["document"].n_unique() == 2
+    assert set(found["document_type"]) == {"BN"}
+
+
+def test_only_posted_lines_are_added_up_and_by_cell(bureau: Office) -> None:
+    def posted() -> Amounts:
+        return amounts(in_flight.entered(bureau.jde, "BA", [2026], "BN")[0].posted)
+
+    before, (rent, labor) = posted(), ids(bureau)
+    bureau.submit(gl_date=DAY)
+    assert posted() == before
+    batch = batch_of_ours(bureau)
+    bureau.desk.people("approve", batch)
+    bureau.desk.people("post", batch)
+    after = posted()
+    for account, amount in ((rent, Decimal("100.25")), (labor, Decimal(-40))):
+        cell = (account, 2026, 1)
+        assert after.pop(cell) - before.pop(cell, Decimal(0)) == amount
+    assert after == before
+
+
+def test_a_voided_journal_of_ours_says_so_by_its_reference(bureau: Office) -> None:
+    bureau.submit(OURS, gl_date=DAY)
+    batch = batch_of_ours(bureau)
+    bureau.desk.people("approve", batch)
+    bureau.desk.people("post", batch)
+    assert marks(bureau) == [(TOKEN, 2, 0)]
+    bureau.desk.people("void", batch)
+    ((reference, lines, voided),) = marks(bureau)
+    assert reference == TOKEN
+    assert 0 < voided <= lines
+
+
+@pytest.mark.parametrize("nth", range(1, 20))
+def test_a_post_at_any_moment_leaves_balances_and_posted_lines_of_one_moment(
+    bureau: Office, nth: int
+) -> None:
+    bureau.submit(OURS, gl_date=DAY)
+    batch = batch_of_ours(bureau)
+    earlier, cell = seen(bureau), (bureau.desk.account(RENT), 2026, 1)
+    bureau.desk.people("approve", batch)
+    moving(bureau, "post", batch, nth)
+    later = seen(bureau)
+    moved = [now.get(cell, Decimal(0)) - then.get(cell, Decimal(0))
+             for now, then in zip(later, earlier, strict=True)]  # fmt: skip
+    assert moved in ([Decimal(0)] * 3, [Decimal("100.25"), Decimal("100.25"), Decimal("-100.25")])
+
+
+def seen(bureau: Office) -> tuple[Amounts, Amounts, Amounts]:
+    """Balances, posted lines and waiting lines by cell, as one reading of the ledger tells them."""
+    found, holds = now(bureau)
+    waits = holds.unposted.filter(pl.col("reference_2") == TOKEN)
+    return amounts(fold_balances(holds.balances), "balance"), amounts(found.posted), amounts(waits)
+
+
+def test_an_account_ledger_that_does_not_rest_is_left_for_later(bureau: Office) -> None:
+    bureau.submit(OURS, gl_date=DAY)
+    act = {"do": "add", "batch_type": "G", "batch_number": batch_of_ours(bureau),
+           "lines": [{"account": bureau.desk.account(RENT), "amount": 5}]}  # fmt: skip
+    bureau.desk.ais.control("faults", add={
+        "kind": "delay", "path": "dataservice", "times": 99, "meanwhile": {"people": act},
+    })  # fmt: skip
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        in_flight.entered(bureau.jde, "BA", [2026], "BN")

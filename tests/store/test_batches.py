@@ -9,11 +9,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from prepared_batches import ben_approves, journal, prepare, walk
+from prepared_batches import ben_approves, journal, next_of, prepare, walk
 
+from tieout.core.posting import State
 from tieout.errors import Busy, Misconfigured, Refused
-from tieout.store import batches, journals
+from tieout.store import batches, journals, runs
 from tieout.store.batches import Batch, Decision
+from tieout.store.journals import Mover
+from tieout.store.runs import Ending, NewRun
 from tieout.store.store import Store
 
 APPROVALS_AT_ONCE = 12
@@ -208,3 +211,76 @@ def test_an_approval_by_rule_says_that_no_person_decided(store: Store) -> None:
             connection, batch.id, batch.digest, "approval = none", store.clock.now()
         )
     assert (done.state, done.decided_by, done.reason) == ("approved", "system", "approval = none")
+
+
+# ------------------------------------------------------------------------ stopping
+
+
+def stop(store: Store, batch: str) -> Batch:
+    with store.begin() as connection:
+        return batches.stop(connection, batch, "system", "the ledger moved", store.clock.now())
+
+
+def test_a_batch_of_which_nothing_was_sent_is_void_when_it_is_stopped(store: Store) -> None:
+    batch = ben_approves(store, prepare(store, journal("A"), journal("B", period=2)))
+    walk(store, batch.id, "sending", "uncertain", "absent", number=2)
+    done = stop(store, batch.id)
+    assert (done.state, done.reason) == ("void", "the ledger moved")
+    assert states(store, batch.id) == ["refused", "refused"]
+    last = store.audit(object_=batch.id)[-1]
+    assert (last.actor, last.act) == ("system", "voided batch")
+    assert last.told["journals"] == [f"{batch.id}/1", f"{batch.id}/2"]
+
+
+def test_of_a_batch_that_went_in_part_the_rest_is_given_up_and_the_batch_stays_approved(
+    store: Store,
+) -> None:
+    batch = ben_approves(store, prepare(store, *(journal(f"{n}", period=n) for n in (1, 2, 3))))
+    walk(store, batch.id, "sending", "created")
+    walk(store, batch.id, "sending", "uncertain", number=2)
+    done = stop(store, batch.id)
+    assert done == found(store, batch.id) == batch
+    assert states(store, batch.id) == ["created", "uncertain", "refused"]
+    with store.database.read() as connection:
+        kept = journals.listed(connection, batch=batch.id)
+    assert [j.given_up for j in kept] == [False, False, True]
+    last = store.audit(object_=batch.id)[-1]
+    assert (last.act, last.told["journals"]) == ("gave up journals", [f"{batch.id}/3"])
+    assert last.told["reason"] == "the ledger moved"
+    assert walk(store, batch.id, "created", number=2).state == "created", "it is still followed"
+
+
+def test_of_what_was_given_up_nothing_is_sent_by_who_read_it_before(store: Store) -> None:
+    batch = ben_approves(store, prepare(store, journal("A"), journal("B", period=2)))
+    walk(store, batch.id, "sending", "created")
+    with store.database.read() as connection:
+        read = journals.find(connection, batch.id, 2)
+    stop(store, batch.id)
+    with pytest.raises(Busy), store.begin() as connection:
+        going = next_of(read.posting, State.SENDING)
+        journals.settle(connection, read, going, {}, Mover("anna"), store.clock.now())
+    assert states(store, batch.id) == ["created", "refused"]
+
+
+# ------------------------------------------------------------------------ runs of a batch
+
+
+def test_the_runs_of_a_batch_are_those_that_have_not_ended_oldest_first(store: Store) -> None:
+    def asked(batch: str, flow: str = "plan", kind: str = "submit_plan") -> str:
+        new = NewRun(flow, kind, "ben", outcome="waiting", asked={"batch": batch}, alone=False)
+        return store.new_run(new).id
+
+    def of(batch: str, but: str = "") -> list[str]:
+        with store.database.read() as connection:
+            return [run.id for run in runs.of_batch(connection, "plan", batch, but=but)]
+
+    first, other = asked("plan-1-batch"), asked("plan-2-batch")
+    follows = asked("plan-1-batch", kind="follow_journals")
+    asked("plan-1-batch", flow="forecast")
+    store.new_run(NewRun("plan", "prepare_plan", "anna", alone=False))
+    assert of("plan-1-batch") == [first, follows]
+    assert of("plan-1-batch", but=first) == [follows]
+    assert of("plan-2-batch") == [other]
+    store.finish_run(first, Ending("complete", "", 0, {}))
+    assert of("plan-1-batch") == [follows]
+    assert of("plan-3-batch") == []

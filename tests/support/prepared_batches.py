@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from tieout.core import posting as core
+from tieout.core.posting import ARRIVED, Act, Answer, Posting, State
 from tieout.store import batches, journals
 from tieout.store.batches import Batch, Decision, NewBatch
-from tieout.store.journals import Journal, Move, Mover, NewJournal
+from tieout.store.journals import Journal, Mover, NewJournal
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -55,11 +58,23 @@ def ben_approves(store: Store, batch: Batch) -> Batch:
 
 
 def walk(store: Store, batch: str, *states: str, number: int = 1) -> Journal:
-    """Move a journal through these states, each in a transaction of its own."""
+    """Settle a journal in these states, each in a transaction of its own."""
     with store.database.read() as connection:
         found = journals.find(connection, batch, number)
     for state in states:
         with store.begin() as connection:
-            step = Move(batch, number, found.state, state, {state: "seen"})
-            found = journals.move(connection, step, Mover("anna"), store.clock.now())
+            now, told = next_of(found.posting, State(state)), {state: "seen"}
+            found = journals.settle(
+                connection, found, now, told, Mover("anna"), store.clock.now()
+            )
     return found
+
+
+def next_of(known: Posting, state: State) -> Posting:
+    """A posting in its next state, as a run comes to know of it."""
+    if state is State.SENDING:
+        return core.sent(core.Decision(known, Act.SEND, "proved absent"))
+    if known.state is State.SENDING and state in (State.RESERVED, State.UNCERTAIN):
+        answer = Answer.NOT_SENT if state is State.RESERVED else Answer.UNCLEAR
+        return core.answered(known, answer)
+    return replace(known.to(state), seen=known.seen or state in ARRIVED)

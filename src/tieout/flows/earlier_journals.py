@@ -21,7 +21,7 @@ from tieout.store import journals
 from tieout.store.journals import GONE, UNSETTLED, Journal
 from tieout.store.steps import Step
 
-SHOWN_MAX = 3
+JOURNALS_SHOWN_MAX = 3
 
 
 def refuse_while_open(step: Step, world: World[SubmitPlan]) -> Result:
@@ -29,7 +29,7 @@ def refuse_while_open(step: Step, world: World[SubmitPlan]) -> Result:
     waits = _of_flow(world, UNSETTLED)
     if not waits:
         return {"open": 0}
-    names = ", ".join(f"{j.name} ({j.state})" for j in waits[:SHOWN_MAX])
+    names = ", ".join(f"{j.name} ({j.state})" for j in waits[:JOURNALS_SHOWN_MAX])
     what = f"What the ledger will hold is not known yet: {names}."
     do = "`tieout journals check` looks for them; then prepare again."
     if any(j.state in (State.SENDING, State.UNCERTAIN) for j in waits):

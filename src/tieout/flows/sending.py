@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection
 
 from tieout.clock import Clock
 from tieout.core import found as core
@@ -258,11 +257,7 @@ def write(
 ) -> None:
     """Write down what is known, in the transaction of the step."""
     mover, at = Mover(step.run.started_by, step.run.id, step.name), step.at()
-
-    def settle(connection: Connection) -> None:
-        journals.settle(connection, stored, now, told, mover, at, looked=looked)
-
-    step.after(settle)
+    step.after(lambda c: journals.settle(c, stored, now, told, mover, at, looked=looked))
 
 
 # ------------------------------------------------------------------------ sending
@@ -331,7 +326,7 @@ def _call(
     )
     try:
         told = world.orchestrator.submit_journal(
-            flow.orchestration, inputs, flow.lines, lines, queue=flow.job_queue, dates=flow.dates
+            flow.orchestration, inputs, flow.lines, lines, queue=flow.queue, dates=flow.dates
         )
     except NotSent as cause:
         return Answer.NOT_SENT, {"words": cause.sentence(), "evidence": cause.evidence}

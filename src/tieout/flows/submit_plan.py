@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
-
-from sqlalchemy import Connection
 
 from tieout.core.findings import counted
 from tieout.core.journal import Journal as Built
@@ -216,9 +215,5 @@ def _go_on(step: Step, world: World[SubmitPlan], batch_id: str, kind: str) -> No
     new = NewRun(
         run.flow, kind, run.started_by, "follow", "waiting", run.config_version, asked, alone=False
     )
-
-    def start(connection: Connection) -> None:
-        if not runs.of_batch(connection, run.flow, batch_id, but=run.id):
-            world.store.start_run(connection, new)
-
-    step.after(start)
+    under_way = partial(runs.of_batch, flow=run.flow, batch=batch_id, but=run.id)
+    step.after(lambda c: None if under_way(c) else world.store.start_run(c, new))

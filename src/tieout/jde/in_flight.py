@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import polars as pl
 
@@ -24,6 +25,8 @@ from tieout.jde.tables import (
     JOURNAL_LINES,
 )
 from tieout.jde.wire import distinct_keys
+
+Measures: TypeAlias = tuple[Measure, Measure]
 
 UNIT, CODE = "business_unit", ("business_unit", "object_account", "subsidiary")
 CELL = ("company", "ledger", "account_id", "fiscal_year", "period")
@@ -98,24 +101,32 @@ def ledger_now(
     for _ in range(PROVED_READS_MAX):
         found, measured = entered(jde, ledger, years, document_type)
         holds = held(jde, ledger, years)
-        if measured == jde.measure(JOURNAL_LINES, _of_years(ledger, years), ["amount"]):
+        if measured == _measured(jde, ledger, years):
             return found, holds
     raise _moves(ledger)
 
 
 def entered(
     jde: Jde, ledger: str, years: Sequence[int], document_type: str
-) -> tuple[Entered, Measure]:
-    """The account ledger folded page by page, and its count and sum, equal before and after."""
+) -> tuple[Entered, Measures]:
+    """The account ledger folded page by page, and its measures, equal before and after."""
     where = _of_years(ledger, years)
     for _ in range(PROVED_READS_MAX):
-        before, rows, folded = jde.measure(JOURNAL_LINES, where, ["amount"]), 0, _nothing()
-        for page in jde.read(JOURNAL_LINES, where, columns=ENTERED, expected=before.count):
+        before, rows, folded = _measured(jde, ledger, years), 0, _nothing()
+        count = before[0].count
+        for page in jde.read(JOURNAL_LINES, where, columns=ENTERED, expected=count):
             rows += page.height
             folded = _folded(folded, page, document_type)
-        if rows == before.count and before == jde.measure(JOURNAL_LINES, where, ["amount"]):
+        if rows == count and before == _measured(jde, ledger, years):
             return folded, before
     raise _moves(ledger)
+
+
+def _measured(jde: Jde, ledger: str, years: Sequence[int]) -> Measures:
+    """Count and sum of all lines, and of those not posted: a post moves only the second."""
+    both = (_of_years(ledger, years), _open(ledger, years))
+    whole, waiting = (jde.measure(JOURNAL_LINES, where, ["amount"]) for where in both)
+    return whole, waiting
 
 
 def _nothing() -> Entered:
