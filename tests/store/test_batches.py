@@ -42,7 +42,7 @@ def test_what_a_run_prepared_waits_with_its_journals_and_its_totals(store: Store
     batch = prepare(store, journal("A", period=1), journal("B", period=2))
     assert (batch.state, batch.prepared_by, batch.lines) == ("prepared", "anna", 8)
     assert batch.amount == Decimal("200.00")
-    assert batch.summary == {"zeroed": {"lines": 1, "amount": "12.50"}}
+    assert batch.summary == {"zeroed": {"lines": 1, "amount": "12.50"}, "asks": []}
     with store.database.read() as connection:
         assert batches.listed(connection, states=("prepared",)) == [batch]
         kept = journals.listed(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -29,13 +30,16 @@ def journal(key: str = "A", **different: Any) -> NewJournal:
     return NewJournal(**usual | different)
 
 
-def prepare(store: Store, *new: NewJournal, flow: str = "plan", by: str = "anna") -> Batch:
+def prepare(
+    store: Store, *new: NewJournal, flow: str = "plan", by: str = "anna",
+    asks: Sequence[Mapping[str, Any]] = (),
+) -> Batch:  # fmt: skip
     """A run by anna prepares these journals, as the last step of its story does."""
     new = new or (journal(),)
     lines = "\n".join(repr(j) for j in new)
     told = NewBatch(
         hashlib.sha256(lines.encode()).hexdigest(), sum((j.debit for j in new), Decimal(0)),
-        {"zeroed": {"lines": 1, "amount": Decimal("12.50")}}, new,
+        {"zeroed": {"lines": 1, "amount": Decimal("12.50")}, "asks": list(asks)}, new,
     )  # fmt: skip
     run = store.new_run(NewRun(flow, "prepare_plan", by, alone=False))
 
@@ -64,9 +68,7 @@ def walk(store: Store, batch: str, *states: str, number: int = 1) -> Journal:
     for state in states:
         with store.begin() as connection:
             now, told = next_of(found.posting, State(state)), {state: "seen"}
-            found = journals.settle(
-                connection, found, now, told, Mover("anna"), store.clock.now()
-            )
+            found = journals.settle(connection, found, now, told, Mover("anna"), store.clock.now())
     return found
 
 

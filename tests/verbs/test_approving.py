@@ -121,6 +121,30 @@ def test_an_approval_of_what_was_not_shown_is_refused(office: Office, batch: Bat
     assert state(office, batch) == "prepared"
 
 
+ZEROED = {"rule": "plan-zeroed", "what": "2 cells would go to zero."}
+FOREIGN = {"rule": "others-in-flight", "what": "3 lines of eva wait."}
+
+
+@pytest.mark.parametrize("yes", [(), ("plan-zeroed",), ("others-in-flight", "plan-sign")])
+def test_what_asks_a_person_is_said_yes_to_apart_or_nothing_is_approved(
+    office: Office, yes: tuple[str, ...]
+) -> None:
+    batch = prepare(office.store, asks=[ZEROED, FOREIGN])
+    before = len(office.store.runs())
+    with pytest.raises(Refused, match="asks first") as caught:
+        approving.approve(office.desk("ben"), batch.id, batch.digest, yes=yes)
+    missing = {ZEROED["rule"], FOREIGN["rule"]} - {*yes}
+    assert {w for w in caught.value.do.replace(".", "").split() if "-" in w} - {"--yes"} == missing
+    assert (state(office, batch), len(office.store.runs())) == ("prepared", before)
+    done = approving.approve(office.desk("ben"), batch.id, batch.digest, yes=[*yes, *missing])
+    assert done["state"] == "approved"
+
+
+def test_a_batch_that_asks_is_declined_without_a_yes(office: Office) -> None:
+    batch = prepare(office.store, asks=[ZEROED])
+    assert approving.refuse(office.desk("ben"), batch.id, batch.digest, "no")["state"] == "declined"
+
+
 def test_many_approvers_at_once_leave_one_decision_and_one_run(
     office: Office, batch: Batch
 ) -> None:
