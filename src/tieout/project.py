@@ -155,6 +155,11 @@ class Universe(Strict, frozen=True, kw_only=True):
         return (self.accounts,) if isinstance(self.accounts, str) else self.accounts
 
 
+Queue = Literal[
+    "", "JDE__DEFAULT", "JDE__SINGLE", "JDE__USER_SINGLE", "JDE__ASYNCH", "JDE__USER_ASYNCH"
+]  # what JD Edwards calls its job queues of orchestrations
+
+
 class SubmitPlan(
     Strict, frozen=True, kw_only=True, tag_field="kind", tag="submit_plan", rename=_NAMES
 ):
@@ -180,7 +185,7 @@ class SubmitPlan(
     inputs: dict[str, str]
     lines: Code = "Lines"
     line_inputs: dict[str, str]
-    queue: str = ""  # of JD Edwards; "": the orchestration answers when it is done
+    queue: Queue = ""  # "": the call waits until the orchestration is done
     dates: Literal["iso", "user"] = "iso"
     lines_max: Annotated[int, Meta(ge=1, le=100_000)] = 500
     targets: str = ""  # a CSV: which account takes a plan cell that several accounts share

@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,7 +196,9 @@ def _column_problems(name: str, flow: LoadMembers | LoadActuals) -> list[str]:
     return _meaning_problems(f"flows.{name}.columns", flow.columns, meaning)
 
 
-def _meaning_problems(place: str, columns: Mapping[str, str], meaning: str) -> list[str]:
+def _meaning_problems(
+    place: str, columns: Mapping[str, str], meaning: str, what: str = "column"
+) -> list[str]:
     problems = []
     known, needed = COLUMN_MEANINGS[meaning], NEEDED_COLUMNS[meaning]
     for column, source in columns.items():
@@ -207,7 +209,7 @@ def _meaning_problems(place: str, columns: Mapping[str, str], meaning: str) -> l
             some += "…" if len(known) > COLUMNS_SHOWN_MAX else ""
             problems.append(f"{place}: {column!r} = {source!r} is none of {some}{hint}")
     for missing in sorted(needed - set(columns.values())):
-        problems.append(f"{place} has no column for {missing!r}")
+        problems.append(f"{place} has no {what} for {missing!r}")
     return problems
 
 
@@ -215,24 +217,26 @@ def _plan_problems(project: Project, name: str, flow: SubmitPlan) -> list[str]:
     """What a flow that submits a plan says that cannot be meant."""
     place = f"flows.{name}"
     problems = _meaning_problems(f"{place}.columns", flow.columns, "submit_plan")
-    problems += _meaning_problems(f"{place}.inputs", flow.inputs, "inputs")
+    problems += _meaning_problems(f"{place}.inputs", flow.inputs, "inputs", "input")
     problems += _meaning_problems(f"{place}.line_inputs", flow.line_inputs, "line_inputs")
     if flow.control_export:
         problems += _meaning_problems(f"{place}.control_columns", flow.control_columns, "control")
-    once = [(k, v) for k, v in flow.columns.items() if v != "ignored"]
-    for meaning in sorted({v for _, v in once if [w for _, w in once].count(v) > 1}):
-        problems.append(f"{place}.columns names two columns for {meaning!r}")
-    if project.actuals_of(flow) is None:
-        problems.append(
-            f"{place}.actuals must name the one flow that loads actuals between {flow.to} and "
-            f"{flow.from_}: the plan shares its companies, account codes, signs and periods"
-        )
+    elif flow.control_columns:
+        problems.append(f"{place}.control_columns is for a `control_export`")
+    for key, columns in (("columns", flow.columns), ("control_columns", flow.control_columns),
+                         ("line_inputs", flow.line_inputs)):  # fmt: skip
+        meanings = [meaning for meaning in columns.values() if meaning != "ignored"]
+        for meaning in sorted({m for m in meanings if meanings.count(m) > 1}):
+            problems.append(f"{place}.{key} names two columns for {meaning!r}")
+    problems += _company_problems(project, place, flow) + _ledger_problems(project, place, flow)
     versioned = "version" in flow.columns.values()
     if versioned != bool(flow.versions) or bool(flow.ledger) == bool(flow.versions):
         problems.append(
             f"{place} needs `ledger` for an export without a column for 'version', else "
             "`versions`, which names the ledger of each version"
         )
+    if not versioned and "version" in flow.control_columns.values():
+        problems.append(f"{place}.control_columns names versions, and `columns` does not")
     if flow.reserve and not {"batch_number", "document_number"} <= set(flow.inputs.values()):
         problems.append(
             f"{place}.reserve hands out numbers that no input takes: `inputs` needs "
@@ -249,6 +253,33 @@ def _plan_problems(project: Project, name: str, flow: SubmitPlan) -> list[str]:
     return problems + _universe_problems(project, place, flow)
 
 
+def _company_problems(project: Project, place: str, flow: SubmitPlan) -> list[str]:
+    """The companies of a plan are some of those whose actuals are loaded."""
+    actuals = project.actuals_of(flow)
+    if actuals is None:
+        return [
+            f"{place}.actuals must name the one flow that loads actuals between {flow.to} and "
+            f"{flow.from_}: the plan shares its companies, account codes, signs and periods"
+        ]
+    strange = sorted(set(flow.companies) - set(actuals[1].companies))
+    problems = _twice(f"{place}.companies", flow.companies)
+    if strange:
+        problems.append(f"{place}.companies names {', '.join(strange)}, not in flows.{actuals[0]}")
+    return problems
+
+
+def _ledger_problems(project: Project, place: str, flow: SubmitPlan) -> list[str]:
+    """A plan writes only to ledgers that its connection has set free for plans."""
+    connection = project.connections.get(flow.to)
+    if not isinstance(connection, JdeConnection):
+        return []
+    return [
+        f"{place} writes to ledger {ledger}, which is not in connections.{flow.to}.plan_ledgers "
+        f"({', '.join(connection.plan_ledgers) or 'none'})"
+        for ledger in sorted({*flow.ledgers().values()} - {"", *connection.plan_ledgers})
+    ]
+
+
 def _universe_problems(project: Project, place: str, flow: SubmitPlan) -> list[str]:
     """A complete plan says what it speaks for, and something confirms that it arrived whole."""
     if flow.scope == "partial":
@@ -259,10 +290,31 @@ def _universe_problems(project: Project, place: str, flow: SubmitPlan) -> list[s
     strange = sorted(set(flow.universe.companies) - set(project.companies_of(flow)))
     if strange:
         problems.append(f"{place}.universe names {', '.join(strange)}, no company of the flow")
+    for key, named in (
+        ("companies", flow.universe.companies),
+        ("accounts", flow.universe.ranges()),
+    ):
+        if not named:
+            problems.append(f"{place}.universe.{key} names none")
+    problems += _range_problems(f"{place}.universe.accounts", flow.universe.ranges())
     first, last = flow.universe.periods.split("..")
     if last < first:
         problems.append(f"{place}.universe.periods ends before it begins")
     return problems
+
+
+def _range_problems(place: str, ranges: Sequence[str]) -> list[str]:
+    found = [(text, *text.partition("-")[::2]) for text in ranges]
+    return [
+        f"{place}: {text} ends before it begins"
+        for text, first, last in found
+        if last and first[: len(last)] > last
+    ]
+
+
+def _twice(place: str, codes: Sequence[str]) -> list[str]:
+    repeated = sorted({code for code in codes if codes.count(code) > 1})
+    return [f"{place} names {code} twice" for code in repeated]
 
 
 def _overlap_problems(project: Project) -> list[str]:
@@ -296,15 +348,10 @@ def _actuals_problems(name: str, flow: LoadActuals) -> list[str]:
     for key, codes in (("companies", flow.companies), ("ledgers", flow.ledgers)):
         if not codes:
             problems.append(f"flows.{name}.{key} names none")
-        for code in sorted({code for code in codes if codes.count(code) > 1}):
-            problems.append(f"flows.{name}.{key} names {code} twice")
+        problems += _twice(f"flows.{name}.{key}", codes)
     if TEMPLATE_COMPANY in flow.companies:
         problems.append(f"flows.{name}.companies names {TEMPLATE_COMPANY}, the template of F0010")
-    for text in flow.signs.flip:
-        first, _, last = text.partition("-")
-        if last and first[: len(last)] > last:
-            problems.append(f"flows.{name}.signs.flip: {text} ends before it begins")
-    return problems
+    return problems + _range_problems(f"flows.{name}.signs.flip", flow.signs.flip)
 
 
 def _period_problems(name: str, flow: LoadActuals) -> list[str]:

@@ -256,8 +256,8 @@ def test_of_what_was_given_up_nothing_is_sent_by_who_read_it_before(store: Store
     with store.database.read() as connection:
         read = journals.find(connection, batch.id, 2)
     stop(store, batch.id)
+    going = next_of(read.posting, State.SENDING)
     with pytest.raises(Busy), store.begin() as connection:
-        going = next_of(read.posting, State.SENDING)
         journals.settle(connection, read, going, {}, Mover("anna"), store.clock.now())
     assert states(store, batch.id) == ["created", "refused"]
 
