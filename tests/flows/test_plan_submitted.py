@@ -36,4 +36,5 @@ def test_a_plan_is_prepared_approved_submitted_posted_and_verified(planned: Plan
         if f.finding.severity != "note":
             print(f.finding.severity, f.finding.rule, f.finding.what)
     print(again.sentence)
-    assert again.exit_code == 0 and not planned.waiting()
+    assert again.exit_code == 0
+    assert not planned.waiting()

@@ -150,13 +150,18 @@ def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None)
 
 def _end(context: Context, instance: Any, done: Any) -> None:
     """Show the run that was asked for, and what had to be carried on; end with its exit code."""
+    result = told_of(instance, done)
+    context.show(result, lambda: printing.run(result))
+    sys.exit(done.run.exit_code or 0)
+
+
+def told_of(instance: Any, done: Any) -> dict[str, Any]:
+    """The run that was asked for, as it is shown, with what had to be carried on."""
     from tieout.verbs import seeing
 
     run = done.run
     result = seeing.show(instance, run.id) if run.finished else seeing.run_as_json(run)
-    result |= _carried(done)
-    context.show(result, lambda: printing.run(result))
-    sys.exit(run.exit_code or 0)
+    return result | _carried(done)
 
 
 def _carried(done: Any) -> dict[str, Any]:

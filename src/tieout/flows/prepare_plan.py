@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieout.core.findings import Severity, counted
+from tieout.core.findings import Finding, Severity, counted
 from tieout.flows.closing import settle_earlier
 from tieout.flows.earlier_journals import look_at_earlier, refuse_while_open
 from tieout.flows.plan_batch import compare, moved_amount, summary_of
@@ -57,11 +57,8 @@ def read_everything(run: Run, step: Steps[SubmitPlan]) -> Result:
 def keep_batch(step: Step, world: World[SubmitPlan], run: str, found: dict[str, Any]) -> Result:
     """Keep the journals for a decision; with `approval = "none"` they are approved by rule."""
     store, batch = world.store, batch_as_kept(world, run)
-    asks = [
-        {"rule": f.rule, "subject": f.subject, "what": f.what, "amount": f.amount}
-        for f in (reject.finding for reject in store.rejects(run=run))
-        if f.severity is Severity.ASK
-    ]
+    found_here = (reject.finding for reject in store.rejects(run=run))
+    asks = [_as_asked(f) for f in found_here if f.severity is Severity.ASK]
     summary = summary_of(world, run, asks) | {"layout": found["layout"]}
     new = NewBatch(
         batch.digest, moved_amount(batch), summary, [NewJournal.of(j) for j in batch.journals]
@@ -79,7 +76,14 @@ def keep_batch(step: Step, world: World[SubmitPlan], run: str, found: dict[str, 
         step.after(lambda c: batches.approve_by_rule(c, batch_id, batch.digest, NO_APPROVAL, at))
         step.after(lambda c: store.start_run(c, following))
     settle_earlier(step, world, run, sent=True)
-    return _ended(world, found, OK if by_rule else WAITS, _sentence(found, batches.id_of(run)))
+    ended = _ended(world, found, OK if by_rule else WAITS, _sentence(found, batches.id_of(run)))
+    return ended | {"figures": ended["figures"] | {"batch": batches.id_of(run)}}
+
+
+def _as_asked(finding: Finding) -> dict[str, Any]:
+    """What a person must say yes to apart, as the summary of the batch keeps it."""
+    names = ("rule", "subject", "what", "remedy", "amount", "currency")
+    return {name: getattr(finding, name) for name in names}
 
 
 def nothing_to_prepare(
