@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tieout.cli.printing import WIDE_COLUMNS_MIN, Row, following, paragraph, table, width
+from tieout.cli.printing import demo as print_loads
 from tieout.cli.printing import run as print_run
 from tieout.core.findings import counted
 from tieout.verbs.words import amount, moment, money
@@ -216,6 +217,41 @@ def _journal(j: Found) -> Row:
         amount(moved, j["currency"]), j["currency"], j["state"], j["batch_number"] or "",
         j["document_number"] or "",
     )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------- the demo
+
+
+def demo(result: Found, totals: Sequence[Found], approver: str) -> None:
+    """The end of the demo: tie-out, loads, the plan's journals, one sentence, what to type next."""
+    print_loads(result, totals)
+    journals = result["journals"]
+    if journals:
+        click.echo("Plan journals")
+        parts: dict[tuple[str, ...], list[Found]] = {}
+        for j in journals:
+            parts.setdefault((j["company"], j["ledger"], j["currency"], j["state"]), []).append(j)
+        rows = [
+            (company, ledger, f"{len(own):,}", f"{sum(j['lines'] for j in own):,}",
+             amount(sum(j["amount"] for j in own), currency), currency, state)
+            for (company, ledger, currency, state), own in parts.items()
+        ]  # fmt: skip
+        columns = ("company", "ledger", "journals", "lines", "amount", "currency", "state")
+        table(columns, rows, columns[2:5])
+        click.echo()
+    if result["ok"]:
+        click.echo(f"Both sides tie, and {_all(len(journals))} verified in JD Edwards.")
+        return
+    tied = all(not t["cells_differing"] for t in totals)
+    click.echo("Both sides tie." if tied else "The two sides do not tie yet.")
+    following(*([] if tied else ["tieout rejects"]))
+    for batch in result["waiting"]:
+        click.echo(f"Batch {batch} of the budget waits for Pat, who did not prepare it.")
+        following(f"tieout approvals {batch}", f"TIEOUT_TOKEN={approver} tieout approve {batch}")
+
+
+def _all(number: int) -> str:
+    return "the one journal of the budget is" if number == 1 else f"all {number} journals are"
 
 
 # ---------------------------------------------------------------------------- both
