@@ -15,6 +15,7 @@ from tieout.core.findings import counted
 from tieout.verbs.words import amount, moment, money
 
 DIGEST_DIGITS = 12
+AT_REST = ("verified", "voided", "deleted")  # states of journals that need no further look
 RELEASE = "then `tieout release {journal} --reason TEXT`"
 # What a person does about a journal that asks, by its state; others are looked at in JD Edwards.
 REMEDIES = {
@@ -43,9 +44,9 @@ def approvals(found: Sequence[Found]) -> None:
         click.echo("No batch waits for approval.")
         following("tieout prepare FLOW", "tieout journals")
         return
-    click.echo(MOVED)
-    for batch in found:
-        click.echo()
+    for n, batch in enumerate(found):
+        if n:
+            click.echo()
         _head(batch)
         _asks(batch)
     waiting = [b["batch"] for b in found if b["state"] == "prepared"]
@@ -61,7 +62,7 @@ def approval(batch: Found, *, lines: bool) -> None:
     summed = ("target", "posted", "in_flight", "difference")
     totals = batch["summary"].get("totals", [])
     for currency, own in _by(totals, "currency"):
-        click.echo(f"Net amounts in {currency}")
+        click.echo(f"Net amounts in {currency}, credit with a minus sign as in the ledger")
         rows = [
             (t["company"], t["ledger"], _period(t), f"{t['lines']:,}",
              *(amount(t[name], currency) for name in summed))
@@ -77,7 +78,7 @@ def approval(batch: Found, *, lines: bool) -> None:
             f"and does not name them: {told}.",
             indent="",
         )
-    _asks(batch)
+    _asks(batch, indent="")
     if lines:
         _lines(batch["journal_lines"])
     if batch["state"] == "prepared":
@@ -97,7 +98,7 @@ def _head(batch: Found) -> None:
         moved[total["currency"]] = so_far + Decimal(total["moved"])
     sums = ", ".join(money(value, currency) for currency, value in moved.items())
     told = f"{batch['batch']}: {batch['state']}, {counted(batch['lines'], 'line')}"
-    click.echo(f"{told}{f', {sums}' if sums else ''}")
+    paragraph(f"{told} that move {sums}." if sums else f"{told}.", indent="")
     paragraph(
         f"Flow {batch['flow']}, prepared by {batch['prepared_by']}, "
         f"{moment(batch['prepared_at'])}, digest {batch['digest'][:DIGEST_DIGITS]}."
@@ -115,10 +116,11 @@ def _because(batch: Found) -> str:
     return f": {batch['reason']}" if batch["reason"] else ""
 
 
-def _asks(batch: Found) -> None:
+def _asks(batch: Found, indent: str = "    ") -> None:
     """Each thing that must be said yes to apart, with how."""
     for ask in batch["summary"].get("asks", []):
-        paragraph(f"It asks (--yes {ask['rule']}): {ask['what']} {ask.get('remedy', '')}".strip())
+        told = f"It asks (--yes {ask['rule']}): {ask['subject']}. {ask['what']} {ask['remedy']}"
+        paragraph(told.strip(), indent)
 
 
 def _rules(batch: Found) -> list[str]:
@@ -206,7 +208,10 @@ def journals(found: Sequence[Found]) -> None:
         told = f"{j['journal']} is {j['state']}: {j['evidence'].get('reason', '')}."
         remedy = REMEDIES.get(j["state"], LOOK_THERE).format(journal=j["journal"])
         paragraph(f"{told} {remedy}", indent="")
-    if any(j["state"] not in ("verified", "voided", "deleted") for j in living):
+    waiting = sum(j["state"] in ("created", "ready") for j in living)
+    if waiting:
+        click.echo(f"{counted(waiting, 'journal')} to be approved and posted in JD Edwards.")
+    if any(j["state"] not in AT_REST for j in living):
         following("tieout journals check")
 
 
