@@ -13,6 +13,7 @@ from tieout.anaplan.client import Anaplan
 from tieout.clock import Clock
 from tieout.core.findings import Finding
 from tieout.core.frames import Schema, empty
+from tieout.core.journal import Batch
 from tieout.core.scope import Scope
 from tieout.http import Call
 from tieout.jde.client import Jde
@@ -87,6 +88,7 @@ class World(Generic[F]):
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
+    batches: dict[str, Batch] = field(default_factory=dict)  # of a plan, by the run that built them
 
     @property
     def title(self) -> str:
