@@ -30,10 +30,10 @@ def test_mappings_are_listed_with_who_set_them_when_and_why(home: Home) -> None:
     assert WHY in told
     assert "business-unit J77 maps to 1" in told
     assert "the demo's person: this unit is planned together with the other" in told
-    assert re.search(r"set by owner, \d\d \w{3} \d{4} \d\d:\d\d:\d\d UTC", told)
+    assert re.search(r"set by ana, \d\d \w{3} \d{4} \d\d:\d\d:\d\d UTC", told)
     (own,) = (m for m in home.run("map", "--json").json["mappings"] if m["dimension"] == "account")
     assert (own["source"], own["target"], own["set_by"], own["why"]) == (
-        "8740.MEALS", "8740", "owner", WHY,
+        "8740.MEALS", "8740", "ana", WHY,
     )  # fmt: skip
 
 

@@ -25,7 +25,12 @@ def sentence_of(done: Done) -> str:
 def test_the_demo_prints_one_object_with_exact_amounts(made: tuple[Home, Done]) -> None:
     told = made[1].json
     assert told["ok"] is True
-    assert told["journals"] == []
+    assert {j["state"] for j in told["journals"]} == {"verified"}
+    assert {j["currency"] for j in told["journals"]} == {"USD", "JPY", "KWD", "EUR"}
+    for journal in told["journals"]:
+        wanted = {"batch", "journal", "company", "period", "lines", "amount", "state"}
+        assert wanted <= set(journal)
+        assert AMOUNT.fullmatch(journal["amount"])
     for flow in told["flows"]:
         wanted = {"flow", "run", "outcome", "rows_read", "rows_sent", "rejects", "seconds"}
         assert wanted <= set(flow)
@@ -63,7 +68,7 @@ def test_the_help_starts_at_once_and_loads_no_engine_and_no_columns() -> None:
 
 
 WRONG_WORDS = [
-    (["run", "nothing"], 3, "Name one of: accounts, actuals, companies, cost_centers"),
+    (["run", "nothing"], 3, "Name one of: accounts, actuals, companies, cost_centers, plan"),
     (["tie-out", "--flow", "nothing"], 3, "There is no flow 'nothing'"),
     (["tie-out", "--last", "--period", "March"], 3, "'March' is no period"),
     (["tie-out", "--last", "--period", "2099-01"], 3, "cannot be said to tie"),
@@ -73,6 +78,14 @@ WRONG_WORDS = [
     (["connect", "erp", "--stdin"], 3, "not one JSON object"),
     (["map", "colour", "1", "2"], 3, "Name one of: account, business-unit, company"),
     (["map", "account"], 2, "Give DIMENSION SOURCE TARGET"),
+    (["prepare", "actuals"], 3, "submits no plan"),
+    (["approvals", "plan-99-batch"], 3, "There is no batch plan-99-batch"),
+    (["approvals", "--lines"], 2, "Name the BATCH"),
+    (["journals", "plan-99-batch"], 3, "There is no batch plan-99-batch"),
+    (["journals", "--all"], 2, "--all is for `tieout journals check`"),
+    (["refuse", "plan-99-batch"], 2, "Missing option '--reason'"),
+    (["withdraw", "plan-99-batch", "--reason", "no"], 3, "There is no batch plan-99-batch"),
+    (["release", "plan-99-batch/1", "--reason", "no"], 3, "plan-99-batch/1"),
     (["frobnicate"], 2, "No such command"),
     (["run"], 2, "Missing argument 'FLOW'"),
 ]
@@ -105,6 +118,8 @@ SECRET = json.dumps({"username": "U", "password": "P-4711"})
     "words",
     [
         ["runs"], ["rejects", "--all"], ["map"], ["tie-out", "--last"], ["run", "actuals"],
+        ["approvals"], ["approvals", "plan-1-batch"], ["journals"], ["journals", "check"],
+        ["preview", "plan"],
         ["init", "--apply"], ["show", "actuals-2"], ["connect", "erp", "--stdin"],
         ["map", "account", "1", "2", "--why", "a test"],
     ],
@@ -119,7 +134,8 @@ def test_json_prints_exactly_one_object_when_all_is_well(shared: Home, words: li
 
 
 @pytest.mark.parametrize("words", [["runs"], ["rejects", "--all"], ["show", "actuals-1"],
-                                   ["tie-out", "--last"]], ids=" ".join)  # fmt: skip
+                                   ["tie-out", "--last"], ["approvals", "plan-1-batch", "--lines"],
+                                   ["approvals", "--all"], ["journals"]], ids=" ".join)  # fmt: skip
 def test_no_line_is_wider_than_a_terminal_of_80_columns(shared: Home, words: list[str]) -> None:
     shown = shared.run(*words, env={"COLUMNS": "80"}).out
     typed = ("Next:", "  or:")  # lines to copy are not wrapped

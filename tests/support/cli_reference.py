@@ -18,7 +18,8 @@ import click
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
 PROGRAM = "tieout.cli.main"
-COMMANDS = ("tieout.cli.commands", "tieout.cli.people")  # importing adds them to the program
+# Importing adds their commands to the program.
+COMMANDS = tuple(f"tieout.cli.{name}" for name in ("commands", "people", "planning"))
 
 
 def root() -> click.Group | None:

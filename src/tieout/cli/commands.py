@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tieout.cli import printing, progress
+from tieout.cli import printing, printing_plan, progress
 from tieout.cli.main import Context, cli
 
 needs = click.pass_obj
@@ -47,9 +47,9 @@ def with_json(function: Any) -> Any:
 @with_json
 @needs
 def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, port: int) -> None:
-    """Load a practice company from practice JD Edwards into practice Anaplan, and tie it out."""
+    """Load a practice company into practice Anaplan, tie it out, and send its budget back."""
     from tieout.verbs import demo as verbs
-    from tieout.verbs import practice, seeing
+    from tieout.verbs import demo_plan, practice, seeing
 
     context.home = context.home or _beside(context.environment(demo=True).home)
     instance = context.made(demo=True)
@@ -57,10 +57,11 @@ def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, por
     found = verbs.make_demo(instance, lines=lines, seed=seed, trouble=trouble)
     printing.note(f"Practice JD Edwards at {found['jde']}, practice Anaplan at {found['anaplan']}.")
     try:
-        with progress.shown(instance):
-            result = verbs.load_demo(instance, mend=once, say=printing.note)
+        with demo_plan.desk(instance, demo_plan.ANA) as ana, progress.shown(ana):
+            result = verbs.load_demo(ana, mend=once, say=printing.note)
         totals = seeing.totals(result["tie_out"])
-        context.show(result, lambda: printing.demo(result, totals))
+        approver = demo_plan.token_of(instance, demo_plan.PAT)
+        context.show(result, lambda: printing_plan.demo(result, totals, approver))
         if not once:
             serve_until_stopped(instance, port)
     finally:
@@ -150,13 +151,18 @@ def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None)
 
 def _end(context: Context, instance: Any, done: Any) -> None:
     """Show the run that was asked for, and what had to be carried on; end with its exit code."""
+    result = told_of(instance, done)
+    context.show(result, lambda: printing.run(result))
+    sys.exit(done.run.exit_code or 0)
+
+
+def told_of(instance: Any, done: Any) -> dict[str, Any]:
+    """The run that was asked for, as it is shown, with what had to be carried on."""
     from tieout.verbs import seeing
 
     run = done.run
     result = seeing.show(instance, run.id) if run.finished else seeing.run_as_json(run)
-    result |= _carried(done)
-    context.show(result, lambda: printing.run(result))
-    sys.exit(run.exit_code or 0)
+    return result | _carried(done)
 
 
 def _carried(done: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Context:
         self.as_json = False
         self.log: Path | None = None
         self.shown = False
+        self.goes_on = "tieout run"  # the command that carries on what is interrupted
 
     def made(self, *, demo: bool = False) -> Instance:
         """The instance of this home, its directory made if need be."""
@@ -113,10 +114,11 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
-    from tieout.cli import commands, people  # registers the commands
+    from tieout.cli import commands, people, planning  # registers the commands
 
     assert commands
     assert people
+    assert planning
     context = Context()
     try:
         code = cli.main(standalone_mode=False, obj=context) or 0
@@ -124,7 +126,8 @@ def main() -> None:
         code = _usage(context, error)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-        _say(context, "Interrupted. An unfinished run goes on with the next `tieout run`.", code)
+        next_one = f"the next `{context.goes_on}`"
+        _say(context, f"Interrupted. An unfinished run goes on with {next_one}.", code)
     except Trouble as trouble:
         code = trouble.exit_code
         _say(context, trouble.sentence(), code, trouble.evidence)

@@ -21,7 +21,8 @@ WIDE_COLUMNS_MIN = 100
 GAP = "  "
 NOTE_SUBJECTS_MAX = 3  # `--json` has them all
 SIDES = ("F0911", "F0902", "Anaplan")
-OUTCOME_UNKNOWN = 10  # exit code, docs/reference/exit-codes.md
+WAITS, OUTCOME_UNKNOWN = 7, 10  # exit codes, docs/reference/exit-codes.md
+PLANNED = ("prepare_plan", "submit_plan", "follow_journals")  # kinds of runs that tie out nothing
 EFFECTS = {
     "reject": "not loaded", "difference": "does not agree", "ask": "to be confirmed",
     "note": "to know",
@@ -179,13 +180,16 @@ def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], whole: bool) -> None:
     open_ones = [f for f in open_ones if f["state"] == "open" and f["severity"] != "note"]
-    mend = _mend(open_ones)
+    mend, planned = _mend(open_ones), found["kind"] in PLANNED
     if found["outcome"] == "needs_attention" and mend:
         following(mend)
+    elif found["exit_code"] == WAITS and "batch" in found["figures"]:
+        following(f"tieout approvals {found['figures']['batch']}")
     elif found["outcome"] == "needs_attention" and open_ones:
-        following(f"tieout rejects --run {found['run']}", f"tieout tie-out --flow {found['flow']}")
+        compare = [] if planned else [f"tieout tie-out --flow {found['flow']}"]
+        following(f"tieout rejects --run {found['run']}", *compare)
     elif found["exit_code"] == OUTCOME_UNKNOWN:
-        following(f"tieout run {found['flow']}")
+        following("tieout journals check" if planned else f"tieout run {found['flow']}")
     elif found["outcome"] in ("waiting", "running") or (found["outcome"] == "failed" and not whole):
         following(f"tieout show {found['run']}")
 
@@ -312,7 +316,7 @@ def _tie_out_table(lines: Iterable[Row]) -> None:
 
 
 def demo(result: Mapping[str, Any], totals: Sequence[Mapping[str, Any]]) -> None:
-    """The end of the demo: the tie-out, the loads, and one sentence."""
+    """The first half of the demo's end: the tie-out and the loads."""
     tie_out(result["tie_out"], totals, "")
     click.echo("\nLoads")
     rows = [
@@ -321,12 +325,8 @@ def demo(result: Mapping[str, Any], totals: Sequence[Mapping[str, Any]]) -> None
             f"{f['rejects']:,}", lasted(f["seconds"]),
         )
         for f in result["flows"]
+        if f["kind"] not in PLANNED
     ]  # fmt: skip
     columns = ("run", "outcome", "rows read", "rows sent", "rejects", "took")
     table(columns, rows, columns[2:])
     click.echo()
-    if result["ok"]:
-        click.echo("Both sides tie.")
-        return
-    click.echo("The two sides do not tie yet.")
-    following("tieout rejects")

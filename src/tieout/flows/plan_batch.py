@@ -209,7 +209,8 @@ def summary_of(world: World[SubmitPlan], run: str) -> dict[str, Any]:
         how="semi",
     ).filter(pl.col("difference") != 0)  # fmt: skip
     sums = [pl.col(n).sum().cast(AMOUNT) for n in ("target", "posted", "in_flight", "difference")]
-    totals = sent.group_by(places).agg(pl.len().alias("lines"), *sums).sort(places)
+    moved = pl.col("difference").abs().sum().cast(AMOUNT).alias("moved")  # without the signs
+    totals = sent.group_by(places).agg(pl.len().alias("lines"), *sums, moved).sort(places)
     zeroed = sent.filter("zeroed").group_by("company", "ledger", "currency").agg(
         pl.len().alias("lines"), pl.col("difference").sum().cast(AMOUNT)
     )  # fmt: skip

@@ -74,7 +74,8 @@ def keep_batch(step: Step, world: World[SubmitPlan], run: str, found: dict[str, 
         step.after(lambda c: batches.approve_by_rule(c, batch_id, batch.digest, NO_APPROVAL, at))
         step.after(lambda c: store.start_run(c, following))
     settle_earlier(step, world, run, sent=True)
-    return _ended(world, found, OK if by_rule else WAITS, _sentence(found, batches.id_of(run)))
+    ended = _ended(world, found, OK if by_rule else WAITS, _sentence(found, batches.id_of(run)))
+    return ended | {"figures": ended["figures"] | {"batch": batches.id_of(run)}}
 
 
 def nothing_to_prepare(

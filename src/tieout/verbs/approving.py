@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from tieout.app import Instance
+from tieout.core.frames import DIFFERENCES, JOURNAL_LINES, LEDGER_CELL, empty
+from tieout.core.journal import JOURNALS, batch_of
 from tieout.core.policy import Actor, Thing
 from tieout.errors import Misconfigured, Refused
 from tieout.store import batches, journals, people, runs
@@ -17,6 +21,8 @@ from tieout.verbs import acting
 
 SUBMIT = "submit_plan"  # the kind of the run that sends an approved batch
 APPROVAL = "approval"  # what triggered it
+# What a line says for itself beside its journal's header: where it comes from, and the ledger then.
+_EXPLAINED = ("account", "business_unit", "member", "zeroed", "target", "posted", "in_flight")
 
 
 def approvals(instance: Instance, *, every: bool = False) -> list[dict[str, Any]]:
@@ -34,6 +40,40 @@ def approval(instance: Instance, batch_id: str) -> dict[str, Any]:
         batch = batches.find(connection, batch_id)
         found = journals.listed(connection, batch=batch_id)
     return batch_as_json(batch) | {"journals": [journal_as_json(j) for j in found]}
+
+
+def lines(instance: Instance, batch_id: str) -> list[dict[str, Any]]:
+    """The exact lines of a batch, as they are or were to be sent, each with what explains it.
+
+    Refused when the records do not make the digest that people decide over.
+    """
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        batch = batches.find(connection, batch_id)
+    headers, sent = (_kept(instance, batch, k, s) for k, s in (
+        ("headers", JOURNALS), ("lines", JOURNAL_LINES)
+    ))  # fmt: skip
+    batches.refuse_other_lines(batch, batch_of(headers, sent).digest, "shown")
+    numbered = headers.with_row_index("journal", 1).select(
+        "journal", "transaction_number", "ledger", "currency", "fiscal_year", "period", "gl_date"
+    )
+    explained = _kept(instance, batch, "differences", DIFFERENCES).select(*LEDGER_CELL, *_EXPLAINED)
+    nothing = pl.lit(0, sent.schema["amount"])
+    found = (
+        sent.join(numbered, on="transaction_number", validate="m:1", maintain_order="left")
+        .join(explained, on=list(LEDGER_CELL), how="left", validate="1:1", maintain_order="left")
+        .with_columns(
+            debit=pl.when(pl.col("amount") > 0).then("amount").otherwise(nothing),
+            credit=pl.when(pl.col("amount") < 0).then(-pl.col("amount")).otherwise(nothing),
+        )
+    )
+    return found.sort("journal", "line").to_dicts()
+
+
+def _kept(instance: Instance, batch: Batch, kind: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """What the run that prepared a batch kept of a kind."""
+    manifests = instance.store.kept(batch.run, kind=kind)
+    return instance.store.scan(manifests).collect() if manifests else empty(schema)
 
 
 def approve(
@@ -151,4 +191,5 @@ def journal_as_json(journal: Journal) -> dict[str, Any]:
         "state", "sent_at", "looks", "looked_at", "resent",
     )  # fmt: skip
     told = {name: getattr(journal, name) for name in names}
-    return told | {"journal": journal.name, "evidence": dict(journal.evidence)}
+    named = {"journal": journal.name, "given_up": journal.given_up}
+    return told | named | {"evidence": dict(journal.evidence)}

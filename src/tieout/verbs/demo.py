@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from tieout.app import Instance
+from tieout.engine.durable import Engine
 from tieout.store.runs import Run
-from tieout.verbs import practice, running, seeing, setting_up
+from tieout.verbs import approving, demo_plan, practice, running, seeing, setting_up
 from tieout.verbs.words import money
 
 FLOWS = ("companies", "accounts", "cost_centers", "actuals")
@@ -120,7 +121,7 @@ Say = Callable[[str], None]
 
 
 def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> dict[str, str]:
-    """Practice systems and a configured instance in one home; the systems' addresses."""
+    """Practice systems, a configured instance and its people in one home; the addresses."""
     arguments = ["--lines", str(lines), "--seed", str(seed), *(["--trouble"] if trouble else [])]
     found = practice.start_practice(instance.home, *arguments)
     setting_up.make_instance(instance)
@@ -128,35 +129,51 @@ def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> di
         companies = [*COMPANIES, *([TROUBLED_COMPANY] if trouble else [])]
         listed = ", ".join(f'"{c}"' for c in companies)
         text = PROJECT.format(jde=found["jde"], anaplan=found["anaplan"], companies=listed)
-        setting_up.apply_project(instance, text)
+        setting_up.apply_project(instance, text + PLAN)
         users = practice.credentials(instance.home)
         setting_up.connect(instance, "erp", users["jde"])
         setting_up.connect(instance, "planning", users["anaplan"])
+        demo_plan.add_plan(instance)
+        demo_plan.make_people(instance)
     return found
 
 
 def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
-    """Run the four flows; with `mend`, play the people's part until both sides tie."""
-    runs: list[Run] = []
+    """Run the four loads, then the plan; with `mend`, play the people's part in both.
+
+    Then both sides tie, and every journal of the plan is verified.
+    """
     with running.executing(instance) as engine:
-        for flow in FLOWS:
-            run = running.run_flow(instance, flow, engine=engine).run
-            say(run.sentence)
-            runs.append(run)
-        if mend and runs[-1].outcome != "complete":
-            for sentence in map_unmatched(instance, runs[-1]):
-                say(sentence)
-            asked = {"replay": runs[-1].id}
-            run = running.run_flow(instance, "actuals", asked=asked, engine=engine).run
-            say(run.sentence)
-            runs.append(run)
-    last = {run.flow: run for run in runs}
+        runs = _load(instance, engine, mend=mend, say=say)
+        last = {run.flow: run for run in runs}
+        ok = all(run.outcome == "complete" for run in last.values())
+        prepared = demo_plan.prepare_plan(instance, engine, say)
+        told = [seeing.run_as_json(run) for run in (*runs, prepared["run"])]
+        if mend and prepared["batch"]:
+            followed = demo_plan.submit_plan(instance, prepared["batch"], engine, say)
+            told += [found["run"] for found in followed if "run" in found]
+    journals = demo_plan.journals_table(instance)
+    verified = bool(journals) and all(j["state"] == "verified" for j in journals)
     return {
-        "ok": all(run.outcome == "complete" for run in last.values()),
-        "flows": [seeing.run_as_json(run) for run in runs],
-        "tie_out": seeing.tie_out_table(instance, "actuals"),
-        "journals": [],
-    }
+        "ok": ok and verified, "flows": told,
+        "tie_out": seeing.tie_out_table(instance, "actuals"), "journals": journals,
+        "waiting": [b["batch"] for b in approving.approvals(instance)],
+    }  # fmt: skip
+
+
+def _load(instance: Instance, engine: Engine, *, mend: bool, say: Say) -> list[Run]:
+    """The runs of the four loads; with `mend`, of what was mapped and sent again too."""
+    runs: list[Run] = []
+    for flow in FLOWS:
+        runs.append(running.run_flow(instance, flow, engine=engine).run)
+        say(runs[-1].sentence)
+    if mend and runs[-1].outcome != "complete":
+        for sentence in map_unmatched(instance, runs[-1]):
+            say(sentence)
+        asked = {"replay": runs[-1].id}
+        runs.append(running.run_flow(instance, "actuals", asked=asked, engine=engine).run)
+        say(runs[-1].sentence)
+    return runs
 
 
 def map_unmatched(instance: Instance, run: Run) -> list[str]:

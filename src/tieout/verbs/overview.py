@@ -8,6 +8,7 @@ from tieout.app import Instance
 from tieout.core.findings import counted
 from tieout.errors import Misconfigured
 from tieout.project import LoadActuals
+from tieout.store import batches
 from tieout.store.schema import UNFINISHED
 from tieout.verbs import practice, seeing
 from tieout.verbs.words import moment
@@ -22,6 +23,7 @@ def overview(instance: Instance) -> dict[str, Any]:
         "home": str(instance.home), "practice": practice.practice_home(instance.home),
         "runs": seeing.runs(instance, limit=RUNS_SHOWN_MAX),
         "findings": seeing.grouped(seeing.rejects(instance, state="open")),
+        "waiting": _waiting(instance),
     }  # fmt: skip
     try:
         project = instance.project()
@@ -47,6 +49,12 @@ def _flow(instance: Instance, name: str) -> dict[str, Any]:
     return {"flow": name, "last": seeing.run_as_json(last) if last else None}
 
 
+def _waiting(instance: Instance) -> dict[str, str]:
+    """Flow → its batch that waits for a decision."""
+    with instance.store.database.read() as connection:
+        return {b.flow: b.id for b in batches.listed(connection, states=("prepared",))}
+
+
 def _compared(instance: Instance, name: str) -> dict[str, Any]:
     last = seeing.last_comparison(instance, name)
     table = seeing.tie_out_table(instance, name)
@@ -62,7 +70,8 @@ def verdict(found: dict[str, Any]) -> str:
     """One sentence or two: is everything in, and right?"""
     if found["problem"]:
         return str(found["problem"])
-    last = {f["flow"]: f["last"] for f in found["flows"]}
+    waits = found["waiting"]
+    last = {f["flow"]: f["last"] for f in found["flows"] if f["flow"] not in waits}
     told = [_list_of(
         [n for n, run in last.items() if run and run["outcome"] in outcomes], one, many
     ) for outcomes, one, many in (
@@ -71,6 +80,7 @@ def verdict(found: dict[str, Any]) -> str:
         (UNFINISHED, "is under way", "are under way"),
     )]  # fmt: skip
     told.append(_list_of([n for n, run in last.items() if not run], "has not run", "have not run"))
+    told.append(_list_of(list(waits), "waits for approval", "wait for approval"))
     told = [sentence for sentence in told if sentence]
     if not told:
         told = [f"All {counted(len(last), 'flow')} are complete."]
