@@ -218,7 +218,7 @@ def test_an_approval_by_rule_says_that_no_person_decided(store: Store) -> None:
 
 def stop(store: Store, batch: str) -> Batch:
     with store.begin() as connection:
-        return batches.stop(connection, batch, "system", "the ledger moved", store.clock.now())
+        return batches.void(connection, batch, "system", "the ledger moved", store.clock.now())
 
 
 def test_a_batch_of_which_nothing_was_sent_is_void_when_it_is_stopped(store: Store) -> None:

@@ -290,6 +290,8 @@ def send_journal(
     if State(stored.state) is State.SENDING:
         write(step, stored, abandoned(stored.posting), {"reason": INTERRUPTED})
         return {"state": str(State.UNCERTAIN)}
+    if stored.given_up:  # somebody withdrew the batch meanwhile
+        return {"state": stored.state}
     if world.clock.now() - datetime.fromisoformat(compared["at"]) > FRESH:
         return {"state": stored.state, "stale": True}
     began = watch.began()

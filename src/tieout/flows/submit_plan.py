@@ -153,7 +153,7 @@ def void_approval(
     """The approval was for other journals: nothing more of the batch is sent."""
     why = f"since it was approved, plan or ledger changed: {'; '.join(differs)}"
     at = step.at()
-    step.after(lambda c: batches.stop(c, batch_id, SYSTEM, why, at))
+    step.after(lambda c: batches.void(c, batch_id, SYSTEM, why, at))
     return {
         "outcome": "needs_attention", "exit_code": WAITS,
         "sentence": f"Nothing of batch {batch_id} was sent now: {why}. "

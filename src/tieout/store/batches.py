@@ -17,7 +17,7 @@ from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import audit, journals
 from tieout.store.audit import Telling
 from tieout.store.database import insert_new, lock
-from tieout.store.journals import BATCHES, UNSETTLED, NewJournal, Scope
+from tieout.store.journals import BATCHES, NEVER_THERE, UNSETTLED, NewJournal, Scope
 from tieout.store.runs import Run
 from tieout.store.schema import BATCH_STATES, app_batch, app_plan_scope
 
@@ -142,28 +142,25 @@ def approve_by_rule(
 
 
 def void(connection: Connection, batch_id: str, by: str, reason: str, at: datetime) -> Batch:
-    """A batch that nothing was sent of counts no more; Refused when something was."""
+    """Nothing more of a batch is sent: void when nothing was, else what was not sent is given up.
+
+    Refused when there is nothing left to take back here.
+    """
     lock(connection, BATCHES)
     batch = find(connection, batch_id)
     if batch.state not in ("prepared", "approved"):
         raise _decided_before(batch, "made void")
-    if sent := _sent_of(connection, batch_id):
+    sent = _sent_of(connection, batch_id)
+    if not sent:
+        detail = {"reason": reason}
+        return _void(connection, batch, Telling(by, "voided batch", batch_id, detail), at)
+    given_up = _give_up(connection, batch, reason)
+    if not given_up:
         raise Refused(
             f"Journal {sent[0].name} of it was sent and is {sent[0].state}.",
             untouched=f"Batch {batch_id} stays {batch.state}.",
             do="What is in JD Edwards is taken back there; `tieout journals check` sees it.",
         )
-    return _void(connection, batch, Telling(by, "voided batch", batch_id, {"reason": reason}), at)
-
-
-def stop(connection: Connection, batch_id: str, by: str, reason: str, at: datetime) -> Batch:
-    """Nothing more of a batch is sent: void when nothing was, else the rest is given up."""
-    lock(connection, BATCHES)
-    batch = find(connection, batch_id)
-    if not _sent_of(connection, batch_id):
-        detail = {"reason": reason}
-        return _void(connection, batch, Telling(by, "voided batch", batch_id, detail), at)
-    given_up = _give_up(connection, batch, reason)
     told = {"reason": reason, "journals": given_up}
     audit.append(connection, at, Telling(by, "gave up journals", batch_id, told))
     return batch
@@ -171,7 +168,7 @@ def stop(connection: Connection, batch_id: str, by: str, reason: str, at: dateti
 
 def _sent_of(connection: Connection, batch_id: str) -> list[journals.Journal]:
     """The journals of a batch that may be in JD Edwards."""
-    never_sent = ("reserved", "absent", "refused")
+    never_sent = ("reserved", *NEVER_THERE)
     return [j for j in journals.listed(connection, batch=batch_id) if j.state not in never_sent]
 
 
@@ -247,7 +244,8 @@ def _replace_earlier(
     for earlier in listed(connection, flow=run.flow, states=("prepared",)):
         telling = Telling(run.started_by, "voided batch", earlier.id, detail, run.id, step)
         _void(connection, earlier, telling, at)
-    never_came = journals.in_scopes(connection, scopes, ("absent",))
+    never_came = journals.in_scopes(connection, scopes, NEVER_THERE)
+    never_came = [journal for journal in never_came if not journal.given_up]
     if never_came:
         told = detail | {"journals": journals.give_up(connection, never_came, detail["reason"])}
         telling = Telling(run.started_by, "gave up journals", following, told, run.id, step)
@@ -265,8 +263,8 @@ def _void(connection: Connection, batch: Batch, telling: Telling, at: datetime) 
 
 
 def _give_up(connection: Connection, batch: Batch, why: str) -> list[str]:
-    waiting = journals.listed(connection, batch=batch.id, states=("reserved", "absent"))
-    return journals.give_up(connection, waiting, why)
+    waiting = journals.listed(connection, batch=batch.id, states=("reserved", *NEVER_THERE))
+    return journals.give_up(connection, [j for j in waiting if not j.given_up], why)
 
 
 def _decided(
