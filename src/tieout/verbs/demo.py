@@ -148,6 +148,9 @@ def load_demo(instance: Instance, *, mend: bool, say: Say) -> dict[str, Any]:
         last = {run.flow: run for run in runs}
         ok = all(run.outcome == "complete" for run in last.values())
         prepared = demo_plan.prepare_plan(instance, engine, say)
+        if mend:
+            runs.append(prepared["run"])
+            prepared = demo_plan.correct_plan(instance, prepared, engine, say)
         told = [seeing.run_as_json(run) for run in (*runs, prepared["run"])]
         if mend and prepared["batch"]:
             followed = demo_plan.submit_plan(instance, prepared["batch"], engine, say)

@@ -13,7 +13,7 @@ from tieout.core.findings import counted
 from tieout.engine.durable import Engine
 from tieout.store import sign_in
 from tieout.store.disk import write_private
-from tieout.verbs import approving, people, planning, practice
+from tieout.verbs import approving, people, planning, practice, seeing
 
 FLOW = "plan"
 VERSION = "BUD26"  # which of the practice model's versions the planners enter
@@ -72,10 +72,40 @@ def prepare_plan(instance: Instance, engine: Engine, say: Say) -> dict[str, Any]
         instance.home, "anaplan", "people", do="enter_plan", version=VERSION
     )["cells"]
     say(f"Planners entered a budget of {entered:,} amounts in Anaplan.")
+    return _prepare(instance, engine, say)
+
+
+def _prepare(instance: Instance, engine: Engine, say: Say) -> dict[str, Any]:
     run = planning.prepare(instance, FLOW, engine=engine).run
     say(run.sentence)
     waiting = [b for b in approving.approvals(instance) if b["prepared_in"] == run.id]
     return {"run": run, "batch": waiting[0] if waiting else None}
+
+
+def correct_plan(
+    instance: Instance, found: dict[str, Any], engine: Engine, say: Say
+) -> dict[str, Any]:
+    """Planners take back what no journal may be written for, and it is prepared again."""
+    refused = {
+        (f["company"], f["member"])
+        for f in seeing.rejects(instance, run=found["run"].id)
+        if f["severity"] == "reject" and f["dimension"] == "account"
+    }
+    if not refused:
+        return found
+    cells = practice.control(instance.home, "anaplan", "cells", module="Approved Plan")["cells"]
+    named = [
+        [c[name] for name in ("Companies", "GL Accounts", "Cost Centers", "Versions", "Time")]
+        for c in cells
+        if c["line_item"] == "Approved" and (c["Companies"], c["GL Accounts"]) in refused
+    ]
+    practice.control(
+        instance.home, "anaplan", "people", do="change_plan", cells=named, approved=False,
+        approver="",
+    )  # fmt: skip
+    accounts = ", ".join(sorted({account for _, account in refused}))
+    say(f"Planners took the approval of {counted(len(named), 'amount')} back (account {accounts}).")
+    return _prepare(instance, engine, say)
 
 
 def submit_plan(
