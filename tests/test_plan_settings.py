@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tieout.errors import Misconfigured
@@ -74,6 +76,7 @@ first_period = "current"
 "GLDate" = "gl_date"
 "Reference1" = "token"
 "Reference2" = "token"
+"Explanation" = "explanation"
 
 [flows.plan.line_inputs]
 "AccountId" = "account_id"
@@ -184,6 +187,18 @@ def plan_again(name: str, more: str = "") -> str:
     return "\n" + table.replace('ledger = "BA"\n', f'ledger = "BA"\n{more}\n')
 
 
+def test_the_plan_in_the_example_of_a_new_home_is_accepted_without_its_marks() -> None:
+    example = (Path(demo.__file__).parent / "example.toml").read_text(encoding="utf-8")
+    begin = example.index("# [flows.plan]")
+    marked = example[begin:].splitlines()
+    assert all(line.startswith("# ") for line in marked)
+    text = example[:begin] + "\n".join(line.removeprefix("# ") for line in marked)
+    flow = read_project(text).flows["plan"]
+    assert isinstance(flow, SubmitPlan)
+    assert flow.ledgers() == {"": "BA"}
+    assert "plan" not in read_project(example).flows
+
+
 def test_the_plan_of_the_demo_is_accepted_beside_the_demo() -> None:
     text = demo.PROJECT.format(jde="http://127.0.0.1:1/jderest", anaplan="http://127.0.0.1:2",
                                companies='"00001"')  # fmt: skip
@@ -271,6 +286,7 @@ CANNOT_BE_MEANT = [
      "flows.plan.control_columns is for a `control_export`"),
     ('"Reference1" = "token"\n"Reference2" = "token"\n', "",
      "flows.plan.inputs has no input for 'token'"),
+    ('"Explanation" = "explanation"\n', "", "plan.inputs has no input for 'explanation'"),
     ('"LedgerType" = "ledger"\n', "", "flows.plan.inputs has no input for 'ledger'"),
     ('"LedgerType" = "ledger"', '"LedgerType" = "ledgers"', "did you mean 'ledger'"),
     ('"AccountId" = "account_id"\n', "", "plan.line_inputs has no column for 'account_id'"),
