@@ -40,6 +40,7 @@ BATCH_CHARACTERS_MAX = 15  # EDBT
 MARK = "T"  # what our transaction numbers and batch tokens begin with
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud without mistakes
 SHORTENED = "~"
+WIDEST = "\uffff"  # of what a column of two-byte characters holds
 TAIL_CHARACTERS = 6
 
 # How many documents of ours (document type, ledger) a cell has seen: every line of theirs in F0911,
@@ -250,11 +251,13 @@ def cut(text: str, characters: int) -> str:
     A longer text ends with six letters of its hash, so that two long texts do not become one. What
     a column of two-byte characters cannot hold becomes a question mark.
     """
-    plain = unicodedata.normalize("NFC", text)
-    clean = "".join(
-        "?" if ord(c) > 0xFFFF else " " if unicodedata.category(c).startswith("C") else c
-        for c in plain
-    ).strip()
+    clean = unicodedata.normalize("NFC", text)
+    if not clean.isprintable() or max(clean, default="") > WIDEST:  # few texts: this is slow
+        clean = "".join(
+            "?" if c > WIDEST else " " if unicodedata.category(c).startswith("C") else c
+            for c in clean
+        )
+    clean = clean.strip()
     if len(clean) <= characters:
         return clean
     tail = SHORTENED + _letters(_sha256([clean]))[:TAIL_CHARACTERS]

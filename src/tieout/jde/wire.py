@@ -64,11 +64,14 @@ class Table:
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    schema: dict[str, Any] = field(init=False, repr=False, compare=False)  # of our frames, in order
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {name: c for c in reversed(self.columns) for name in (c.alias, c.name)}
         object.__setattr__(self, "_by_name", index)
+        types = {n: pl.Int32 if n == FISCAL_YEAR else index[n].polars for n in self.names}
+        object.__setattr__(self, "schema", types)
 
     def column(self, name: str) -> Column:
         """The column by our name or by JDE's alias; ValueError if the table has none."""
@@ -88,11 +91,6 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The columns of our frames, in order."""
         return tuple(FISCAL_YEAR if c is CENTURY else c.name for c in self.columns if c is not YEAR)
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """Our frames' schema, in order."""
-        return {n: pl.Int32 if n == FISCAL_YEAR else self.column(n).polars for n in self.names}
 
     def control(self, column: Column) -> str:
         """What AIS calls the column in a request, as in `F0911.AA`."""
