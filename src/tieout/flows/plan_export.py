@@ -15,7 +15,6 @@ from tieout.core.plan_members import in_codes
 from tieout.errors import Refused
 from tieout.flows.dimensions import ALWAYS, members_of
 from tieout.flows.world import Result, World, tell
-from tieout.jde.orchestrator import Orchestrator
 from tieout.project import SubmitPlan
 from tieout.store.steps import Step
 
@@ -29,7 +28,7 @@ def check_exports(step: Step, world: World[SubmitPlan]) -> Result:
     All that can be missing is looked for before anything is begun.
     """
     flow = world.flow
-    orchestrator = Orchestrator(world.jde.session)
+    orchestrator = world.jde.orchestrator
     orchestrator.checked(flow.orchestration, flow.inputs, flow.lines, flow.line_inputs)
     if flow.reserve:
         orchestrator.named(flow.reserve)

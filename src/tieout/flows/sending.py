@@ -39,7 +39,6 @@ from tieout.flows.world import Result, World
 from tieout.jde import in_flight
 from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.message import Sent
-from tieout.jde.orchestrator import Orchestrator
 from tieout.jde.submission import NotSent, Submitted
 from tieout.project import SubmitPlan, seconds
 from tieout.store import batches, journals
@@ -267,7 +266,7 @@ def reserve_numbers(step: Step, world: World[SubmitPlan], batch_id: str, number:
     stored = approved(world, batch_id).stored[number]
     if stored.state != State.RESERVED or stored.batch_number:
         return {"numbers": [stored.batch_number, stored.document_number]}
-    drawn = Orchestrator(world.jde.session).reserve(world.flow.reserve)
+    drawn = world.jde.orchestrator.reserve(world.flow.reserve)
     numbers = (str(drawn.batch_number), str(drawn.documents[0]))
     mover, at = Mover(step.run.started_by, step.run.id, step.name), step.at()
     step.after(lambda c: journals.take_numbers(c, stored, numbers, mover, at))
@@ -324,7 +323,7 @@ def _call(
         pl.col(meaning).alias(name) for name, meaning in flow.line_inputs.items()
     )
     try:
-        told = Orchestrator(world.jde.session).submit_journal(
+        told = world.jde.orchestrator.submit_journal(
             flow.orchestration, inputs, flow.lines, lines, queue=flow.job_queue, dates=flow.dates
         )
     except NotSent as cause:

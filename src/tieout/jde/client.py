@@ -13,6 +13,7 @@ from tieout.errors import Refused, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde import aggregate, wire
 from tieout.jde.keys import after, first_key, unseen
+from tieout.jde.orchestrator import Orchestrator
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
 from tieout.jde.proof import PROVED_READS_MAX, Measure, NotWholeError, Proof, Tally, unproved
 from tieout.jde.query import Value, Where, equal, every
@@ -60,6 +61,7 @@ class Jde:
         clock: Clock,
     ) -> None:  # fmt: skip
         self.session = Session(http, connection, credentials, clock)
+        self.orchestrator = Orchestrator(self.session)
         self.page_rows = connection.page_rows
 
     def sign_in(self) -> SignedIn:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 import polars as pl
@@ -88,11 +89,17 @@ class Table:
     @property
     def schema(self) -> dict[str, Any]:
         """Our frames' schema, in order."""
-        return {n: pl.Int32 if n == FISCAL_YEAR else self.column(n).polars for n in self.names}
+        return dict(_schema(self))
 
     def control(self, column: Column) -> str:
         """What AIS calls the column in a request, as in `F0911.AA`."""
         return f"{self.name}.{column.alias}"
+
+
+@cache
+def _schema(table: Table) -> dict[str, Any]:
+    """Asked for with every page of a table, which has up to a hundred columns."""
+    return {n: pl.Int32 if n == FISCAL_YEAR else table.column(n).polars for n in table.names}
 
 
 # --- dates and times ----------------------------------------------------------------------------
