@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,14 +81,20 @@ def small_plans(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 @pytest.fixture
 def small(small_plans: Templates, tmp_path: Path) -> Iterator[Callable[[str], SmallPlan]]:
-    """Small books of this test alone, by the name of what they begin with."""
+    """Small books of this test alone, by what they begin with; the ones before are closed."""
     opened: list[SmallPlan] = []
 
     def open_copy(name: str) -> SmallPlan:
+        close()
         home, tokens = small_plans(name)
-        opened.append(copy_of(home, tmp_path / f"small{len(opened)}", tokens))
+        opened.append(copy_of(home, tmp_path / f"small", tokens))
         return opened[-1]
 
+    def close() -> None:
+        for each in opened:
+            each.close()
+            shutil.rmtree(each.books.home)
+        opened.clear()
+
     yield open_copy
-    for each in opened:
-        each.close()
+    close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from tieout.sim.company.calendar import pattern_rows
 from tieout.sim.company.chart import build_chart
 from tieout.sim.company.make import NOTES
 from tieout.sim.jde.ledger import Ledger
-from tieout.sim.serve import PASSWORD
+from tieout.sim.serve import PASSWORD, PORTS
 from tieout.store import batches
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
@@ -272,6 +273,7 @@ def make_small_plan(home: Path, *, numbered: bool = True) -> SmallPlan:
     """
     home.mkdir(mode=0o700, parents=True)
     make_ledger(home / "sim" / "jde.sqlite")
+    (home / "sim" / "addresses.json").write_text(json.dumps(free_addresses()))
     books = Books(home)
     lists = {"Companies": list(UNITS), "GL Accounts": list(ACCOUNTS),
              "Cost Centers": list(UNITS.values())}  # fmt: skip
@@ -304,10 +306,27 @@ def small_template(home: Path, name: str) -> Template:
     return home, made.tokens
 
 
+def free_addresses() -> dict[str, str]:
+    """Ports that no program is given by chance, so that copies of a home are served there again.
+
+    A run keeps the configuration it began under: elsewhere it would ask other practice systems.
+    """
+    found: list[int] = []
+    while len(found) < len(PORTS):
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) and port not in found:
+                found.append(port)
+    return {name: f"http://127.0.0.1:{port}" for name, port in zip(PORTS, found, strict=True)}
+
+
 def copy_of(home: Path, new: Path, tokens: dict[str, str]) -> SmallPlan:
-    """The closed small books of `home` in another place, served anew."""
+    """The closed small books of `home` in another place, served anew; one copy at a time."""
     shutil.copytree(home, new)
-    return SmallPlan(Books(new, token=tokens["ada"]), tokens)
+    known = json.loads((home / "sim" / "addresses.json").read_text())
+    books = Books(new, token=tokens["ada"])
+    assert books.systems.addresses == known, "another copy of this home is being served"
+    return SmallPlan(books, tokens)
 
 
 def only_trouble(verb: Callable[..., Any], *args: Any, **options: Any) -> str:
