@@ -87,7 +87,7 @@ def small(small_plans: Templates, tmp_path: Path) -> Iterator[Callable[[str], Sm
     def open_copy(name: str) -> SmallPlan:
         close()
         home, tokens = small_plans(name)
-        opened.append(copy_of(home, tmp_path / f"small", tokens))
+        opened.append(copy_of(home, tmp_path / "small", tokens))
         return opened[-1]
 
     def close() -> None:

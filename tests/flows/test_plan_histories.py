@@ -19,15 +19,18 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from plan_faults import FAULTS, WIRE
+from plan_faults import FAULTS, GONE, WIRE
 from plan_life import AMOUNTS, CELLS, COUNTS, Life, describe
 from small_plan import Template, copy_of
+
+from tieout.store.journals import NEVER_THERE
 
 CAMPAIGN = "histories" in os.environ.get("TIEOUT_CAMPAIGN", "")
 HISTORIES, STEPS = (2_000, 12) if CAMPAIGN else (8, 10)
 WIRES = 3 * len(WIRE)
-FAULT = st.integers(0, len(FAULTS) + WIRES + 20)  # the last twenty: none
-MOMENTS = st.one_of(st.just(0), st.just(0), st.integers(1, 140))
+FAULT = st.sampled_from([*range(len(FAULTS))] * 3 + [*range(len(FAULTS), len(FAULTS) + WIRES)])
+MOMENT = st.integers(1, 90)  # a submission has about eighty
+NONE = 10**6
 NUMBER = st.integers(0, 30)
 CELL = st.integers(0, len(CELLS) - 1)
 MINUTES = st.sampled_from([1, 8, 31, 70, 200])
@@ -61,9 +64,19 @@ class History(RuleBasedStateMachine):
         self.life.p.enter([CELLS[cell]], approved=False)
         self.tell(f"{CELLS[cell]} not approved")
 
-    @rule(moments=MOMENTS)
-    def anna_prepares(self, moments: int) -> None:
-        self.tell(f"prepare: {self.life.prepare(moments=moments)}")
+    @rule()
+    def anna_prepares(self) -> None:
+        self.tell(f"prepare: {self.life.prepare()}")
+
+    @rule(moments=st.integers(1, 50))
+    def anna_prepares_and_the_process_dies(self, moments: int) -> None:
+        self.tell(f"prepare, {moments}: {self.life.prepare(moments=moments)}")
+
+    @rule(cell=CELL, amount=st.sampled_from(AMOUNTS))
+    def a_change_is_prepared_and_approved(self, cell: int, amount: str) -> None:
+        self.a_planner_changes_a_cell(cell, amount)
+        self.anna_prepares()
+        self.tell(self.life.approve())
 
     @precondition(lambda self: self.life.p.waiting())
     @rule()
@@ -76,9 +89,19 @@ class History(RuleBasedStateMachine):
         self.tell(f"no: {self.life.decide_otherwise(refuse=refuse)}")
 
     @precondition(lambda self: self.life.p.approved_batches())
-    @rule(fault=FAULT, moments=MOMENTS)
-    def the_batch_is_sent(self, fault: int, moments: int) -> None:
+    @rule(fault=FAULT)
+    def the_batch_is_sent_and_something_goes_wrong(self, fault: int) -> None:
+        self.tell(f"send with {fault}: {self.life.send(fault, 0)}")
+
+    @precondition(lambda self: self.life.p.approved_batches())
+    @rule(fault=st.one_of(st.just(NONE), FAULT), moments=MOMENT)
+    def the_batch_is_sent_and_the_process_dies(self, fault: int, moments: int) -> None:
         self.tell(f"send with {fault}, {moments}: {self.life.send(fault, moments)}")
+
+    @precondition(lambda self: self.life.p.approved_batches())
+    @rule()
+    def the_batch_is_sent(self) -> None:
+        self.tell(f"send: {self.life.send(NONE, 0)}")
 
     @rule(minutes=MINUTES)
     def time_passes(self, minutes: int) -> None:
@@ -106,10 +129,12 @@ class History(RuleBasedStateMachine):
     def journals_are_checked(self) -> None:
         self.tell(f"check: {self.life.check()}")
 
+    @precondition(lambda self: any(j.state in NEVER_THERE for j in self.life.p.journals()))
     @rule()
     def ben_releases(self) -> None:
         self.tell(f"release: {self.life.release()}")
 
+    @precondition(lambda self: any(j.state in GONE for j in self.life.p.journals()))
     @rule()
     def gone_ones_are_prepared_again(self) -> None:
         self.tell(f"again: {self.life.prepare_again()}")
@@ -158,7 +183,7 @@ def test_whatever_happens_to_a_plan_it_is_in_the_ledger_once_at_the_end(
     run_state_machine_as_test(seeded, settings=how)
 
     with capsys.disabled():
-        share = COUNTS["waited for a person"] / max(1, COUNTS["journals"])
+        share = COUNTS["journals that waited"] / max(1, COUNTS["journals"])
         told = ", ".join(f"{count} {what}" for what, count in sorted(COUNTS.items()))
         print(f"\nseed {os.environ['TIEOUT_SEED']}: {told}; {share:.1%} of the journals waited")
     assert COUNTS["histories"] >= HISTORIES
