@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from books import Books, Make, assert_tied
+from small_plan import SmallPlan, Template, copy_of, small_template
+
+Templates = Callable[[str], Template]
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +61,40 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield make_books
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def small_plans(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """Closed small books by name, each made once: "entered", "approved", "without numbers".
+
+    A plan of two companies is entered; in the last two it is prepared and approved, and not sent.
+    """
+    made: dict[str, Template] = {}
+
+    def template(name: str) -> Template:
+        if name not in made:
+            made[name] = small_template(tmp_path_factory.mktemp("small") / "home", name)
+        return made[name]
+
+    return template
+
+
+@pytest.fixture
+def small(small_plans: Templates, tmp_path: Path) -> Iterator[Callable[[str], SmallPlan]]:
+    """Small books of this test alone, by what they begin with; the ones before are closed."""
+    opened: list[SmallPlan] = []
+
+    def open_copy(name: str) -> SmallPlan:
+        close()
+        home, tokens = small_plans(name)
+        opened.append(copy_of(home, tmp_path / "small", tokens))
+        return opened[-1]
+
+    def close() -> None:
+        for each in opened:
+            each.close()
+            shutil.rmtree(each.books.home)
+        opened.clear()
+
+    yield open_copy
+    close()

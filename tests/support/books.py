@@ -21,7 +21,7 @@ from planning import SharedClock
 from tieout.app import STORIES, Instance
 from tieout.core.policy import OWNER
 from tieout.engine.inline import tell_here
-from tieout.engine.story import Interrupted
+from tieout.engine.story import Failpoint, Interrupted, nothing_fails
 from tieout.flows.changes import SEEN
 from tieout.settings import Environment
 from tieout.sim.clock import PracticeClock
@@ -46,8 +46,9 @@ class Books:
     """One instance and its two practice systems: both sides of a tie-out, and what goes between."""
 
     def __init__(
-        self, home: Path, *, seed: int = 1, lines: int = LINES, trouble: bool = False
-    ) -> None:
+        self, home: Path, *, seed: int = 1, lines: int = LINES, trouble: bool = False,
+        token: str = "",
+    ) -> None:  # fmt: skip
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home = home
         self.clock = SharedClock(PracticeClock())
@@ -57,9 +58,10 @@ class Books:
         self.companies = [*demo.COMPANIES, *([demo.TROUBLED_COMPANY] if trouble else [])]
         nowhere = Environment(
             home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records="", clock_url="",
-            kill_at="", log_level="WARNING",
+            kill_at="", log_level="WARNING", token=token,
         )  # fmt: skip
-        self.instance = Instance(nowhere, self.clock)
+        self._moment: Failpoint = nothing_fails
+        self.instance = Instance(nowhere, self.clock, self._came_by)
         self.store = self.instance.store
         self._set_up()
 
@@ -126,7 +128,18 @@ class Books:
         def moment(step: str, point: str) -> None:
             meanwhile.get(f"{step}:{point}", _nothing)()
 
-        return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+        return self.told(run, moment)
+
+    def _came_by(self, step: str, point: str) -> None:
+        self._moment(step, point)
+
+    def told(self, run: Run, moment: Failpoint) -> Run:
+        """Tell a run while `moment` is asked at every moment of it, those within steps too."""
+        self._moment = moment
+        try:
+            return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+        finally:
+            self._moment = nothing_fails
 
     def run_killed(self, moments: int, flow: str = "actuals") -> Run | None:
         """A run that dies after so many moments of its steps; None when it ended before that."""
@@ -139,7 +152,7 @@ class Books:
 
         run = self.store.unfinished_run(flow) or self._begun(flow, "", {})
         try:
-            tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+            self.told(run, moment)
         except Interrupted as interrupted:
             print(f"run {run.id} died at {interrupted}")
             return run

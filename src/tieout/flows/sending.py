@@ -38,6 +38,7 @@ from tieout.flows.world import Result, World
 from tieout.jde import in_flight
 from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.message import Sent
+from tieout.jde.session import GONE_STATUSES
 from tieout.jde.submission import NotSent, Submitted
 from tieout.project import SubmitPlan, seconds
 from tieout.store import batches, journals
@@ -352,9 +353,12 @@ def _value(meaning: str, stored: Journal, built: Built) -> Sent:
 
 
 def answer_of(told: Submitted) -> Answer:
-    """How a call ended, as far as its answer tells; none of these is believed without a look."""
+    """How a call ended, as far as its answer tells; none of these is believed without a look.
+
+    That a session is gone says nothing against the journal.
+    """
     if told.asynchronous:
         return Answer.QUEUED
-    if told.errors:
+    if told.errors and told.status not in GONE_STATUSES:
         return Answer.REFUSED
     return Answer.ACCEPTED if told.status in GOOD_STATUSES else Answer.UNCLEAR

@@ -171,13 +171,15 @@ def close_the_run(
     """Say how every journal stands, and start the run that goes on where one has to.
 
     What is proved absent and may go again goes in a run of its own, which reads everything anew.
+    A journal that asks a person is left to them: nothing goes on because of it.
     """
     known = approved(world, batch_id)
     living = [j for j in known.stored.values() if not j.given_up]
     states = Counter(j.state for j in living)
+    going = {j.state for j in living if not _asks(j)}
     if again and not kept_here:
         _go_on(step, world, batch_id, SUBMIT)
-    elif any(states[s] for s in OPEN):
+    elif going & set(OPEN):
         _go_on(step, world, batch_id, FOLLOW)
     code = NOT_SENT if kept_here else exit_code_of(living)
     told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))

@@ -1,0 +1,212 @@
+"""A plan that is prepared again: nothing twice, and what changed moves by its difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from plan_faults import heal, next_run, settle
+from plan_life import Life
+from small_plan import COST, LEDGER, REVENUE, SmallPlan, by_months
+
+from tieout.sim.anaplan.state import TIME_ID, Item
+
+Small = Callable[[str], SmallPlan]
+CELL = ("00001", COST, "Jan 26")
+YES = {"approved": True, "approver": "controller@example.com"}
+BOOKED = ("10.5005", 2026, 1)
+
+
+def posted(p: SmallPlan) -> None:
+    """What was approved is sent, posted by people and verified."""
+    for batch in p.approved_batches():
+        p.follows(batch)
+    p.everything_posted()
+    settle(p)
+    assert {j.state for j in p.journals() if not j.given_up} == {"verified"}
+
+
+def documents(p: SmallPlan) -> list[tuple[int, int]]:
+    """Document number and sum of every document in the plan's ledger, in stored units."""
+    return p.ledger.query(
+        "SELECT DOC, sum(AA) FROM F0911 WHERE LT = ? GROUP BY DOC ORDER BY DOC", (LEDGER,)
+    )
+
+
+def test_the_same_plan_prepared_again_makes_no_document(small: Small) -> None:
+    p = small("approved")
+    posted(p)
+    before = documents(p)
+
+    again = p.prepares()
+
+    assert (again.outcome, again.exit_code) == ("complete", 0), again.sentence
+    assert p.waiting() == []
+    assert documents(p) == before
+    assert len(before) == 2
+
+
+def test_one_changed_amount_is_one_document_with_that_difference(small: Small) -> None:
+    p = small("approved")
+    posted(p)
+    before = documents(p)
+    p.enter([CELL], amount="90")
+
+    p.approved()
+    posted(p)
+
+    (new,) = [d for d in documents(p) if d not in before]
+    assert new[1] == 667  # 90.00 less the 83.33 that are there
+    assert p.held() == p.wanted(by_months)
+
+
+def test_120_then_100_then_120_then_100_are_four_documents_and_never_a_fifth(
+    small: Small,
+) -> None:
+    p = small("approved")
+    posted(p)
+    for amount in ("120", "100", "120", "100"):
+        before = documents(p)
+        p.enter([CELL], amount=amount)
+
+        p.approved()
+        posted(p)
+
+        assert len(documents(p)) == len(before) + 1
+        assert p.held()[BOOKED] == Decimal(amount)
+        assert p.prepares().exit_code == 0
+    assert [sum_ for _, sum_ in documents(p)][-4:] == [3667, -2000, 2000, -2000]
+
+
+@pytest.mark.parametrize("known", ["nothing", "prepared", "approved"])
+@pytest.mark.parametrize("there", ["posted", "created", "unprocessed"])
+def test_yesterdays_database_and_another_run_make_no_document(
+    small: Small, known: str, there: str
+) -> None:
+    p = small("entered")
+    life = Life(p)
+    if known == "nothing":
+        life.save()
+    p.prepares()
+    if known == "prepared":
+        life.save()
+    life.approve()
+    if known == "approved":
+        life.save()
+    if there == "unprocessed":
+        next_run(process=False)(p)
+    (batch,) = p.approved_batches()
+    p.follows(batch)
+    if there == "posted":
+        posted(p)
+    before, filed = documents(p), len(p.ledger.rows("F0911Z1"))
+    assert filed == 4
+
+    life.restore()
+    settle(p)
+    again = p.prepares() if known == "nothing" else None
+    for waiting in p.waiting():
+        p.approve(waiting, [ask["rule"] for ask in waiting.summary["asks"]])
+        p.follows(waiting)
+    settle(p)
+
+    assert documents(p) == before
+    assert len(p.ledger.rows("F0911Z1")) == filed, again and again.sentence
+    heal(p)
+    p.books.control("jde", "orchestrations", process=True)
+    p.everything_posted()
+    settle(p)
+    assert p.held() == p.wanted(by_months)
+    assert len(documents(p)) == 2
+    assert p.prepares().exit_code == 0
+
+
+def add_times(p: SmallPlan, *names: str) -> None:
+    """The modeller has periods of other names in the model's calendar."""
+    state = p.books.systems.anaplan.state
+    with state.lock:
+        (model,) = state.row("select id from models")
+        items = [Item(str(7_000_000_000 + n), name, "", "") for n, name in enumerate(names)]
+        state.add_items(model, TIME_ID, items)
+        state.db.commit()
+
+
+def planned_by_table(p: SmallPlan, company: str, rows: dict[str, tuple[str, int, int]]) -> None:
+    """The flow plans one company whose periods have names of their own: pattern, year, period."""
+    p.enter(list(p.plan()), approved=False)  # of companies that are not planned any more
+    add_times(p, *rows)
+    table = "pattern,year,period,member\n" + "".join(
+        f"{pattern},{year},{period},{name}\n" for name, (pattern, year, period) in rows.items()
+    )
+    (p.books.home / "periods.csv").write_text(table)
+    p.change_flow('companies = ["00001", "00070"]', f'companies = ["{company}"]')
+    p.change_flow(
+        'period_13 = { default = "fold" }',
+        'period_13 = { default = "separate" }\nperiods = "periods.csv"',
+    )
+
+
+def test_thirds_and_twelfths_are_quantised_once_per_cell_in_every_currency(small: Small) -> None:
+    p = small("entered")
+    companies = ("00001", "00070", "00060", "00090", "00200")
+    listed = ", ".join(f'"{c}"' for c in companies)
+    p.change_flow('companies = ["00001", "00070"]', f"companies = [{listed}]")
+    months = ("Jan 26", "Feb 26", "Mar 26")
+    for n, amount in enumerate(("83.3333", "-12.3455", "0.0005")):
+        p.enter([(c, a, months[n]) for c in companies for a in (REVENUE, COST)],
+                amount=amount, **YES)  # fmt: skip
+
+    p.approved()
+    posted(p)
+
+    plain = {c: by_months for c in companies if c != "00200"}
+    wanted = p.wanted(lambda company, month: plain.get(company, by_months)(company, month))
+    held = p.held()
+    assert {k: v for k, v in held.items() if not k[0].startswith("201")} == {
+        k: v for k, v in wanted.items() if not k[0].startswith("201")
+    }
+    assert held["10.4010", 2026, 1] == Decimal("-83.33")  # revenue stands in credit
+    assert held["10.4010", 2026, 2] == Decimal("12.35")  # half goes up, away from zero
+    assert held["71.5005", 2026, 1] == 83
+    assert held["91.5005", 2025, 4] == Decimal("83.333")
+    assert held["91.5005", 2025, 6] == Decimal("0.001")
+    assert p.prepares().exit_code == 0
+
+
+def test_a_plan_of_period_13_is_booked_into_period_13_alone(small: Small) -> None:
+    p = small("entered")
+    rows = {"P12 FY26": ("A", 2026, 12), "P13 FY26": ("A", 2026, 13)}
+    planned_by_table(p, "00060", rows)
+    p.enter([("00060", a, "P12 FY26") for a in (REVENUE, COST)], amount="1200.005", **YES)
+    p.enter([("00060", a, "P13 FY26") for a in (REVENUE, COST)], amount="13.1350", **YES)
+
+    p.approved()
+    posted(p)
+
+    assert p.held() == {
+        ("61.4010", 2026, 12): Decimal("-1200.01"), ("61.5005", 2026, 12): Decimal("1200.01"),
+        ("61.4010", 2026, 13): Decimal("-13.14"), ("61.5005", 2026, 13): Decimal("13.14"),
+    }  # fmt: skip
+    assert p.prepares().exit_code == 0
+
+
+def test_a_plan_of_weeks_4_4_5_is_booked_into_the_periods_its_labels_mean(small: Small) -> None:
+    p = small("entered")
+    rows = {f"445 P{n:02}": ("C", 2026, n) for n in range(1, 13)}
+    planned_by_table(p, "00200", rows)
+    for name, (_, _, period) in rows.items():
+        p.enter([("00200", COST, name)], amount=f"{period}.3335", **YES)
+        p.enter([("00200", REVENUE, name)], amount=f"-{period}.3335", **YES)
+
+    p.approved()
+    posted(p)
+
+    assert p.held() == {
+        (account, 2026, n): Decimal(f"{n}.33")
+        for n in range(1, 13) for account in ("201.4010", "201.5005")
+    }  # fmt: skip
+    ends = p.ledger.query("SELECT PN, min(DGJ) FROM F0911 WHERE LT = ? GROUP BY PN", (LEDGER,))
+    pattern = p.ledger.rows("F0008", {"DTPN": "C", "CTRY": 20, "FY": 26})[0]
+    assert dict(ends) == {n: pattern[f"D{n:02}J"] for n in range(1, 13)}
+    assert p.prepares().exit_code == 0
