@@ -42,6 +42,7 @@ from tieout.project import (
 )
 
 COLUMNS_SHOWN_MAX = 8
+QUIET_TIMES = 2  # how much longer than a call nothing must be seen of it (reliability.md §2.5)
 
 
 def read_project(text: str, source: str = "tieout.toml") -> Project:
@@ -242,9 +243,14 @@ def _plan_problems(project: Project, name: str, flow: SubmitPlan) -> list[str]:
             f"{place}.reserve hands out numbers that no input takes: `inputs` needs "
             "'batch_number' and 'document_number'"
         )
-    if seconds(flow.quiet_period) == 0:
-        problems.append(f"{place}.quiet_period must be longer than nothing")
     connection = project.connections.get(flow.to)
+    if isinstance(connection, JdeConnection) and (
+        seconds(flow.quiet_period) < QUIET_TIMES * seconds(connection.request_timeout)
+    ):
+        problems.append(
+            f"{place}.quiet_period = {flow.quiet_period!r} is less than {QUIET_TIMES} times the "
+            f"request_timeout of connections.{flow.to}: JD Edwards may still be at work by then"
+        )
     if isinstance(connection, JdeConnection) and flow.lines_max > connection.page_rows:
         problems.append(
             f"{place}.lines_max = {flow.lines_max} is more than the {connection.page_rows} rows "

@@ -30,7 +30,7 @@ def expected(actor: Actor, act: str, on: Thing) -> bool:
     elif act == "void":
         fit = on.state in ("prepared", "approved")
     elif act == "release":
-        fit = on.state in ("absent", "refused")  # JD Edwards shows nothing of either
+        fit = on.state in ("absent", "refused", "uncertain")  # the store looks closer at the last
     else:
         fit = True
     if act in DECIDING:

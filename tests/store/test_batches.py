@@ -15,7 +15,7 @@ from tieout.core.posting import State
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import batches, journals, runs
 from tieout.store.batches import Batch, Decision
-from tieout.store.journals import Mover
+from tieout.store.journals import Journal, Mover
 from tieout.store.runs import Ending, NewRun
 from tieout.store.store import Store
 
@@ -158,8 +158,10 @@ def test_preparing_again_voids_what_waited(store: Store) -> None:
         decide(store, first.id, "ben")
 
 
-def test_a_ledger_company_and_year_belongs_to_one_flow(store: Store) -> None:
-    prepare(store)
+def test_a_ledger_company_and_year_belongs_to_one_flow_while_a_journal_of_it_is_open(
+    store: Store,
+) -> None:
+    ben_approves(store, prepare(store))
     with pytest.raises(Misconfigured, match="belongs to the flow plan"):
         prepare(store, journal("B"), flow="forecast")
     prepare(store, journal("B", company="00060"), flow="forecast")
@@ -167,6 +169,37 @@ def test_a_ledger_company_and_year_belongs_to_one_flow(store: Store) -> None:
         assert batches.owner_of(connection, ("BA", "00001", 2026)) == "plan"
         assert batches.owner_of(connection, ("BA", "00060", 2026)) == "forecast"
         assert batches.owner_of(connection, ("BA", "00060", 2027)) is None
+
+
+def test_a_renamed_flow_takes_over_what_nothing_is_open_of(store: Store) -> None:
+    batch = ben_approves(store, prepare(store))
+    walk(store, batch.id, "sending", "created")
+    prepare(store, journal("B"), flow="budget")
+    with store.database.read() as connection:
+        assert batches.owner_of(connection, ("BA", "00001", 2026)) == "budget"
+
+
+def test_what_is_prepared_again_goes_on_from_what_its_earlier_self_did(store: Store) -> None:
+    batch = ben_approves(store, prepare(store))
+    found = journal_of(store, batch.id)
+    with store.begin() as connection:
+        journals.take_numbers(
+            connection, found, ("4711", "900001"), Mover("anna"), store.clock.now()
+        )
+    walk(store, batch.id, "sending", "uncertain", "absent")
+    again = journal_of(store, prepare(store).id)
+    assert (again.state, again.batch_number, again.document_number) == (
+        "reserved",
+        "4711",
+        "900001",
+    )
+    assert (again.posting.sends, again.posting.numbered, again.resent) == (1, True, True)
+    assert again.evidence["sent_before"] == f"{batch.id}/1"
+
+
+def journal_of(store: Store, batch: str) -> Journal:
+    with store.database.read() as connection:
+        return journals.find(connection, batch, 1)
 
 
 @pytest.mark.parametrize("moves", [(), ("sending",), ("sending", "uncertain")])

@@ -31,7 +31,7 @@ class PlanBooks:
 
     def set_up(self) -> None:
         """The modeller makes the plan module; the flow is applied; the people are added."""
-        self.before = self.documents()
+        self.before = self.new_documents()
         self.books.person("add_plan")
         applied = self.store.config()
         assert applied is not None
@@ -169,7 +169,7 @@ class PlanBooks:
             path.close()
         return {cell: held.get(cell, Decimal(0)) for cell in self.budget_planned()}
 
-    def documents(self) -> set[tuple[str, int]]:
+    def new_documents(self) -> set[tuple[str, int]]:
         """Documents of our type that came into the practice ledger: company and number."""
         rows = self._rows("SELECT DISTINCT KCO, DOC FROM F0911 WHERE DCT = 'BN'")
         return {(str(company), int(number)) for company, number in rows} - self.before

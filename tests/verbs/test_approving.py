@@ -14,9 +14,9 @@ from prepared_batches import journal, prepare, walk
 
 from tieout.app import Instance
 from tieout.core.policy import ROLES
-from tieout.errors import Misconfigured, NotAllowed, Refused, Trouble
+from tieout.errors import Busy, Misconfigured, NotAllowed, Refused, Trouble
 from tieout.store.batches import Batch
-from tieout.store.runs import NewRun
+from tieout.store.runs import Ending, NewRun
 from tieout.verbs import approving, people
 
 AT_ONCE = 12
@@ -212,12 +212,16 @@ def test_a_batch_is_withdrawn_by_its_preparer_until_something_of_it_was_sent(
 def test_another_approver_releases_an_absent_journal_and_starts_the_run_that_sends_it(
     office: Office, batch: Batch
 ) -> None:
-    approving.approve(office.desk("ben"), batch.id, batch.digest)
+    submitting = approving.approve(office.desk("ben"), batch.id, batch.digest)["run"]
     name = f"{batch.id}/1"
-    for states in ((), ("sending", "uncertain")):
-        walk(office.store, batch.id, *states)
-        with pytest.raises(NotAllowed, match="release is for absent"):
-            approving.release(office.desk("ben"), name, "JDE has nothing")
+    with pytest.raises(NotAllowed, match="release is for absent"):
+        approving.release(office.desk("ben"), name, "JDE has nothing")
+    walk(office.store, batch.id, "sending", "uncertain")
+    with pytest.raises(Busy, match=f"{submitting} is at batch"):
+        approving.release(office.desk("ben"), name, "JDE has nothing")
+    office.store.finish_run(submitting, Ending("needs_attention", "1 uncertain.", 10, {}))
+    with pytest.raises(Refused, match="is uncertain; only one that is proved absent"):
+        approving.release(office.desk("ben"), name, "JDE has nothing")
     walk(office.store, batch.id, "absent")
     with pytest.raises(Misconfigured, match="without a reason"):
         approving.release(office.desk("ben"), name, "")

@@ -105,7 +105,8 @@ def revise(
     cells = sorted_by(whole, _CELL)
     findings = [
         *findings_of([_TOO_LONG], cells.with_columns(base_currency="currency")),
-        *_foreign(waiting, lost, cells),
+        *_foreign(waiting, lost.filter(_may_concern(scope)), cells),
+        *_without_ledger(holdings.in_flight),
         *_unexplained(holdings, cells),
         *findings,
     ]
@@ -249,6 +250,29 @@ def _foreign(waiting: pl.DataFrame, lost: pl.DataFrame, cells: pl.DataFrame) -> 
         for row in missing.group_by("ledger", "author", "batch")
         .agg(lines=pl.len(), amount=pl.col("amount").abs().sum().cast(AMOUNT))
         .sort("ledger", "author", "batch").iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _may_concern(scope: Scope) -> pl.Expr:
+    """Whether a line without a place is of a company of the plan, or of none that we can read."""
+    company = pl.coalesce(pl.col("company").replace("", None), "home")
+    return company.is_null() | company.is_in(scope.company_codes())
+
+
+def _without_ledger(in_flight: pl.DataFrame) -> list[Finding]:
+    """Rows that wait without a ledger: they go where the version says, mostly to the actuals."""
+    rows = in_flight.filter((pl.col("ledger") == "") & ~pl.col("ours")).unique()
+    if rows.is_empty():
+        return []
+    authors = ", ".join(rows["author"].unique().sort().head(SUBJECTS_SHOWN_MAX).to_list())
+    return [
+        Finding(
+            "in-flight-without-ledger", Severity.NOTE, f"lines of {authors}",
+            f"{rows.height} lines of {authors} wait in F0911Z1 and name no ledger; R09110Z puts "
+            "them where its version says, mostly into AA, so the plan does not count them.",
+            amount=rows.select(pl.col("amount").abs().sum().cast(AMOUNT)).item(),
+            cells=rows.height,
+        )
     ]  # fmt: skip
 
 

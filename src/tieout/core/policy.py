@@ -42,7 +42,7 @@ STATES: dict[str, tuple[str, ...]] = {
     "approve": ("prepared",),
     "decline": ("prepared",),
     "void": ("prepared", "approved"),
-    "release": ("absent", "refused"),
+    "release": ("absent", "refused", "uncertain"),
 }
 OF_TWO_PEOPLE = ("approve", "decline", "release")  # never by who prepared it; they may void it
 

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import empty
+from tieout.core.frames import Schema, empty
 from tieout.core.journal import HELD
-from tieout.core.posting import ARRIVED, State, decide
+from tieout.core.posting import NEEDS_RELEASE, POSTED, State, decide
 from tieout.errors import Busy, Uncertain
 from tieout.flows.plan_ledger import CELL, MARKS
-from tieout.flows.sending import approved, cells_of, look_for, patience_of, told_of, write
+from tieout.flows.sending import (
+    Moves,
+    approved,
+    cells_of,
+    look_for,
+    patience_of,
+    told_of,
+    write,
+)
 from tieout.flows.world import Result, World
 from tieout.project import SubmitPlan
 from tieout.store import journals
-from tieout.store.journals import GONE, UNSETTLED, Journal
+from tieout.store.journals import GONE, NEVER_THERE, UNSETTLED, Journal
+from tieout.store.schema import JOURNAL_STATES
 from tieout.store.steps import Step
 
 JOURNALS_SHOWN_MAX = 3
+EARLIER: Schema = dict.fromkeys(("journal", "state", "reason", "company"), pl.String)
+_AGAIN = (
+    "Ask who did it; if its amounts shall be entered again, say so with `tieout prepare FLOW "
+    "--again {journal} --why REASON`."
+)
+REMEDIES = {
+    "deleted": _AGAIN,
+    "voided": _AGAIN,
+    "drifted": "Ask who changed it whether that was meant; `tieout prepare FLOW --again {journal} "
+    "--why REASON` says that it is known.",
+    "absent": "Its amounts are prepared anew; ask the JD Edwards administrator whether its call "
+    "may still wait in a queue.",
+    "posted": "Ask the JD Edwards administrator whether the post died (R099102 in proof mode), and "
+    "prepare again when the balances are right.",
+}
 
 
 def refuse_while_open(step: Step, world: World[SubmitPlan]) -> Result:
@@ -38,32 +63,64 @@ def refuse_while_open(step: Step, world: World[SubmitPlan]) -> Result:
 
 
 def look_at_earlier(step: Step, world: World[SubmitPlan], run: str, read: dict[str, Any]) -> Result:
-    """Journals that the ledger shows otherwise than they were approved, by their references.
+    """Journals that the ledger shows otherwise than we know them, by their references.
 
-    The lines were just read, so that only what is odd is asked for again. What people deleted,
-    voided or changed, and nobody has said may be prepared again, is told for `findings_of`.
+    The lines were just read, so that only what is odd is asked for again: lines that are missing,
+    changed or voided, posted since, or of a journal that was believed not to have come. Keeps
+    `earlier`, what a person must know of them, for `findings_of`.
     """
-    marks = world.of_this_run(run, "marks", MARKS)
-    lines = dict(marks.select("reference", "lines").iter_rows())
-    voided = set(marks.filter(pl.col("voided") > 0)["reference"])
-    found: list[dict[str, str]] = []
-    for stored in _of_flow(world, (*map(str, ARRIVED), "deleted")):
-        if stored.ledger not in read["ledgers"] or stored.fiscal_year not in read["years"]:
-            continue
-        as_sent = lines.get(stored.token) == stored.lines and stored.token not in voided
-        if as_sent and stored.state not in (*GONE, State.DRIFTED):
-            continue
-        batch = approved(world, stored.batch)
-        shown, seen = look_for(world, batch, stored)
-        decision = decide(stored.posting, shown, timedelta(), patience_of(world.flow))
-        write(step, stored, decision.posting, told_of(seen, decision), looked=True)
-        state = str(decision.posting.state)
-        if state in (*GONE, State.DRIFTED) and "again" not in stored.evidence:
-            found.append({
-                "journal": stored.name, "state": state, "reason": decision.reason,
-                "company": stored.company,
-            })  # fmt: skip
-    return {"found": found}
+    marks = {
+        str(row["reference"]): row
+        for row in world.of_this_run(run, "marks", MARKS).iter_rows(named=True)
+    }
+    known = [
+        journal for journal in _of_flow(world, JOURNAL_STATES)
+        if journal.ledger in read["ledgers"] and journal.fiscal_year in read["years"]
+    ]  # fmt: skip
+    living = {journal.key for journal in known if journal.state not in NEVER_THERE}
+    moves, told = Moves(world), []
+    for stored in known:
+        mark = marks.get(stored.token)
+        if _needs_a_look(stored, mark, living):
+            told += _looked_at(step, world, stored, moves)
+        elif (
+            stored.state == State.ABSENT
+            and not stored.given_up
+            and stored.batch != world.asked.get("batch")  # this run may send it again
+        ):
+            told.append((stored.name, "absent", NEEDS_RELEASE, stored.company))
+    step.keep("earlier", pl.DataFrame(told, schema=dict(EARLIER), orient="row"))
+    return {"told": len(told)}
+
+
+def _needs_a_look(stored: Journal, mark: Mapping[str, Any] | None, living: Collection[str]) -> bool:
+    """Whether the lines under a reference are not those that we know."""
+    if stored.state in NEVER_THERE:
+        return mark is not None and stored.key not in living  # it came when nobody waited
+    if stored.state in GONE:
+        return "again" not in stored.evidence or mark is not None
+    if mark is None or stored.state == State.DRIFTED:
+        return True
+    same = (mark["lines"], mark["debits"], mark["credits"]) == (
+        stored.lines, stored.debit, stored.credit,
+    )  # fmt: skip
+    posted_since = mark["posted"] > 0 and stored.state != State.VERIFIED
+    return not same or mark["voided"] > 0 or posted_since
+
+
+def _looked_at(
+    step: Step, world: World[SubmitPlan], stored: Journal, moves: Moves
+) -> list[tuple[str, str, str, str]]:
+    """Look at one journal and write down what is known of it now; what a person must know."""
+    shown, seen = look_for(world, approved(world, stored.batch), stored)
+    if shown.posted and shown.status == POSTED and stored.state != State.VERIFIED:
+        shown = replace(shown, moved=moves.by(approved(world, stored.batch), stored))
+    decision = decide(stored.posting, shown, timedelta(), patience_of(world.flow))
+    write(step, stored, decision.posting, told_of(seen, decision), looked=True)
+    state = decision.posting.state
+    if state not in (*GONE, State.DRIFTED, State.POSTED) or "again" in stored.evidence:
+        return []
+    return [(stored.name, str(state), decision.reason, stored.company)]
 
 
 def _of_flow(world: World[SubmitPlan], states: Sequence[str]) -> list[Journal]:
@@ -71,22 +128,20 @@ def _of_flow(world: World[SubmitPlan], states: Sequence[str]) -> list[Journal]:
         return journals.of_flow(connection, world.flow_name, states)
 
 
-def findings_of(found: Sequence[Mapping[str, str]]) -> list[Finding]:
-    """What people did to earlier journals: deleted and voided ones need a person's yes first."""
-    return [
-        Finding(
-            f"journal-{one['state']}",
-            Severity.ASK if one["state"] == State.DRIFTED else Severity.REJECT,
-            f"journal {one['journal']}",
-            f"Journal {one['journal']} is {one['state']}: {one['reason']}.",
-            "Ask who did it whether that was meant."
-            if one["state"] == State.DRIFTED
-            else "Ask who did it; if its amounts shall be entered again, say so with `tieout "
-            f"prepare FLOW --again {one['journal']} --why REASON`.",
-            one["company"],
-        )
-        for one in found
-    ]  # fmt: skip
+def findings_of(world: World[SubmitPlan], run: str) -> list[Finding]:
+    """What became of earlier journals that a person must know, or say yes to, first."""
+    rows = world.of_this_run(run, "earlier", EARLIER).iter_rows(named=True)
+    return [_finding(row) for row in rows]
+
+
+def _finding(row: Mapping[str, str]) -> Finding:
+    asks = row["state"] in ("drifted", "absent")
+    return Finding(
+        f"journal-{row['state']}", Severity.ASK if asks else Severity.REJECT,
+        f"journal {row['journal']}",
+        f"Journal {row['journal']} is {row['state']}: {row['reason']}.",
+        REMEDIES[row["state"]].format(**row), row["company"],
+    )  # fmt: skip
 
 
 def entered_again(world: World[SubmitPlan]) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from tieout.core.frames import (
     DIFFERENCES,
     LEDGER_CELL,
     PLAN,
-    PLAN_AMOUNT,
+    PLAN_CONTROL,
     Schema,
 )
 from tieout.core.journal import (
@@ -42,10 +42,6 @@ from tieout.project import SubmitPlan
 from tieout.store import batches
 from tieout.store.steps import Step
 
-CONTROL: Schema = {
-    "company": pl.String, "member": pl.String, "version": pl.String, "rows": pl.Int64,
-    "amount": PLAN_AMOUNT,
-}  # fmt: skip
 ASKS: Schema = {
     **dict.fromkeys(("rule", "subject", "what", "remedy", "company", "currency"), pl.String),
     "amount": AMOUNT,
@@ -61,20 +57,19 @@ class Compared:
     cells: pl.DataFrame  # DIFFERENCES
     findings: list[Finding]
     stopped: list[str]  # companies of JD Edwards, because of their findings
-    kept: frozenset[str]  # their codes, in either system
+    kept: frozenset[str]  # codes, in either system, that mean no company but stopped ones
     batch: Batch
 
 
 def compare(
-    step: Step, world: World[SubmitPlan], run: str, stops: list[str],
-    earlier: list[dict[str, str]], layout: str,
+    step: Step, world: World[SubmitPlan], run: str, stops: list[str], layout: str
 ) -> Result:  # fmt: skip
     """Check the plan and build what it changes; keeps `differences`, `headers`, `lines`.
 
     A company with a finding that refuses one of its rows sends nothing: half a plan is none.
     """
     pinned = _layout_findings(world, layout)
-    found = compared(world, run, stops, findings_of(earlier) + pinned)
+    found = compared(world, run, stops, findings_of(world, run) + pinned)
     step.keep("differences", found.cells)
     step.keep("headers", headers_of(found.batch))
     step.keep("lines", found.batch.lines)
@@ -111,13 +106,13 @@ def compared(
     )  # fmt: skip
     ledgers = world.of_this_run(run, "ledgers", tables.LEDGERS.schema)
     checked = check_plan(plan, rule, chart, scope, ledgers, usual_amounts(world, scope))
-    universe = _universe(world, run, confirmed=not control)
+    names = _anaplan_codes(world, scope)
+    universe = _universe(world, run, names, confirmed=not control)
     moved = core.revise(checked, holdings(world, run), scope, chart, universe=universe)
     findings = [
         *_unresolved(scope), *control, *earlier, *checked.findings, *moved.findings,
         *core.out_of_balance(moved.to_send(), scope.must_balance),
     ]  # fmt: skip
-    names = _anaplan_codes(world, scope)
     journals = JournalRule(flow.document_type, flow.label, flow.lines_max, scope.must_balance)
     known = pl.concat([world.of_this_run(run, "documents", HELD), entered_again(world)])
     held = known.group_by(_CELL).agg(pl.col("documents").sum())
@@ -128,7 +123,9 @@ def compared(
         findings += built
         stopped = _stopped(scope, names, {*stops, *stops_of(findings)})
         batch = build(_left(moved.to_send(), stopped), held, journals)
-    kept = {code for company in stopped for code in (company, *names.get(company, ()))}
+    meant = {code for company, codes in names.items() if company not in stopped
+             for code in (company, *codes)}  # fmt: skip
+    kept = {code for company in stopped for code in (company, *names.get(company, ()))} - meant
     return Compared(checked, moved.cells, findings, stopped, frozenset(kept), batch)
 
 
@@ -136,15 +133,20 @@ def _control_findings(world: World[SubmitPlan], run: str, plan: pl.DataFrame) ->
     """Where the plan that is approved and the control export do not agree; none without one."""
     if not world.flow.control_export:
         return []
-    control = world.of_this_run(run, "control", CONTROL)
+    control = world.of_this_run(run, "control", PLAN_CONTROL)
     return control_findings(plan.filter("approved"), control)
 
 
-def _universe(world: World[SubmitPlan], run: str, *, confirmed: bool) -> core.Universe | None:
+def _universe(
+    world: World[SubmitPlan], run: str, names: dict[str, set[str]], *, confirmed: bool
+) -> core.Universe | None:
+    """What a complete plan speaks for; a company that the control lacks may not have been shown."""
     told = world.flow.universe
     if told is None:
         return None
     first, last = told.periods.split("..")
+    shown = set(world.of_this_run(run, "control", PLAN_CONTROL)["company"])
+    confirmed &= all(names.get(company, set()) & shown for company in told.companies)
     return core.Universe(
         told.companies, told.ranges(), Period.parse(first), Period.parse(last), confirmed
     )

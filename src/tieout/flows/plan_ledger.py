@@ -39,7 +39,7 @@ ACTUALS = "AA"
 LAST_PERIOD = 14
 CELL = list(LEDGER_CELL)
 POSTED: Schema = {**{name: BUCKETS[name] for name in CELL}, "amount": AMOUNT}
-MARKS: Schema = {"reference": pl.String, "lines": pl.Int64, "voided": pl.Int64}
+MARKS: Schema = in_flight.MARKS
 ACCOUNTS: Schema = dict.fromkeys(
     ("account_id", "company", "business_unit", "object_account", "subsidiary", "posting_edit",
      "currency"), pl.String,

@@ -32,20 +32,20 @@ from tieout.core.posting import (
     decide,
     sent,
 )
-from tieout.errors import Unavailable
+from tieout.errors import Refused, Trouble, Unavailable
 from tieout.flows.plan_ledger import POSTED as POSTED_LINES
 from tieout.flows.world import Result, World
 from tieout.jde import in_flight
 from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.message import Sent
 from tieout.jde.session import GONE_STATUSES
-from tieout.jde.submission import NotSent, Submitted
+from tieout.jde.submission import LATER_QUEUES, NotSent, Submitted
 from tieout.project import SubmitPlan, seconds
 from tieout.store import batches, journals
 from tieout.store.journals import Journal, Mover
 from tieout.store.steps import Step
 
-FRESH = timedelta(hours=1)  # how old the comparison with the ledger may be when a journal goes
+FRESH = timedelta(minutes=10)  # how old the comparison with the ledger may be when a journal goes
 GOOD_STATUSES = range(200, 300)
 SOON = timedelta(seconds=2)
 MISSED_WAIT_MAX = timedelta(minutes=5)  # between looks that JD Edwards does not answer
@@ -157,21 +157,28 @@ class Moves:
     def __init__(self, world: World[SubmitPlan]) -> None:
         self._world = world
         self._now: dict[tuple[str, int], tuple[pl.DataFrame, pl.DataFrame]] = {}
+        self._before: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
 
     def by(self, known: Approved, stored: Journal) -> bool:
         """Of one journal: the balances moved as much as the posted lines did, cell by cell."""
         built = known.built(stored.number)
         lines = cells_of(known, built)
         after, posted = self._read(built)
-        run = str(stored.evidence.get("read_in", ""))
-        before = self._world.of_this_run(run, "balances", BALANCES)
-        earlier = self._world.of_this_run(run, "posted", POSTED_LINES)
+        before, earlier = self._earlier(str(stored.evidence.get("read_in", "")))
         others = pl.concat([
             posted.select(*_CELL, "amount"),
             earlier.select(*_CELL, amount=-pl.col("amount")),
             lines.select(*_CELL, amount=-pl.col("amount")),
         ])  # fmt: skip
         return core.moved(lines, before, after, others)
+
+    def _earlier(self, run: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Balances and posted lines when the journal was compared; nothing where nobody knows."""
+        if run not in self._before:
+            kinds = (("balances", BALANCES), ("posted", POSTED_LINES))
+            balances, posted = (self._world.of_this_run(run, *kind) for kind in kinds)
+            self._before[run] = (balances, posted)
+        return self._before[run]
 
     def _read(self, built: Built) -> tuple[pl.DataFrame, pl.DataFrame]:
         place = (built.ledger, built.fiscal_year)
@@ -203,7 +210,7 @@ def look(
     """
     known, moves = approved(world, batch_id), Moves(world)
     waiting, send, waits = [], [], list[timedelta]()
-    missed, watch.looked = "", True
+    missed, refused, watch.looked = "", "", True
     for number in _sent(known) if numbers is None else numbers:
         stored = known.stored[number]
         if State(stored.state) is State.SENDING:
@@ -220,6 +227,9 @@ def look(
             missed = cause.what
             waiting.append(number)
             continue
+        except Refused as cause:  # asking again and again would help nobody
+            refused = cause.sentence()
+            break
         elapsed = watch.elapsed(stored.name, began)
         decision = decide(stored.posting, shown, elapsed, patience_of(world.flow))
         write(step, stored, decision.posting, told_of(seen, decision), looked=True)
@@ -231,7 +241,7 @@ def look(
     watch.missed = watch.missed + 1 if missed and not waits else 0
     wait = min(waits, default=min(SOON * 2**watch.missed, MISSED_WAIT_MAX))
     return {
-        "waiting": waiting, "send": send, "missed": missed,
+        "waiting": [] if refused else waiting, "send": send, "missed": missed, "refused": refused,
         "wait": max(1, round(wait.total_seconds())),
     }  # fmt: skip
 
@@ -293,10 +303,14 @@ def send_journal(
         return {"state": str(State.UNCERTAIN)}
     if stored.given_up:  # somebody withdrew the batch meanwhile
         return {"state": stored.state}
-    if world.clock.now() - datetime.fromisoformat(compared["at"]) > FRESH:
+    age = world.clock.now() - datetime.fromisoformat(compared["at"])
+    if not NO_TIME <= age <= FRESH:
         return {"state": stored.state, "stale": True}
     began = watch.began()
-    shown, seen = look_for(world, known, stored)
+    try:
+        shown, seen = look_for(world, known, stored)
+    except Trouble as cause:  # the journals before it are looked after all the same
+        return {"state": stored.state, "not_sent": cause.sentence()}
     elapsed = watch.elapsed(stored.name, began)
     decision = decide(stored.posting, shown, elapsed, patience_of(world.flow))
     told = told_of(seen, decision)
@@ -304,6 +318,8 @@ def send_journal(
         write(step, stored, decision.posting, told, looked=True)
         return {"state": str(decision.posting.state)}
     going = sent(decision)
+    if world.flow.queue in LATER_QUEUES:  # known before the call, whatever becomes of its answer
+        going = replace(going, queued=True)
     told |= {"sending_run": step.run.id, "read_in": compared["run"]}
     mover = Mover(step.run.started_by, step.run.id, step.name)
     with world.store.begin() as connection:  # before the call: from now on it may have left

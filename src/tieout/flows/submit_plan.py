@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from tieout.core.findings import counted
 from tieout.core.journal import Journal as Built
 from tieout.core.policy import SYSTEM
 from tieout.core.posting import State
+from tieout.flows.plan_batch import ASKS
 from tieout.flows.prepare_plan import read_everything
 from tieout.flows.sending import (
     OPEN,
@@ -46,7 +46,7 @@ def submit_plan(run: Run, world: World[SubmitPlan]) -> Result:
     kept_here, stale = "", False
     if unsent:
         found = read_everything(run, step)
-        same = step("compare with what was approved", compare_with_approved, run.id, batch, found)
+        same = step("compare with what was approved", compare_with_approved, run.id, batch)
         if same["differs"]:
             return step("void the approval", void_approval, batch, same["differs"])
         for number in same["send"] if world.flow.reserve else []:
@@ -58,7 +58,7 @@ def submit_plan(run: Run, world: World[SubmitPlan]) -> Result:
                 break
     seen = step("look", look, batch, None, watch)
     again = stale or not set(seen["send"]) <= set(unsent)  # what this run tried, a person decides
-    return step("close the run", close_the_run, batch, again, kept_here)
+    return step("close the run", close_the_run, batch, again, kept_here, seen["refused"])
 
 
 def _send(
@@ -80,16 +80,17 @@ def _send(
 def follow_journals(run: Run, world: World[SubmitPlan]) -> Result:
     """Look at all journals of a batch, and again until the outcome of each is known."""
     step, watch = Steps(run, world), Watch(world.clock)
-    batch, numbers, again = str(world.asked["batch"]), None, False
+    batch, numbers, again, refused = str(world.asked["batch"]), None, False, ""
     for number in range(1, LOOKS_MAX + 1):
         watch.looked = False
         seen = step(f"look {number}", look, batch, numbers, watch)
         numbers, again = seen["waiting"], again or bool(seen["send"])
+        refused = seen["refused"]
         if not numbers:
             break
         if watch.looked:  # a look of an earlier process is not waited for again
             run.pause(seen["wait"])
-    return step("close the run", close_the_run, batch, again, "")
+    return step("close the run", close_the_run, batch, again, "", refused)
 
 
 # ------------------------------------------------------------------------ before anything is sent
@@ -107,9 +108,7 @@ def approved_batch(step: Step, world: World[SubmitPlan], batch_id: str) -> Resul
     return {"unsent": unsent, "journals": len(known.stored)}
 
 
-def compare_with_approved(
-    step: Step, world: World[SubmitPlan], run: str, batch_id: str, found: Mapping[str, Any]
-) -> Result:
+def compare_with_approved(step: Step, world: World[SubmitPlan], run: str, batch_id: str) -> Result:
     """Whether plan and ledger still make the journals that were approved and not sent yet.
 
     Those that may have arrived are made again or not. What a person did not say yes to counts too.
@@ -126,9 +125,9 @@ def compare_with_approved(
     differs += [f"{_place(j)} would be made instead, of {_moves(j)}" for j in new]
     with world.store.database.read() as connection:
         batch = batches.find(connection, batch_id)
-    said_yes = {ask["rule"] for ask in batch.summary.get("asks", [])}
-    differs += [f"{rule} was found, which nobody saw" for rule in found["asks"]
-                if rule not in said_yes]  # fmt: skip
+    said_yes = {(ask["rule"], ask["subject"]) for ask in batch.summary.get("asks", [])}
+    asks = world.of_this_run(run, "asks", ASKS).select("rule", "subject", "what").rows()
+    differs += [f"nobody was asked: {what}" for *ask, what in asks if tuple(ask) not in said_yes]
     if len(must) == len(known.stored) and not differs and now.digest != known.batch.digest:
         differs = ["the texts of its lines changed"]
     send = [
@@ -154,6 +153,9 @@ def void_approval(
     why = f"since it was approved, plan or ledger changed: {'; '.join(differs)}"
     at = step.at()
     step.after(lambda c: batches.void(c, batch_id, SYSTEM, why, at))
+    known = approved(world, batch_id).stored.values()
+    if any(j.state in OPEN and not _asks(j) for j in known):
+        _go_on(step, world, batch_id, FOLLOW)
     return {
         "outcome": "needs_attention", "exit_code": WAITS,
         "sentence": f"Nothing of batch {batch_id} was sent now: {why}. "
@@ -166,21 +168,23 @@ def void_approval(
 
 
 def close_the_run(
-    step: Step, world: World[SubmitPlan], batch_id: str, again: bool, kept_here: str
+    step: Step, world: World[SubmitPlan], batch_id: str, again: bool, kept_here: str, refused: str
 ) -> Result:
     """Say how every journal stands, and start the run that goes on where one has to.
 
-    What is proved absent and may go again goes in a run of its own, which reads everything anew.
-    A journal that asks a person is left to them: nothing goes on because of it.
+    What is proved absent and may go again goes in a run of its own, which reads everything anew. A
+    journal that asks a person is left to them: nothing goes on because of it. `kept_here` says why
+    a journal did not leave, `refused` why JD Edwards could not be asked.
     """
     known = approved(world, batch_id)
     living = [j for j in known.stored.values() if not j.given_up]
     states = Counter(j.state for j in living)
     going = {j.state for j in living if not _asks(j)}
-    if again and not kept_here:
+    if again and not (kept_here or refused):
         _go_on(step, world, batch_id, SUBMIT)
-    elif going & set(OPEN):
+    elif going & set(OPEN) and not refused:  # else a person acts first
         _go_on(step, world, batch_id, FOLLOW)
+    kept_here = kept_here or refused
     code = NOT_SENT if kept_here else exit_code_of(living)
     told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
     sentence = f"Journals of batch {batch_id}: {told}."
@@ -195,19 +199,19 @@ def close_the_run(
 
 
 def _asks(journal: journals.Journal) -> bool:
-    return journal.evidence.get("act") == "ask"
+    return journal.evidence.get("act") == "ask" and "again" not in journal.evidence
 
 
 def exit_code_of(found: Sequence[journals.Journal]) -> int:
     """How journals stand, as the exit code of a command: 10 unknown, 7 a release, 6 otherwise."""
-    states = {State(j.state) for j in found if not j.given_up}
+    living = [j for j in found if not j.given_up and "again" not in j.evidence]
+    states = {State(j.state) for j in living}
     if states & {State.SENDING, State.UNCERTAIN}:
         return UNKNOWN
     if State.ABSENT in states:
         return WAITS
     arrived = {State.RESERVED, State.CREATED, State.READY, State.POSTED, State.VERIFIED}
-    asked = any(_asks(j) for j in found if not j.given_up)
-    return DIFFERS if states - arrived or asked else OK
+    return DIFFERS if states - arrived or any(map(_asks, living)) else OK
 
 
 def _go_on(step: Step, world: World[SubmitPlan], batch_id: str, kind: str) -> None:

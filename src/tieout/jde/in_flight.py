@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from tieout.core.frames import AMOUNT, Schema
 from tieout.errors import Unavailable
 from tieout.jde import query
 from tieout.jde.client import Jde
@@ -38,6 +39,15 @@ BALANCE = (
 )  # fmt: skip
 REFERENCES = ("reference_1", "reference_2")
 VOID = "V"  # F0911.RE of a voided journal
+MODEL = "M"  # F0911.POST of a model journal, which is never posted
+MARKS: Schema = {
+    "reference": pl.String,
+    "lines": pl.Int64,
+    "posted": pl.Int64,
+    "voided": pl.Int64,
+    "debits": AMOUNT,
+    "credits": AMOUNT,
+}  # debits and credits are both positive
 ENTERED = (
     *CELL, *DOCUMENT, *REFERENCES, "explanation", "posted", "reversal", "amount",
 )  # fmt: skip
@@ -57,18 +67,23 @@ class Held:
 
         Columns: company, account_id, gl_date, amount, document, author, batch, ours, ledger.
         `batch` is type and number, or the control batch of a row without a number, `document` what
-        the batch file tells documents apart by. Company and account are "" where a row of the batch
-        file leaves them out.
+        the batch file tells documents apart by. Company, account and ledger are "" where a row of
+        the batch file leaves them out. Model journals are left out: they are never posted.
         """
         typed = pl.format("{} {}", "batch_type", "batch_number")
         numbered = pl.when(pl.col("batch_number") > 0).then(typed)
-        same = ["company", "account_id", "gl_date", "amount", _own(document_type).alias("ours")]
-        lines = self.unposted.select(*same, author="originator", batch=typed, document=pl.lit(""))
+        same = [
+            "company", "account_id", "gl_date", "amount", "ledger",
+            _own(document_type).alias("ours"),
+        ]  # fmt: skip
+        lines = self.unposted.filter(pl.col("posted") != MODEL).select(
+            *same, author="originator", batch=typed, document=pl.lit("")
+        )
         filed = self.unprocessed.select(
             *same, author="edi_user", batch=numbered.otherwise("control_batch"),
             document=pl.format("{} {}", "control_batch", "transaction"),
         )  # fmt: skip
-        return pl.concat([lines, filed]).with_columns(ledger=pl.lit(self.ledger))
+        return pl.concat([lines, filed])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +91,7 @@ class Entered:
     """What the account ledger says of some years of a ledger.
 
     `posted`: CELL, amount, of the posted lines; `documents`: CELL and DOCUMENT of a type, each
-    once, posted or not; `marks`: reference, lines, voided (of them) of what says that it is ours.
+    once, posted or not; `marks`: MARKS by reference of what says that it is ours.
     """
 
     posted: pl.DataFrame
@@ -132,7 +147,7 @@ def _measured(jde: Jde, ledger: str, years: Sequence[int]) -> Measures:
 def _nothing() -> Entered:
     schema = {name: JOURNAL_LINES.schema[name] for name in ENTERED}
     none = pl.DataFrame(schema=schema)
-    marks = pl.DataFrame(schema={"reference": pl.String, "lines": pl.Int64, "voided": pl.Int64})
+    marks = pl.DataFrame(schema=dict(MARKS))
     return Entered(none.select(*CELL, "amount"), none.select(*CELL, *DOCUMENT), marks)
 
 
@@ -142,15 +157,19 @@ def _folded(so_far: Entered, page: pl.DataFrame, document_type: str) -> Entered:
     marked = pl.when(pl.col("explanation").str.ends_with(pl.col("reference_1")))
     first = marked.then(pl.col("reference_1")).otherwise(pl.col("reference_2"))
     named = pl.when(pl.col("reference_1") != "").then(first).otherwise(pl.col("reference_2"))
+    amount, none = pl.col("amount"), pl.lit(0).cast(page.schema["amount"])
     marks = ours.group_by(reference=named).agg(
         lines=pl.len().cast(pl.Int64),
+        posted=(pl.col("posted") == POSTED).sum().cast(pl.Int64),
         voided=(pl.col("reversal") == VOID).sum().cast(pl.Int64),
+        debits=pl.when(amount > 0).then(amount).otherwise(none).sum().cast(AMOUNT),
+        credits=pl.when(amount < 0).then(-amount).otherwise(none).sum().cast(AMOUNT),
     )
     documents = page.filter(pl.col("document_type") == document_type).select(*CELL, *DOCUMENT)
     return Entered(
         _summed([so_far.posted, posted], CELL, "amount"),
         pl.concat([so_far.documents, documents]).unique(),
-        _summed([so_far.marks, marks], ("reference",), "lines", "voided"),
+        _summed([so_far.marks, marks], ("reference",), *(n for n in MARKS if n != "reference")),
     )
 
 

@@ -212,18 +212,25 @@ def owner_of(connection: Connection, scope: Scope) -> str | None:
 
 
 def _claim(connection: Connection, run: Run, scopes: Sequence[Scope]) -> None:
+    """A flow takes over what another left: settings let no two of them own the same at a time."""
     for scope in scopes:
         ledger, company, fiscal_year = scope
         row = {"ledger": ledger, "company": company, "fiscal_year": fiscal_year}
         insert_new(connection, app_plan_scope, row | {"flow": run.flow, "run": run.id})
         owner = owner_of(connection, scope)
-        if owner != run.flow:
+        if owner == run.flow:
+            continue
+        open_ones = journals.in_scopes(connection, [scope], UNSETTLED)
+        if open_ones:
             raise Misconfigured(
                 f"Ledger {ledger} of company {company} in {fiscal_year} belongs to the flow "
-                f"{owner}.",
+                f"{owner}, whose journal {open_ones[0].name} is {open_ones[0].state}.",
                 untouched="Nothing was prepared.",
-                do=f"Take it out of {run.flow}: two flows would undo each other's journals.",
+                do="`tieout journals check` settles it; then prepare again.",
             )
+        mine = [app_plan_scope.c[name] == value for name, value in row.items()]
+        taken = update(app_plan_scope).where(*mine).values(flow=run.flow, run=run.id)
+        connection.execute(taken)
 
 
 def _refuse_unsettled(connection: Connection, scopes: Sequence[Scope]) -> None:

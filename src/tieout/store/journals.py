@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from tieout.core.journal import REFERENCE_CHARACTERS_MAX, TRANSACTION_CHARACTERS_MAX
 from tieout.core.journal import Journal as Built
-from tieout.core.posting import Posting, State
+from tieout.core.posting import CLASH, Posting, State
 from tieout.core.posting import release as core_release
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import audit
@@ -140,14 +140,35 @@ def add(connection: Connection, batch: str, new: Sequence[NewJournal]) -> list[J
                 f"longer than {TRANSACTION_CHARACTERS_MAX} characters: {journal.transaction}"
             )
     _refuse_taken(connection, [journal.key for journal in new], batch)
+    before = _sent_before(connection, [journal.key for journal in new])
     added = [
         Journal(batch, number, **{n: getattr(journal, n) for n in NewJournal.__slots__},
-                state="reserved")
+                state="reserved", **before.get(journal.key, {}))
         for number, journal in enumerate(new, start=1)
     ]  # fmt: skip
     rows = [{name: getattr(j, name) for name in Journal.__slots__} for j in added]
     connection.execute(insert(app_journal), rows)
     return added
+
+
+def _sent_before(connection: Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What a journal that is made again goes on from: its numbers, and that it was sent before.
+
+    A call that was given up may still wait somewhere. Under the same numbers JD Edwards refuses the
+    second of the two, and what was sent before is proved absent anew before it goes again.
+    """
+    query = select(app_journal).where(app_journal.c.key.in_(keys)).order_by(app_journal.c.sent_at)
+    found: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(query):
+        posting = row.evidence.get("posting", {})
+        if posting.get("sends") and "disowned" not in row.evidence:
+            kept = {"sends": posting["sends"], "queued": posting.get("queued", False)}
+            found[row.key] = {
+                "batch_number": row.batch_number, "document_number": row.document_number,
+                "evidence": {"posting": kept, "sent_before": f"{row.batch}/{row.number}"},
+                "resent": True,
+            }  # fmt: skip
+    return found
 
 
 def settle(
@@ -170,6 +191,8 @@ def settle(
     if found.state in NEVER_THERE and now.state not in NEVER_THERE:
         _refuse_taken(connection, [found.key], found.name)
     evidence = {**found.evidence, **told, "posting": _told(now)}
+    if now.state not in NEVER_THERE:
+        evidence.pop("given_up", None)  # it came all the same
     values: dict[str, Any] = {"state": str(now.state), "resent": now.sends > 1}
     if now.state is State.SENDING:
         _require_approved(connection, found)
@@ -195,9 +218,16 @@ def _told(now: Posting) -> dict[str, Any]:
 
 
 def release(connection: Connection, name: str, by: str, reason: str, at: datetime) -> Journal:
-    """A named person lets a journal that is proved absent go again, once; Refused for any other."""
+    """A named person lets a journal that is proved absent go again, once; Refused for any other.
+
+    Of one whose numbers somebody else's batch has, they say that it is not there.
+    """
     lock(connection, BATCHES)
     found = named(connection, name)
+    if found.state == State.UNCERTAIN and found.evidence.get("reason") == CLASH:
+        told = {"disowned": {"by": by, "at": at, "reason": reason}}
+        absent = found.posting.to(State.ABSENT)
+        return settle(connection, found, absent, told, Mover(by), at)
     if found.state not in NEVER_THERE or found.given_up:
         raise Refused(
             f"Journal {name} is {'given up' if found.given_up else found.state}; only one that is "
@@ -215,12 +245,13 @@ def release(connection: Connection, name: str, by: str, reason: str, at: datetim
 
 
 def send_again(connection: Connection, name: str, by: str, reason: str, at: datetime) -> Journal:
-    """A named person says that a deleted or voided journal's amounts may be prepared again."""
+    """A named person knows what people did to a journal; its amounts may be prepared again."""
     lock(connection, BATCHES)
     found = named(connection, name)
-    if found.state not in GONE:
+    if found.state not in (*GONE, "drifted"):
         raise Refused(
-            f"Journal {name} is {found.state}; this is for one that somebody deleted or voided.",
+            f"Journal {name} is {found.state}; this is for one that people deleted, voided or "
+            "changed.",
             untouched="Nothing was prepared.",
         )
     told = {"again": {"by": by, "at": at, "reason": reason}}

@@ -11,7 +11,7 @@ from tieout.app import Instance
 from tieout.core.frames import DIFFERENCES, JOURNAL_LINES, LEDGER_CELL, empty
 from tieout.core.journal import JOURNALS, batch_of
 from tieout.core.policy import Actor, Thing
-from tieout.errors import Misconfigured, Refused
+from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import batches, journals, people, runs
 from tieout.store.batches import Batch, Decision
 from tieout.store.journals import Journal
@@ -113,6 +113,11 @@ def release(instance: Instance, name: str, reason: str) -> dict[str, Any]:
         batch = batches.held(connection, found.batch)
         thing = Thing(f"Journal {name}", found.state, batch.prepared_by)
         by = acting.allowed(people.who(connection, token, at), "release", thing)
+        if under_way := runs.of_batch(connection, batch.flow, batch.id):
+            raise Busy(
+                f"{under_way[0].id} is at batch {batch.id}.", untouched="It was not released.",
+                do=f"Release it when that has ended (`tieout show {under_way[0].id}`).",
+            )  # fmt: skip
         run = instance.store.start_run(
             connection, _submission(runs.find(connection, batch.run), batch, by)
         )

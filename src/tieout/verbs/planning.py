@@ -87,7 +87,8 @@ def standing(instance: Instance, batch_id: str, last: Run | None = None) -> dict
     sentence = ""
     if last is not None:
         sentence = last.sentence
-        if last.outcome in FAILED or batch.state != "approved":
+        code = code or last.exit_code or 0
+        if last.outcome in FAILED:
             code = last.exit_code or code
     told = batch_as_json(batch) | {"journals": [journal_as_json(j) for j in found]}
     run = {"run": seeing.run_as_json(last)} if last else {}

@@ -79,7 +79,8 @@ def run_flow(
     first = None
     with executing(instance, engine) as executor:
         unfinished = _unfinished(instance, flow, wanted)
-        if unfinished and (unfinished.kind, dict(unfinished.asked)) != (wanted, asked):
+        other = wanted == PREPARE and unfinished and unfinished.started_by != by.name
+        if unfinished and ((unfinished.kind, dict(unfinished.asked)) != (wanted, asked) or other):
             first = executor.carry_out(unfinished.id, RUN_SECONDS_MAX)
             unfinished = None
         config = instance.store.config()
