@@ -8,6 +8,7 @@
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
+#   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
 #   make setup         build .venv only
@@ -40,7 +41,7 @@ ROWS ?= 1000000
 PARTS ?= faults,switches,walk,killed,histories
 ARGS ?=
 
-.PHONY: help setup demo test campaign check fix bench docs sim clean
+.PHONY: help setup demo test campaign check fix bench bench-plan docs sim clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -94,6 +95,9 @@ fix: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench --rows $(ROWS) $(ARGS)
+
+bench-plan: $(READY)
+	@$(BIN)/python -m bench.plan $(ARGS)
 
 docs: $(READY)
 	@$(BIN)/python tests/support/cli_reference.py

@@ -314,7 +314,8 @@ CANNOT_BE_MEANT = [
     ('ledger = "BA"', 'ledger = "BA"\ncompanies = ["00001", "00001"]',
      "flows.plan.companies names 00001 twice"),
     # patience and size
-    ('"current"', '"current"\nquiet_period = "0m"', "quiet_period = '0m' is less than 2 times the request_timeout"),
+    ('"current"', '"current"\nquiet_period = "0m"',
+     "quiet_period = '0m' is less than 2 times the request_timeout"),
     ('"current"', '"current"\nlines_max = 1001', "flows.plan.lines_max = 1001 is more than the "
      "1000 rows of one page (connections.erp.page_rows), by which a journal is looked up"),
     ('plan_ledgers =', 'page_rows = 499\nplan_ledgers =', "lines_max = 500 is more than the 499"),
