@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from demo_home import Done, Home
+from demo_home import COMMAND_SECONDS_MAX, Done, Home
 from expected import Expected
 
 PLACES = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -67,17 +70,17 @@ def at_jde(home: Home, journal: dict[str, Any], *acts: str) -> None:
 
 
 def test_the_balances_of_the_budget_ledger_are_the_approved_plan_rounded_to_the_currency(
-    made: tuple[Home, Done], shared: Home
+    made: tuple[Home, Done], home: Home
 ) -> None:
     """By a second path: the tables of the practice ledger, and the cells of the practice model."""
-    ledger = Expected(shared.path / "sim" / "jde.sqlite")
+    ledger = Expected(home.path / "sim" / "jde.sqlite")
     found = {
         (k.company, k.account, k.business_unit, ledger.month(k.company, k.fiscal_year, k.period)): a
         for k, a in ledger.balances(("BA",)).items()
     }
     currencies = {j["company"]: j["currency"] for j in made[1].json["journals"]}
     items: dict[tuple[str, ...], dict[str, str]] = {}
-    for cell in shared.control("anaplan", "cells", module="Approved Plan")["cells"]:
+    for cell in home.control("anaplan", "cells", module="Approved Plan")["cells"]:
         place = (cell["Companies"], cell["GL Accounts"], cell["Cost Centers"], cell["Time"])
         if cell["Companies"] in currencies:  # the others are kept back by their findings
             items.setdefault(place, {})[cell["line_item"]] = cell["value"]
@@ -187,6 +190,42 @@ def test_only_the_digest_that_was_shown_approves_and_only_with_a_yes_to_what_is_
     twice = approve(home, batch)
     assert (twice.code, "approved already by pat" in twice.err) == (4, True)
     assert len(journals(home, batch)) == 1
+
+
+def at_a_terminal(home: Home, name: str, answers: str, *words: str) -> tuple[int, str]:
+    """A command whose standard input is a terminal, where somebody types `answers`."""
+    token = json.loads((home.path / "people.json").read_text())[name]["token"]
+    keyboard, terminal = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tieout", "--home", str(home.path), *words], stdin=terminal,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=os.environ | {"TIEOUT_TOKEN": token, "COLUMNS": "100"},
+        )  # fmt: skip
+        os.write(keyboard, answers.encode())
+        out, _ = process.communicate(timeout=COMMAND_SECONDS_MAX)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    return process.returncode, out
+
+
+def test_at_a_terminal_the_batch_is_shown_and_each_thing_it_asks_is_asked_apart(
+    home: Home,
+) -> None:
+    batch = prepared(home, ("Jan 26", "-800000"))
+    name, rules = batch["batch"], {ask["rule"] for ask in batch["summary"]["asks"]}
+    for answers in ("n\n", "y\n" * len(rules) + "n\n"):
+        code, told = at_a_terminal(home, "pat", answers, "approve", name)
+        assert code == 7, told
+        assert "Nothing was decided." in told
+        assert state(home, batch) == "prepared"
+    code, told = at_a_terminal(home, "pat", "y\n" * (len(rules) + 1), "approve", name)
+    assert code == 0, told
+    assert batch["digest"][:12] in told
+    assert "plan-sign: is that meant?" in told
+    assert "Approve exactly these lines?" in told
+    assert "1 created" in told
 
 
 def test_a_declined_or_withdrawn_batch_submits_nothing_and_says_why(home: Home) -> None:
