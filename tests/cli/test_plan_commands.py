@@ -191,6 +191,9 @@ def test_only_the_digest_that_was_shown_approves_and_only_with_a_yes_to_what_is_
     twice = approve(home, batch)
     assert (twice.code, "approved already by pat" in twice.err) == (4, True)
     assert len(journals(home, batch)) == 1
+    asked = [f for f in home.run("rejects", "--all", "--json").json["rejects"]
+             if f["rule"] == "plan-sign"]  # fmt: skip
+    assert {f["state"] for f in asked} == {"sent again", "waived"}, "nothing is left to say yes to"
 
 
 def at_a_terminal(home: Home, name: str, answers: str, *words: str) -> tuple[int, str]:
