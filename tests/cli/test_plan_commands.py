@@ -168,10 +168,10 @@ def test_who_prepared_a_batch_approves_it_by_no_command_though_they_are_approver
 def test_only_the_digest_that_was_shown_approves_and_only_with_a_yes_to_what_is_asked(
     home: Home,
 ) -> None:
-    batch = prepared(home, ("Jan 26", "-800000"))  # revenue with the sign of an expense
+    batch = prepared(home, ("Jan 26", "-90000000"))  # revenue with the sign of an expense
     name, digest = batch["batch"], batch["digest"]
-    (ask,) = (a for a in batch["summary"]["asks"] if REVENUE[0] in a["subject"])
-    assert ask["rule"] == "plan-sign"
+    asked = [a["rule"] for a in batch["summary"]["asks"] if REVENUE[0] in a["subject"]]
+    assert "plan-sign" in asked
     shown = home.run("approvals", name)
     assert "It asks (--yes plan-sign)" in shown.out
     other = "0" * 64 if digest[0] != "0" else "1" * 64
@@ -180,8 +180,8 @@ def test_only_the_digest_that_was_shown_approves_and_only_with_a_yes_to_what_is_
         (("--digest", digest[:7]), 2, "Give 8 or more digits"),
         (("--digest", other, *yes(batch)), 4, "not those that were shown"),
         (("--digest", digest[:8] + other, *yes(batch)), 4, "not those that were shown"),
-        (("--digest", digest[:8]), 4, "approve with --yes plan-sign"),
-        (("--digest", digest[:8], "--yes", "plan-growth"), 4, "approve with --yes plan-sign"),
+        (("--digest", digest[:8]), 4, "--yes plan-sign"),
+        (("--digest", digest[:8], "--yes", "plan-growth"), 4, "--yes plan-sign"),
     ):
         done = as_(home, "pat", "approve", name, *words)
         assert (done.code, done.out) == (code, ""), (words, done)
@@ -220,7 +220,7 @@ def at_a_terminal(home: Home, name: str, answers: str, *words: str) -> tuple[int
 def test_at_a_terminal_the_batch_is_shown_and_each_thing_it_asks_is_asked_apart(
     home: Home,
 ) -> None:
-    batch = prepared(home, ("Jan 26", "-800000"))
+    batch = prepared(home, ("Jan 26", "-90000000"))
     name, rules = batch["batch"], {ask["rule"] for ask in batch["summary"]["asks"]}
     for answers in ("n\n", "y\n" * len(rules) + "n\n"):
         code, told = at_a_terminal(home, "pat", answers, "approve", name)
