@@ -118,7 +118,7 @@ SECRET = json.dumps({"username": "U", "password": "P-4711"})
     "words",
     [
         ["runs"], ["rejects", "--all"], ["map"], ["tie-out", "--last"], ["run", "actuals"],
-        ["approvals"], ["approvals", "plan-1-batch"], ["journals"], ["journals", "check"],
+        ["approvals"], ["approvals", "plan-2-batch"], ["journals"], ["journals", "check"],
         ["preview", "plan"],
         ["init", "--apply"], ["show", "actuals-2"], ["connect", "erp", "--stdin"],
         ["map", "account", "1", "2", "--why", "a test"],
@@ -134,7 +134,7 @@ def test_json_prints_exactly_one_object_when_all_is_well(shared: Home, words: li
 
 
 @pytest.mark.parametrize("words", [["runs"], ["rejects", "--all"], ["show", "actuals-1"],
-                                   ["tie-out", "--last"], ["approvals", "plan-1-batch", "--lines"],
+                                   ["tie-out", "--last"], ["approvals", "plan-2-batch", "--lines"],
                                    ["approvals", "--all"], ["journals"]], ids=" ".join)  # fmt: skip
 def test_no_line_is_wider_than_a_terminal_of_80_columns(shared: Home, words: list[str]) -> None:
     shown = shared.run(*words, env={"COLUMNS": "80"}).out

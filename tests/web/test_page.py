@@ -37,7 +37,7 @@ def test_the_page_says_in_one_sentence_that_everything_ties(served: Served) -> N
     assert status == 200
     verdict = re.search(r"<h1[^>]*>(.*?)</h1>", page)
     assert verdict is not None
-    assert "All 4 flows are complete." in verdict[1]
+    assert "All 5 flows are complete." in verdict[1]
     assert "F0911 = F0902 = Anaplan in all" in verdict[1]
     assert "Practice data" in page
 
@@ -155,6 +155,6 @@ def test_a_browser_shows_the_page_without_refusing_any_of_it(
          served.url + "/"],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    assert "All 4 flows are complete." in shown.stdout
+    assert "All 5 flows are complete." in shown.stdout
     assert "Content Security Policy" not in shown.stderr
     assert "CONSOLE" not in shown.stderr

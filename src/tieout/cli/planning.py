@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -96,7 +97,11 @@ def approve(
 
     context.goes_on = GOES_ON
     instance = context.opened(practice=True, viewing=True)
-    whole = _digest_of(context, instance, batch, digest, "Approve")
+    shown = approving.approval(instance, batch)
+    whole = _digest_of(context, shown, digest)
+    if whole is None:
+        rules = sorted({ask["rule"] for ask in shown["summary"]["asks"]} - {*yes})
+        whole, yes = _ask(shown, "Approve exactly these lines?", rules), (*yes, *rules)
     decided = approving.approve(instance, batch, whole, reason, yes=yes)
     if wait:
         _follow(context, instance, batch)
@@ -116,7 +121,8 @@ def refuse(context: Context, batch: str, digest: str | None, reason: str) -> Non
     from tieout.verbs import approving
 
     instance = context.opened(viewing=True)
-    whole = _digest_of(context, instance, batch, digest, "Decline")
+    shown = approving.approval(instance, batch)
+    whole = _digest_of(context, shown, digest) or _ask(shown, "Decline these lines?")
     result = approving.refuse(instance, batch, whole, reason)
     context.show(result, lambda: printing_plan.decided(result))
 
@@ -195,12 +201,9 @@ def _follow(context: Context, instance: Any, batch: str) -> None:
     sys.exit(result["exit_code"])
 
 
-def _digest_of(context: Context, instance: Any, batch: str, digits: str | None, what: str) -> str:
-    """The whole digest of what a person has seen: as they typed it, or as they are shown here."""
-    from tieout.verbs import approving
-
-    shown = approving.approval(instance, batch)
-    whole = str(shown["digest"])
+def _digest_of(context: Context, shown: Mapping[str, Any], digits: str | None) -> str | None:
+    """The whole digest of the lines a person has seen, as they typed it; None: to be asked here."""
+    whole, batch = str(shown["digest"]), shown["batch"]
     if digits is not None:
         if len(digits) < DIGITS_MIN:
             raise click.UsageError(
@@ -213,8 +216,14 @@ def _digest_of(context: Context, instance: Any, batch: str, digits: str | None, 
             f"Say which lines you have seen: --digest with the first {DIGITS_MIN} or more digits "
             f"that `tieout approvals {batch}` shows."
         )
-    printing_plan.approval(shown, lines=False)
-    if not click.confirm(f"{what} exactly these lines?", err=True):
+    return None
+
+
+def _ask(shown: Mapping[str, Any], question: str, rules: Sequence[str] = ()) -> str:
+    """Show a batch on the terminal and ask; its digest after a yes to everything."""
+    printing_plan.seen(shown)
+    asked = [*(f"{rule}: is that meant?" for rule in rules), question]
+    if not all(click.confirm(text, err=True) for text in asked):
         printing.note("Nothing was decided.")
         sys.exit(WAITS)
-    return whole
+    return str(shown["digest"])

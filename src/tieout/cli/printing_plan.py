@@ -55,7 +55,21 @@ def approvals(found: Sequence[Found]) -> None:
 
 
 def approval(batch: Found, *, lines: bool) -> None:
-    """One batch: its totals by place, what goes to zero, what it asks, its lines when wanted."""
+    """One batch whole, its lines when wanted, and the command that approves exactly them."""
+    seen(batch)
+    if lines:
+        _lines(batch["journal_lines"])
+    if batch["state"] == "prepared":
+        yes = "".join(f" --yes {rule}" for rule in _rules(batch))
+        digits = batch["digest"][:DIGEST_DIGITS]
+        following(
+            *(() if lines else (f"tieout approvals {batch['batch']} --lines",)),
+            f"tieout approve {batch['batch']} --digest {digits}{yes}",
+        )
+
+
+def seen(batch: Found) -> None:
+    """One batch: its totals by place, what goes to zero, what it asks."""
     _head(batch)
     click.echo()
     columns = ("company", "ledger", "period", "lines", "plan", "posted", "in flight", "difference")
@@ -79,15 +93,6 @@ def approval(batch: Found, *, lines: bool) -> None:
             indent="",
         )
     _asks(batch, indent="")
-    if lines:
-        _lines(batch["journal_lines"])
-    if batch["state"] == "prepared":
-        yes = "".join(f" --yes {rule}" for rule in _rules(batch))
-        digits = batch["digest"][:DIGEST_DIGITS]
-        following(
-            *(() if lines else (f"tieout approvals {batch['batch']} --lines",)),
-            f"tieout approve {batch['batch']} --digest {digits}{yes}",
-        )
 
 
 def _head(batch: Found) -> None:

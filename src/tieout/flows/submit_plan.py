@@ -10,6 +10,7 @@ from tieout.core.findings import counted
 from tieout.core.journal import Journal as Built
 from tieout.core.policy import SYSTEM
 from tieout.core.posting import State
+from tieout.flows.closing import settle_earlier
 from tieout.flows.plan_batch import ASKS
 from tieout.flows.prepare_plan import read_everything
 from tieout.flows.sending import (
@@ -24,6 +25,7 @@ from tieout.flows.sending import (
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.project import SubmitPlan
 from tieout.store import batches, journals, runs
+from tieout.store.batches import Batch
 from tieout.store.runs import NewRun
 from tieout.store.steps import Step
 
@@ -130,11 +132,20 @@ def compare_with_approved(step: Step, world: World[SubmitPlan], run: str, batch_
     differs += [f"nobody was asked: {what}" for *ask, what in asks if tuple(ask) not in said_yes]
     if len(must) == len(known.stored) and not differs and now.digest != known.batch.digest:
         differs = ["the texts of its lines changed"]
+    _settle_findings(step, world, run, batch)
     send = [
         n for n, state in states.items()
         if state in UNSENT and known.built(n).transaction_number in made
     ]  # fmt: skip
     return {"differs": differs[:CHANGES_TOLD_MAX], "changes": len(differs), "send": send}
+
+
+def _settle_findings(step: Step, world: World[SubmitPlan], run: str, batch: Batch) -> None:
+    """What this run finds stands in place of what was found before; a yes waives what asked."""
+    settle_earlier(step, world, run, sent=True)
+    said_yes = {(ask["rule"], ask["subject"]) for ask in batch.summary.get("asks", [])}
+    here = world.store.rejects(run=run)
+    step.settle([r.id for r in here if (r.finding.rule, r.finding.subject) in said_yes], "waived")
 
 
 def _place(journal: Built) -> str:

@@ -36,9 +36,15 @@ class Fiscal:
     def __init__(self, ledger: Ledger) -> None:
         self._years = ledger.rows("F0008")
         self._companies = {row["CO"]: row for row in ledger.rows("F0010")}
+        self._places: dict[tuple[str, int], Place | None] = {}  # lines share their dates
 
     def place(self, company: str, day: int) -> Place | None:
         """The period whose end is the first not before the date; None without an F0008 row."""
+        if (company, day) not in self._places:
+            self._places[company, day] = self._place(company, day)
+        return self._places[company, day]
+
+    def _place(self, company: str, day: int) -> Place | None:
         pattern = self._companies.get(company, {}).get("DTPN", "")
         for row in self._years:
             if row["DTPN"] == pattern and row["DFYJ"] <= day <= last_day(row):
