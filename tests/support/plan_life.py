@@ -274,7 +274,7 @@ class Life:
         self._note()
         self.p.said_yes |= {j.token for j in self.p.journals() if approved}
         for token, journal in self.journals.items():
-            documents = self.p.documents(journal)
+            documents = self.p.documents_of(journal)
             assert len(documents) <= 1, f"{journal.name} ({token}) is there as {documents}"
             if self.p.lines(journal) or self.p.filed(journal):
                 assert token in self.p.said_yes, f"{journal.name} was sent and never approved"

@@ -198,7 +198,7 @@ class SmallPlan(PlanBooks):
                 *self.ledger.rows("F0911", {"R2": journal.token})]  # fmt: skip
         return list({tuple(row[k] for k in LINE_KEY): row for row in rows}.values())
 
-    def documents(self, journal: Journal) -> set[tuple[str, int, str]]:
+    def documents_of(self, journal: Journal) -> set[tuple[str, int, str]]:
         """The documents in the ledger that carry its token, voided ones left out."""
         rows = [row for row in self.lines(journal) if row["RE"] != "V"]
         return {(row["DCT"], row["DOC"], row["KCO"]) for row in rows}
