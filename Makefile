@@ -77,7 +77,8 @@ test: $(READY)
 campaign: $(READY)
 	@TIEOUT_CAMPAIGN=$(PARTS) $(MAKE) --no-print-directory test \
 		ARGS="tests/flows/test_wire_faults.py tests/flows/test_random_walk.py \
-		tests/flows/test_settings_and_switches.py tests/flows/test_plan_killed.py \
+		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
+		tests/flows/test_plan_killed.py \
 		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py $(ARGS)"
 
 # All four are run, so that one call shows everything that is wrong.

@@ -132,7 +132,7 @@ def assert_each_is_there_once(p: SmallPlan) -> None:
     assert len(p.journals()) == 2
     for journal in p.journals():
         assert journal.state == "created"
-        assert len(p.documents(journal)) == 1
+        assert len(p.documents_of(journal)) == 1
         assert len(p.lines(journal)) == journal.lines
     assert len(p.ledger.rows("F0011")) == 2
     assert p.store.verify_audit().whole

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from small_plan import (
     REVENUE,
     UNITS,
     VERSION,
+    LedgerCell,
+    PlanCell,
     SmallPlan,
     asks,
     by_months,
@@ -32,9 +36,24 @@ from tieout.store.journals import Journal
 from tieout.verbs import approving
 
 CELLS = tuple((c, a, m) for c in PLANNED for a in (REVENUE, COST) for m in ("Jan 26", "Feb 26"))
+Cells = dict[LedgerCell, Decimal]
+ARRIVED = ("created", "ready", "posted", "verified")
 AMOUNTS = ("100", "120", "83.3333", "0", "-40.5", "100.005", "0.004", "1000000.49")
 COUNTS: Counter[str] = Counter()  # of all histories of this process
 SAVED = "saved"
+MINUTES = (1, 8, 31, 70, 200)
+WORKS = ("approve", "post", "void", "delete", "edit", "add")
+MOMENTS_MAX = 90  # a submission has about eighty
+FAULTS_MAX = len(FAULTS) * 4 // 3  # one in four is a failure of any request
+NO_FAULT = 10**9
+EVENTS = (
+    *["sent with a fault"] * 4, *["sent with a fault and died"] * 2, *["sent and died"] * 2,
+    *["sent"] * 2, *["changed, prepared and approved"] * 5, "a planner changes a cell",
+    "a planner takes an approval back", "prepared", "prepared and died", "approved", "declined",
+    "time passed", "JD Edwards restarted", "queues ran", "R09110Z ran", *["people worked"] * 3,
+    *["people posted"] * 2, "somebody else entered", *["checked"] * 2, "released",
+    *["prepared again"] * 2, "saved", *["restored"] * 2,
+)  # fmt: skip
 # A person is asked what became of the sending; what people did at JD Edwards is another matter.
 OUTCOME_ASKED = ("uncertain", "absent", "refused", "partial")
 
@@ -57,16 +76,59 @@ class Life:
 
     p: SmallPlan
     journals: dict[str, Journal] = field(default_factory=dict)  # by token, as prepared
-    yes: set[str] = field(default_factory=set)  # tokens that a person approved
     waited: set[str] = field(default_factory=set)  # tokens whose outcome a person was asked about
+    targets: dict[str, Cells] = field(default_factory=dict)  # of batches that nobody disturbed
     saved: bool = False
+
+    def happens(self, what: str, number: int) -> str:
+        """One of EVENTS; `number` chooses what it is about."""
+        COUNTS[what] += 1
+        cell, amount = CELLS[number % len(CELLS)], AMOUNTS[number // 8 % len(AMOUNTS)]
+        minutes, moments = MINUTES[number % len(MINUTES)], number // 100 % MOMENTS_MAX + 1
+        events: dict[str, Callable[[], Any]] = {
+            "a planner changes a cell": lambda: self.plan(cell, amount),
+            "a planner takes an approval back": lambda: self.p.enter([cell], approved=False),
+            "prepared": self.prepare,
+            "prepared and died": lambda: self.prepare(moments=moments),
+            "approved": self.approve,
+            "changed, prepared and approved": lambda: (
+                self.plan(cell, amount), self.prepare(), self.approve()
+            ),
+            "declined": lambda: self.decide_otherwise(refuse=number % 2 == 0),
+            "sent": lambda: self.send(NO_FAULT, 0),
+            "sent with a fault": lambda: self.send(number % FAULTS_MAX, 0),
+            "sent and died": lambda: self.send(NO_FAULT, moments),
+            "sent with a fault and died": lambda: self.send(number % FAULTS_MAX, moments),
+            "time passed": lambda: self.p.books.clock.practice.advance(60 * minutes),
+            "JD Edwards restarted": lambda: self.p.books.control("jde", "restart"),
+            "queues ran": lambda: self.p.books.control("jde", "orchestrations", release=True),
+            "R09110Z ran": lambda: self.p.books.control("jde", "orchestrations", process=True),
+            "people worked": lambda: self.people(WORKS[number % len(WORKS)], number // 10),
+            "people posted": self.p.everything_posted,
+            "somebody else entered": lambda: self.somebody_enters(number, number % 999 - 499),
+            "checked": self.check,
+            "released": self.release,
+            "prepared again": self.prepare_again,
+            "saved": self.save,
+            "restored": self.restore,
+        }  # fmt: skip
+        return str(events[what]())
+
+    def plan(self, cell: PlanCell, amount: str) -> None:
+        """A planner changes a cell and has it approved."""
+        self.p.enter([cell], amount=amount, approved=True, approver="controller@example.com")
 
     # ------------------------------------------------------------------ what happens
 
     def prepare(self, *, again: tuple[str, ...] = (), moments: int = 0) -> str:
         """Anna prepares, and may die meanwhile."""
+        begun_before = self.p.store.unfinished_run("plan") is not None
         try:
-            return self.p.prepares(again=again, moment=dies_after(moments)).sentence
+            run = self.p.prepares(again=again, moment=dies_after(moments))
+            self.targets = {}
+            for batch in [] if begun_before else self.p.waiting():
+                self.targets[batch.id] = self._target()
+            return run.sentence
         except Interrupted as died:
             return f"died at {died}"
         except Trouble as trouble:
@@ -78,7 +140,6 @@ class Life:
         """Ben says yes to everything that waits."""
         for batch in self.p.waiting():
             self.p.approve(batch, [ask["rule"] for ask in batch.summary["asks"]])
-            self.yes |= {j.token for j in self.p.journals(batch)}
             COUNTS["approved"] += 1
         return "approved"
 
@@ -119,9 +180,9 @@ class Life:
             COUNTS[f"fault {FAULTS[number].name}"] += 1
             FAULTS[number].arm(self.p)
             return
-        wires = [(path, kind) for path in (CALL, RESERVE, LOOK) for kind in WIRE.values()]
-        if number - len(FAULTS) < len(wires):
-            path, kind = wires[number - len(FAULTS)]
+        if number < NO_FAULT:
+            wires = [(path, kind) for path in (CALL, RESERVE, LOOK) for kind in WIRE.values()]
+            path, kind = wires[COUNTS["sent with a fault"] % len(wires)]
             self.p.books.fault("jde", path=path, **kind)
 
     def check(self) -> str:
@@ -140,6 +201,7 @@ class Life:
 
     def somebody_enters(self, cell: int, amount: int) -> str:
         """Somebody else keys a budget journal by hand."""
+        self.targets = {}
         company, account, month = CELLS[cell % len(CELLS)]
         ledger, (year, period) = self.p.ledger, by_months(company, month)
         (master,) = ledger.rows("F0901", {"MCU": UNITS[company], "OBJ": account})
@@ -157,6 +219,7 @@ class Life:
 
     def people(self, do: str, number: int) -> str:
         """At JD Edwards somebody does something to one of the batches."""
+        self.targets = self.targets if do in ("approve", "post") else {}
         headers = self.p.ledger.rows("F0011", {"ICUT": "G"})
         if not headers:
             return "there is no batch"
@@ -186,7 +249,10 @@ class Life:
 
     def restore(self) -> None:
         """Yesterday's database is put back; JD Edwards knows more than it."""
+        self.targets = {}
         home = self.p.books.home
+        if not self.saved:
+            self.save()
         self.p.forget_database()
         shutil.rmtree(home / "records", ignore_errors=True)
         _copy(home / SAVED, home)
@@ -200,14 +266,35 @@ class Life:
             if asks(journal) and journal.state in OUTCOME_ASKED:
                 self.waited.add(journal.token)
 
-    def assert_nothing_twice(self) -> None:
-        """No journal has two documents, and nothing is at JD Edwards that nobody approved."""
+    def assert_nothing_twice(self, *, approved: bool = False) -> None:
+        """No journal has two documents, and nothing is at JD Edwards that nobody approved.
+
+        What there is at the beginning may have been `approved`.
+        """
         self._note()
+        self.p.said_yes |= {j.token for j in self.p.journals() if approved}
         for token, journal in self.journals.items():
-            documents = self.p.documents(journal)
+            documents = self.p.documents_of(journal)
             assert len(documents) <= 1, f"{journal.name} ({token}) is there as {documents}"
             if self.p.lines(journal) or self.p.filed(journal):
-                assert token in self.yes, f"{journal.name} was sent and never approved"
+                assert token in self.p.said_yes, f"{journal.name} was sent and never approved"
+
+    def _target(self) -> Cells:
+        wanted = self.p.wanted(by_months)
+        cells = [(f"{UNITS[c]}.{a}", *by_months(c, m)) for c, a, m in self.p.plan()]
+        return {cell: wanted.get(cell, Decimal(0)) for cell in cells}
+
+    def assert_what_was_sent_is_there(self) -> None:
+        """Balances and what is in flight are what was approved, once every journal has arrived."""
+        for batch in self.p.approved_batches():
+            journals = self.p.journals(batch)
+            if batch.id not in self.targets or not all(j.state in ARRIVED for j in journals):
+                continue
+            held, moving = self.p.held(), self.p.in_flight()
+            for cell, amount in self.targets[batch.id].items():
+                both = held.get(cell, 0) + moving.get(cell, 0)
+                assert both == amount, f"{cell} is {both}, approved was {amount} ({batch.id})"
+            COUNTS["targets met"] += 1
 
     def ends_well(self) -> None:
         """Healed and answered, posted, the ledger is the quantised plan; again makes nothing."""
@@ -225,7 +312,7 @@ class Life:
             assert run.exit_code == 7, run.sentence
             self._note()
             self.approve()
-        COUNTS["journals"] += len(self.yes)
+        COUNTS["journals"] += len(self.p.said_yes)
         COUNTS["journals that waited"] += len(self.waited)
         assert run.exit_code == 0, run.sentence
         self.assert_nothing_twice()

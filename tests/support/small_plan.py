@@ -85,6 +85,7 @@ class SmallPlan(PlanBooks):
     def __init__(self, books: Books, tokens: dict[str, str] | None = None) -> None:
         super().__init__(books)
         self.tokens = dict(tokens or {})
+        self.said_yes: set[str] = set()  # the tokens of what a person approved
         self._desks: dict[str, Instance] = {}
 
     def as_(self, name: str) -> Instance:
@@ -121,6 +122,12 @@ class SmallPlan(PlanBooks):
             planning.prepare, self.as_(ANNA), "plan", again=again, why=why, moment=moment
         )
         return done.run
+
+    def approve(self, batch: Batch, yes: Sequence[str] = ()) -> str:
+        """Ben approves exactly these lines; which tokens they have is remembered."""
+        run = super().approve(batch, yes)
+        self.said_yes |= {j.token for j in self.journals(batch)}
+        return run
 
     def approved(self) -> Batch:
         """Anna prepares and Ben approves; nothing is sent yet."""
@@ -191,7 +198,7 @@ class SmallPlan(PlanBooks):
                 *self.ledger.rows("F0911", {"R2": journal.token})]  # fmt: skip
         return list({tuple(row[k] for k in LINE_KEY): row for row in rows}.values())
 
-    def documents(self, journal: Journal) -> set[tuple[str, int, str]]:
+    def documents_of(self, journal: Journal) -> set[tuple[str, int, str]]:
         """The documents in the ledger that carry its token, voided ones left out."""
         rows = [row for row in self.lines(journal) if row["RE"] != "V"]
         return {(row["DCT"], row["DOC"], row["KCO"]) for row in rows}
@@ -235,6 +242,15 @@ class SmallPlan(PlanBooks):
                 found[key] = found.get(key, Decimal(0)) + amount
         return {cell: amount for cell, amount in found.items() if amount}
 
+    def in_flight(self) -> dict[LedgerCell, Decimal]:
+        """What stands unposted in the plan's ledger, whoever entered it, cell by cell."""
+        found: dict[LedgerCell, Decimal] = {}
+        for row in self.ledger.rows("F0911", {"LT": LEDGER, "POST": ""}):
+            key = (f"{row['MCU'].strip()}.{row['OBJ']}", row["CTRY"] * 100 + row["FY"], row["PN"])
+            amount = Decimal(row["AA"]).scaleb(-DECIMALS[row["CO"]])
+            found[key] = found.get(key, Decimal(0)) + amount
+        return found
+
     def wanted(self, places: Places) -> dict[LedgerCell, Decimal]:
         """The approved plan in ledger cells, quantised once per cell; zeros left out."""
         found = {}
@@ -263,6 +279,8 @@ def by_months(company: str, month: str) -> tuple[int, int]:
 def asks(journal: Journal) -> bool:
     """Whether a named person has to act on a journal, and is told why."""
     evidence = journal.evidence
+    if journal.given_up:
+        return False
     return evidence.get("act") == "ask" and bool(evidence.get("reason"))
 
 
