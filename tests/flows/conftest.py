@@ -65,7 +65,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture(scope="session")
 def small_plans(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """Closed small books by name, each made once: "entered", "approved", "without numbers".
+    """Closed small books by name, each made once: "entered", "approved", "without
+    numbers", "token alone".
 
     A plan of two companies is entered; in the last two it is prepared and approved, and not sent.
     """

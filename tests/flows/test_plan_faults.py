@@ -8,10 +8,22 @@ from random import Random
 from typing import Any
 
 import pytest
-from plan_faults import CALL, FAULTS, MINUTE, POINTS, WIRE, Fault, everything_answered, heal, settle
+from plan_faults import (
+    CALL,
+    FAULTS,
+    MINUTE,
+    POINTS,
+    TWICE,
+    WIRE,
+    Fault,
+    everything_answered,
+    heal,
+    settle,
+)
 from small_plan import SmallPlan, asks, by_months
 
 Small = Callable[[str], SmallPlan]
+BEGUN = ("approved", "without numbers", "token alone")
 ARRIVED = ("created", "ready", "posted", "verified")
 
 
@@ -61,7 +73,7 @@ def assert_ends_verified(p: SmallPlan) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "begun"),
-    sample([(f, b) for f in FAULTS for b in ("approved", "without numbers")], 14),
+    sample([(f, b) for f in FAULTS for b in BEGUN if (f.name, b) != (TWICE, "token alone")], 14),
     ids=lambda value: getattr(value, "name", value),
 )
 def test_a_journal_whose_sending_goes_wrong_is_there_once_or_a_person_is_asked(
@@ -80,6 +92,22 @@ def test_a_journal_whose_sending_goes_wrong_is_there_once_or_a_person_is_asked(
     print(f"share: {fault.name}: {len(asked)} of {len(p.journals())} wait")
     heal(p)
     assert_ends_verified(p)
+
+
+def test_what_a_proxy_sent_twice_where_no_key_refuses_it_is_told_to_a_person(
+    small: Small,
+) -> None:
+    p = small("token alone")
+    (batch,) = p.approved_batches()
+    p.books.fault("jde", "twice", method="POST", path=CALL)
+
+    p.follows(batch)
+    settle(p)
+
+    (twice,) = p.asking()
+    assert len(p.documents_of(twice)) == 2
+    assert twice.state == "drifted"
+    assert "twice" in twice.evidence["reason"]
 
 
 @pytest.mark.parametrize(("point", "wire"), sample([(p, w) for p in POINTS for w in WIRE], 8))

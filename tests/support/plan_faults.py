@@ -89,6 +89,7 @@ def both(*arms: Arm) -> Arm:
     return arm
 
 
+TWICE = "sent twice by a proxy"  # only a key of JD Edwards' tables refuses the second
 FAULTS = (
     Fault("cut before the commit", on_call("cut_before"), numbered=False),
     Fault("cut after the commit", on_call("cut_after")),
@@ -112,7 +113,7 @@ FAULTS = (
     Fault("part of the rows, and 500", next_run(lines=1), clear=False),
     Fault("part of the lines, and 200", next_run(lines=1, on_error="continue"), clear=False),
     Fault("all rows, R09110Z not reached", next_run(process=False), clear=False),
-    Fault("sent twice by a proxy", on_call("twice")),
+    Fault(TWICE, on_call("twice")),
     Fault("a queue that answers 202", switched(orchestration_queue="JDE_ASYNC")),
     Fault("waits behind another in a queue", behind_another),
     Fault("restart between look and send", on_call("delay", seconds=0, meanwhile={"restart": {}}),
@@ -179,9 +180,13 @@ def people_answer(p: SmallPlan, journal: Journal) -> str:
 
 
 def _deleted(p: SmallPlan, journal: Journal) -> str:
-    """They delete what there is of it; then it is prepared again."""
-    p.ledger.delete("F0911Z1", {"EDTN": journal.transaction, "EDSP": "0"})
-    if p.lines(journal):
+    """They delete what there is of it, or void what is posted; then it is prepared again."""
+    p.ledger.delete("F0911Z1", {"R1": journal.token, "EDSP": "0"})
+    lines = p.lines(journal)
+    if any(line["POST"] for line in lines):
+        p.people_do("void", journal)
+        return "voided"
+    if lines:
         p.people_do("delete", journal)
     return "deleted"
 
@@ -200,10 +205,14 @@ def prepared_again(p: SmallPlan) -> bool:
     return True
 
 
-def everything_answered(p: SmallPlan) -> None:
-    """People and product take turns until every journal is verified or was taken back."""
+def everything_answered(p: SmallPlan, note: Callable[[], None] = lambda: None) -> None:
+    """People and product take turns until every journal is verified or was taken back.
+
+    `note` is called whenever people are about to look who waits for them.
+    """
     for _ in range(ROUNDS_MAX):
         settle(p)
+        note()
         asking = [j for j in p.asking() if j.state not in GONE]
         if not asking and not prepared_again(p):
             break

@@ -205,7 +205,7 @@ class SmallPlan(PlanBooks):
 
     def filed(self, journal: Journal) -> list[dict[str, Any]]:
         """Its rows of F0911Z1 that nobody has processed."""
-        return self.ledger.rows("F0911Z1", {"EDTN": journal.transaction, "EDSP": "0"})
+        return self.ledger.rows("F0911Z1", {"R1": journal.token, "EDSP": "0"})
 
     def batch_of(self, journal: Journal) -> int:
         """The batch of JD Edwards it stands in; 0 when it is not there."""
@@ -284,10 +284,10 @@ def asks(journal: Journal) -> bool:
     return evidence.get("act") == "ask" and bool(evidence.get("reason"))
 
 
-def make_small_plan(home: Path, *, numbered: bool = True) -> SmallPlan:
+def make_small_plan(home: Path, *, left_out: Sequence[str] = ()) -> SmallPlan:
     """Small books with an empty plan, and the people who work with it.
 
-    Not `numbered`: the orchestration takes no numbers, and JD Edwards draws them.
+    `left_out` of the flow: inputs that the orchestration does not take.
     """
     home.mkdir(mode=0o700, parents=True)
     make_ledger(home / "sim" / "jde.sqlite")
@@ -303,7 +303,7 @@ def make_small_plan(home: Path, *, numbered: bool = True) -> SmallPlan:
     books.change_flow(f"companies = [{every}]", f"companies = [{planned}]")
     made = SmallPlan(books)
     made.set_up()
-    for words in () if numbered else UNNUMBERED:
+    for words in left_out:
         made.change_flow(words, "")
     return made
 
@@ -311,11 +311,17 @@ def make_small_plan(home: Path, *, numbered: bool = True) -> SmallPlan:
 Template = tuple[Path, dict[str, str]]  # closed books, and the tokens of their people
 UNNUMBERED = ('reserve = "TIEOUT_ReserveBatch"\n', '"BatchNumber" = "batch_number", ',
               '"DocumentNumber" = "document_number", ')  # fmt: skip
+# Without numbers JD Edwards draws them; with the token alone no key of its tables refuses a second.
+LEFT_OUT = {
+    "without numbers": UNNUMBERED,
+    "token alone": (*UNNUMBERED, '"ControlBatch" = "batch_token", ',
+                    '"TransactionNumber" = "transaction_number", '),
+}  # fmt: skip
 
 
 def small_template(home: Path, name: str) -> Template:
-    """Closed small books: "entered", "approved" (not sent), or the same "without numbers"."""
-    made = make_small_plan(home, numbered=name != "without numbers")
+    """Closed small books: "entered", "approved" (not sent), or the same as LEFT_OUT says."""
+    made = make_small_plan(home, left_out=LEFT_OUT.get(name, ()))
     cells = [(c, a, "Jan 26") for c in PLANNED for a in (REVENUE, COST)]
     made.enter(cells, amount="83.3333", approved=True, approver="controller@example.com")
     if name != "entered":
