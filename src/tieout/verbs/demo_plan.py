@@ -16,7 +16,7 @@ from tieout.store.disk import write_private
 from tieout.verbs import approving, people, planning, practice, seeing
 
 FLOW = "plan"
-VERSION = "BUD26"  # which of the practice model's versions the planners enter
+VERSION, MONTHS = "BUD26", 3  # which of the practice model's versions the planners enter, how far
 TOKEN_DAYS = 366
 PEOPLE_FILE = "people.json"
 ALEX, ANA, PAT, AUDRA = "alex", "ana", "pat", "audra"
@@ -69,7 +69,12 @@ def add_plan(instance: Instance) -> None:
 def prepare_plan(instance: Instance, engine: Engine, say: Say) -> dict[str, Any]:
     """Planners enter and approve the budget, and it is prepared: the run, and what waits."""
     entered = practice.control(
-        instance.home, "anaplan", "people", do="enter_plan", version=VERSION
+        instance.home,
+        "anaplan",
+        "people",
+        do="enter_plan",
+        version=VERSION,
+        months=MONTHS,
     )["cells"]
     say(f"Planners entered a budget of {entered:,} amounts in Anaplan.")
     return _prepare(instance, engine, say)

@@ -48,14 +48,15 @@ def _module(
 def enter_plan(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
     """Planners spread last year's amounts over the months of `year` in a `version`, and approve.
 
-    Amounts have four decimals in every currency. One cost center in ten is not approved. The
-    answer counts the cells.
+    Only the first so many `months` are entered. Amounts have four decimals in every currency. One
+    cost center in ten is not approved. The answer counts the cells.
     """
     version, year = str(body.get("version", VERSIONS[0][0])), int(body.get("year", 2026))
     module = state.named(model, "module", PLAN)
     items = _line_items(state, model, module)
     member = _members(state, model, "Versions")[version]
-    months = [_month(state, model, month, year) for month in build.MONTHS]
+    first = build.MONTHS[: int(body.get("months", MONTHS_OF_A_YEAR))]
+    months = [_month(state, model, month, year) for month in first]
     codes = {i.id: i.code for i in state.items(model, module.data["dimensions"][2])}
     entered = 0
     for (company, account, center), total in _last_year(state, model, year - 1):
