@@ -45,7 +45,7 @@ REMEDIES = {
     "absent": "Its amounts are prepared anew; ask the JD Edwards administrator whether its call "
     "may still wait in a queue.",
     "posted": "Ask the JD Edwards administrator whether the post died (R099102 in proof mode), and "
-    "prepare again when the balances are right.",
+    "prepare again when the balances are right; `--again {journal} --why REASON` if they are.",
 }
 
 

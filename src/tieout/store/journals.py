@@ -34,6 +34,7 @@ BATCHES = "batches"  # the lock of who changes a batch or a journal
 # Sent, or to be sent, and JD Edwards has not shown yet what became of it.
 UNSETTLED = ("reserved", "sending", "uncertain", "partial")
 GONE = ("deleted", "voided")  # people took them back in JD Edwards
+ANSWERED = (*GONE, "drifted", "posted")  # what a person may say of that it is known
 NEVER_THERE = ("absent", "refused")  # they do not hold their business key
 
 
@@ -248,10 +249,10 @@ def send_again(connection: Connection, name: str, by: str, reason: str, at: date
     """A named person knows what people did to a journal; its amounts may be prepared again."""
     lock(connection, BATCHES)
     found = named(connection, name)
-    if found.state not in (*GONE, "drifted"):
+    if found.state not in ANSWERED:
         raise Refused(
             f"Journal {name} is {found.state}; this is for one that people deleted, voided or "
-            "changed.",
+            "changed, or whose balances did not move.",
             untouched="Nothing was prepared.",
         )
     told = {"again": {"by": by, "at": at, "reason": reason}}
