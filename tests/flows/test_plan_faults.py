@@ -73,7 +73,7 @@ def assert_ends_verified(p: SmallPlan) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "begun"),
-    sample([(f, b) for f in FAULTS for b in BEGUN if (f.name, b) != (TWICE, "token alone")], 14),
+    sample([(f, b) for f in FAULTS for b in BEGUN if (f.name, b) != (TWICE, "token alone")], 8),
     ids=lambda value: getattr(value, "name", value),
 )
 def test_a_journal_whose_sending_goes_wrong_is_there_once_or_a_person_is_asked(
@@ -110,7 +110,7 @@ def test_what_a_proxy_sent_twice_where_no_key_refuses_it_is_told_to_a_person(
     assert "twice" in twice.evidence["reason"]
 
 
-@pytest.mark.parametrize(("point", "wire"), sample([(p, w) for p in POINTS for w in WIRE], 8))
+@pytest.mark.parametrize(("point", "wire"), sample([(p, w) for p in POINTS for w in WIRE], 4))
 def test_a_request_that_fails_at_any_point_of_submit_asks_nobody_and_sends_nothing_twice(
     small: Small, point: str, wire: str
 ) -> None:

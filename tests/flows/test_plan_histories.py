@@ -23,7 +23,7 @@ from plan_life import COUNTS, EVENTS, Life, describe
 from small_plan import Template, copy_of
 
 CAMPAIGN = "histories" in os.environ.get("TIEOUT_CAMPAIGN", "")
-HISTORIES, STEPS = (2_000, 12) if CAMPAIGN else (5, 10)
+HISTORIES, STEPS = (2_000, 12) if CAMPAIGN else (2, 10)
 BEGINNINGS = ("approved", "approved", "approved", "entered", "without numbers", "token alone")
 
 

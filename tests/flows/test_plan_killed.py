@@ -15,7 +15,7 @@ from tieout.engine.story import Failpoint, Interrupted
 
 Small = Callable[[str], SmallPlan]
 EVERY_MOMENT = "killed" in os.environ.get("TIEOUT_CAMPAIGN", "")
-SAMPLE = 5
+SAMPLE = 3
 # What the calls meet that are under way when the process dies.
 MEETS = {"nothing": {}, "cut after": {"kind": "cut_after"},
          "commit later": {"kind": "queued", "seconds": 10 * MINUTE}}  # fmt: skip

@@ -9,12 +9,15 @@ from plan_books import PlanBooks
 UNFIT = {"plan-account-closed", "plan-subledger"}  # of three accounts that planners should not use
 
 
+MONTHS = 3  # of the plan: a document a company and month
+
+
 @pytest.fixture
 def planned(books: Books) -> PlanBooks:
     """Books in which planners entered and approved a budget for 2026."""
     made = PlanBooks(books)
     made.set_up()
-    books.person("enter_plan", version="BUD26")
+    books.person("enter_plan", version="BUD26", months=MONTHS)
     return made
 
 
@@ -51,7 +54,7 @@ def test_one_changed_amount_is_one_document_with_that_difference(planned: PlanBo
     before = planned.new_documents()
     cell = planned.some_cell()
     planned.books.person(
-        "change_plan", cells=[[*cell, "BUD26", "Dec 26"]], amount="1000.005", approved=True
+        "change_plan", cells=[[*cell, "BUD26", "Mar 26"]], amount="1000.005", approved=True
     )
 
     batch, runs = planned.prepared_and_submitted()
