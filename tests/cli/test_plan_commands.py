@@ -87,7 +87,7 @@ def test_the_balances_of_the_budget_ledger_are_the_approved_plan_rounded_to_the_
         place = (cell["Companies"], cell["GL Accounts"], cell["Cost Centers"], cell["Time"])
         items.setdefault(place, {})[cell["line_item"]] = cell["value"]
     planned = {place: item for place, item in items.items() if item.get("Approved") == "true"}
-    assert len(planned) > 3000
+    assert len(planned) > 2000  # a quarter of every account and center that was planned
     assert set(currencies) == {place[0] for place in planned}
     differing, lines = [], 0
     for place, item in planned.items():
