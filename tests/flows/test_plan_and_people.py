@@ -94,3 +94,16 @@ def test_what_a_complete_plan_does_not_name_goes_to_zero_when_a_person_says_so(
     settle(p)
     assert ("10.5005", 2026, 1) not in p.held()
     assert p.held() == p.wanted(by_months)
+
+
+def test_a_yes_to_a_changed_journal_is_for_what_was_seen_then(small: Small) -> None:
+    p = small("approved")
+    sent(p)
+    journal = next(j for j in p.journals() if j.company == "00001")
+    p.people_do("edit", journal, line=1, amount="1.00")
+    p.prepares()
+    assert found(p, p.prepares(again=[journal.name])) == set(), "it is known, and nobody is asked"
+
+    p.people_do("edit", journal, line=1, amount="2.00")
+
+    assert found(p, p.prepares()) == {("journal-drifted", "ask")}

@@ -165,9 +165,9 @@ def journals(context: Context, batch: str | None, every: bool) -> None:
 
     `tieout journals check` looks there now, and goes on with what can be.
     """
-    from tieout.verbs import approving, planning
-
     if batch == CHECK:
+        from tieout.verbs import planning  # brings the engine, which a look at the list needs not
+
         context.goes_on = GOES_ON
         instance = context.opened(practice=True)
         with progress.shown(instance):
@@ -175,6 +175,8 @@ def journals(context: Context, batch: str | None, every: bool) -> None:
         _end_checked(context, checked)
     if every:
         raise click.UsageError("--all is for `tieout journals check`; all are shown anyway.")
+    from tieout.verbs import approving
+
     instance = context.opened(viewing=True)
     if batch:
         approving.approval(instance, batch)  # a wrong name is told

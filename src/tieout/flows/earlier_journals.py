@@ -113,9 +113,11 @@ def _looked_at(
     if shown.posted and shown.status == POSTED and stored.state != State.VERIFIED:
         shown = replace(shown, moved=moves.by(approved(world, stored.batch), stored))
     decision = decide(stored.posting, shown, timedelta(), patience_of(world.flow))
-    write(step, stored, decision.posting, told_of(seen, decision), looked=True)
+    told = told_of(seen, decision)
+    write(step, stored, decision.posting, told, looked=True)
     state = decision.posting.state
-    if state not in (*GONE, State.DRIFTED, State.POSTED) or "again" in stored.evidence:
+    known = "again" in stored.evidence and told["seen"] == stored.evidence.get("seen")
+    if known or state not in (*GONE, State.DRIFTED, State.POSTED):
         return []
     return [(stored.name, str(state), decision.reason, stored.company)]
 

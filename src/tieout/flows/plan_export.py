@@ -12,13 +12,14 @@ from tieout.anaplan.exports import ExportLayout, check_export_columns
 from tieout.anaplan.plan_rows import control_rows, plan_rows
 from tieout.core.findings import Finding, Severity
 from tieout.core.plan_members import in_codes
-from tieout.errors import Refused
 from tieout.flows.dimensions import ALWAYS, members_of
+from tieout.flows.exporting import run_export
 from tieout.flows.world import Result, World, tell
 from tieout.project import SubmitPlan
 from tieout.store.steps import Step
 
 LAYOUT_DIGITS = 16
+UNTOUCHED = "Nothing was prepared, and nothing was sent to JD Edwards."
 EVERYTHING = "*"  # stops: a finding that concerns no single company
 
 
@@ -55,19 +56,10 @@ def _layout(told: dict[str, Any]) -> ExportLayout:
     return msgspec.convert(told, ExportLayout)
 
 
-def run_export(step: Step, world: World[SubmitPlan], kind: str, told: dict[str, Any]) -> Result:
-    """Run an export, wait for its end, and keep its file as it came; repeated, it only reads."""
+def keep_export(step: Step, world: World[SubmitPlan], kind: str, told: dict[str, Any]) -> Result:
+    """Run an export and keep its file as it came; repeated, it only reads."""
     layout = _layout(told)
-    known = world.anaplan.task_ids("exports", layout.id)
-    task = world.anaplan.start("exports", layout.id, known, name=layout.name)
-    done = world.anaplan.wait("exports", layout.id, task, name=layout.name)
-    if done.outcome != "ok":
-        raise Refused(
-            f"The export {layout.name} did not succeed ({done.state}).",
-            untouched="Nothing was prepared, and nothing was sent to JD Edwards.",
-            do="Run it in Anaplan and correct what it says.", evidence="; ".join(done.words),
-            who="the administrator of Anaplan",
-        )  # fmt: skip
+    task = run_export(world, layout.id, layout.name, UNTOUCHED)
     data = b"".join(world.anaplan.download(layout.id))
     step.keep_bytes(kind, data, ".csv")
     step.tell("exported", layout.name, task=task, bytes=len(data))

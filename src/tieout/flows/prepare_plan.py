@@ -8,7 +8,7 @@ from tieout.core.findings import counted
 from tieout.flows.closing import settle_earlier
 from tieout.flows.earlier_journals import look_at_earlier, refuse_while_open
 from tieout.flows.plan_batch import compare, moved_amount, summary_of
-from tieout.flows.plan_export import check_exports, read_plan, run_export
+from tieout.flows.plan_export import check_exports, keep_export, read_plan
 from tieout.flows.plan_ledger import read_accounts, read_calendar, read_ledger
 from tieout.flows.sending import batch_as_kept
 from tieout.flows.world import Result, Run, Steps, World
@@ -40,9 +40,9 @@ def read_everything(run: Run, step: Steps[SubmitPlan]) -> Result:
     """The plan and the ledger as they are now, compared; the batch that would be sent."""
     layouts = step("check the exports", check_exports)
     step("read the calendar", read_calendar)
-    step("export the plan", run_export, "plan_file", layouts["plan"])
+    step("export the plan", keep_export, "plan_file", layouts["plan"])
     if layouts["control"]:
-        step("export the control totals", run_export, "control_file", layouts["control"])
+        step("export the control totals", keep_export, "control_file", layouts["control"])
     plan = step("read the plan", read_plan, run.id, layouts)
     step("read the accounts", read_accounts)
     ledger = step("read the ledger", read_ledger, run.id)

@@ -144,11 +144,18 @@ def told_of(seen: FoundJournal, decision: Decision) -> dict[str, Any]:
         "reason": decision.reason, "act": str(decision.act),
         "seen": {
             "lines": seen.lines.height, "others": seen.others.height,
+            "debits": _added(seen.lines, 1), "credits": _added(seen.lines, -1),
             "waiting": 0 if seen.waiting is None else seen.waiting.height,
             "posted": seen.posted_codes.get("P", 0), "status": seen.status,
             "batches": list(seen.batch_numbers), "documents": [list(d) for d in seen.documents],
         },
     }  # fmt: skip
+
+
+def _added(lines: pl.DataFrame, sign: int) -> str:
+    """The debits (1) or credits (-1) of lines, positive, as text."""
+    amount = pl.col("amount") * sign
+    return str(lines.select(amount.filter(amount > 0).sum()).item())
 
 
 class Moves:

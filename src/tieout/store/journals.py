@@ -194,6 +194,8 @@ def settle(
     evidence = {**found.evidence, **told, "posting": _told(now)}
     if now.state not in NEVER_THERE:
         evidence.pop("given_up", None)  # it came all the same
+    if told.get("seen", found.evidence.get("seen")) != found.evidence.get("seen"):
+        evidence.pop("again", None)  # a person's yes was for what was seen then
     values: dict[str, Any] = {"state": str(now.state), "resent": now.sends > 1}
     if now.state is State.SENDING:
         _require_approved(connection, found)

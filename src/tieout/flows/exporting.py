@@ -1,0 +1,25 @@
+"""Running an export of Anaplan to its end; what it reads is never changed by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieout.errors import Refused
+from tieout.flows.world import World
+
+
+def run_export(world: World[Any], export_id: str, name: str, untouched: str) -> str:
+    """Run an export, wait for its end, and say which task it was; Refused when it did not succeed.
+
+    A repeated step may run it again: its file is written anew.
+    """
+    known = world.anaplan.task_ids("exports", export_id)
+    task = world.anaplan.start("exports", export_id, known, name=name)
+    done = world.anaplan.wait("exports", export_id, task, name=name)
+    if done.outcome != "ok":
+        raise Refused(
+            f"The export {name} did not succeed ({done.state}).", untouched=untouched,
+            do="Run it in Anaplan and correct what it says.", evidence="; ".join(done.words),
+            who="the administrator of Anaplan",
+        )  # fmt: skip
+    return task
