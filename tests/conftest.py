@@ -78,7 +78,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much was left out, also when it is nothing."""
+    """Say what tests counted (`record_property`), and how much was left out, also when nothing."""
+    counted: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            counted.update(dict(report.user_properties))
+    if counted:
+        told = ", ".join(f"{count} {name}" for name, count in sorted(counted.items()))
+        waited = counted["journals that waited"] / max(1, counted["journals"])
+        terminalreporter.write_line(f"counted: {told}; {waited:.1%} of the journals waited")
     counts: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "")
