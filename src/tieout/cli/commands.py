@@ -288,8 +288,8 @@ def replay(context: Context, run_id: str) -> None:
 @with_json
 @needs
 def tie_out(context: Context, flow: str | None, period: str | None, last: bool) -> None:
-    """Compare F0911, F0902 and Anaplan cell by cell, as they are now."""
-    from tieout.verbs import running, seeing
+    """Compare F0911, F0902 and Anaplan cell by cell, and say what explains each difference."""
+    from tieout.verbs import explaining, running, seeing
 
     instance = context.opened(practice=not last, viewing=True)
     name = running.actuals_flow(instance, flow)
@@ -302,9 +302,15 @@ def tie_out(context: Context, flow: str | None, period: str | None, last: bool) 
     result = seeing.tied(instance, name, period, done.run if done else None)
     if done:
         result |= _carried(done)
+    result |= explaining.explain(instance, name, period)
     table, code = result["tie_out"], result["exit_code"]
     told = result.get("sentence", "") if code or not table else ""
-    context.show(result, lambda: printing.tie_out(table, seeing.totals(table), told))
+
+    def show() -> None:
+        printing.tie_out(table, seeing.totals(table), told)
+        printing.explained(result)
+
+    context.show(result, show)
     sys.exit(code)
 
 

@@ -67,7 +67,7 @@ def buckets(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     known = _accounts_of(world, wanted, accounts)
     if known is not None:
         found = found.filter(pl.col("account_id").is_in(known.implode()))
-    return _placed(world, found.collect(), accounts)
+    return placed(world, found.collect(), accounts)
 
 
 def _places(wanted: Wanted) -> list[pl.Expr]:
@@ -75,10 +75,11 @@ def _places(wanted: Wanted) -> list[pl.Expr]:
     return [pl.col("ledger") == wanted.ledger] if wanted.ledger else []
 
 
-def _placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+def placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """BUCKETS with the cell each is folded into, in the columns of `buckets`."""
     scope = scope_for(world)
     version = (world.store.position(world.flow_name, SEEN) or {}).get("mappings")
-    placed = core.placed(
+    rows = core.placed(
         found, accounts, scope.member_frame(), code=world.flow.account_code,
         flip=world.flow.signs.flip,
         tables={d: world.store.mapping(d, at_version=version) for d in ALWAYS},
@@ -86,10 +87,10 @@ def _placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFra
     )  # fmt: skip
     own = {"company": "ledger_company", "currency": "ledger_currency"}
     bucket = {name: pl.col(own.get(name, name)) for name in BUCKET_KEY}
-    cell = placed.with_columns(**constants_of(world)).select(pl.col(_KEY).name.prefix("cell_"))
-    rows = placed.select(**bucket, sign="sign", ledger_unit="ledger_unit",
+    cell = rows.with_columns(**constants_of(world)).select(pl.col(_KEY).name.prefix("cell_"))
+    own_rows = rows.select(**bucket, sign="sign", ledger_unit="ledger_unit",
                          ledger_account="ledger_account")  # fmt: skip
-    return pl.concat([rows, cell], how="horizontal").join(found, on=_BUCKET, how="left")
+    return pl.concat([own_rows, cell], how="horizontal").join(found, on=_BUCKET, how="left")
 
 
 def _accounts_of(
@@ -242,7 +243,7 @@ def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:
     keys = lines.with_columns(currency=bucket_currency()).select(_BUCKET).unique()
     accounts = world.frame("accounts", ACCOUNTS)
     found = world.lazy("buckets", BUCKETS).join(keys.lazy(), on=_BUCKET, how="semi").collect()
-    return _with_cells(lines, _placed(world, found, accounts), how="left")
+    return _with_cells(lines, placed(world, found, accounts), how="left")
 
 
 def _with_cells(lines: pl.DataFrame, placed: pl.DataFrame, *, how: str) -> pl.DataFrame:
