@@ -73,6 +73,7 @@ RULES = {
     "member-gone": "a member that was loaded is no longer in JD Edwards",
     "ledger-moved": "balances of JD Edwards kept moving while a run read and loaded them",
     "unposted": "unposted lines, counted and never loaded",
+    "certification-reopened": "amounts of a certified period changed after people had signed it",
     "plan-unreadable": "the exported plan holds an amount or approval that cannot be read",
     "plan-member": "the plan names no lowest member of the Anaplan list, or two of them",
     "plan-company": "the plan names a company that the flow does not write to",
