@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 from plan_faults import heal, next_run, settle
 from plan_life import Life
-from small_plan import COST, LEDGER, REVENUE, SmallPlan, by_months
+from small_plan import COST, LEDGER, REVENUE, WAGES, SmallPlan, by_months
 
 from tieout.sim.anaplan.state import TIME_ID, Item
+from tieout.verbs import setting_up
 
 Small = Callable[[str], SmallPlan]
 CELL = ("00001", COST, "Jan 26")
@@ -210,3 +211,25 @@ def test_a_plan_of_weeks_4_4_5_is_booked_into_the_periods_its_labels_mean(small:
     pattern = p.ledger.rows("F0008", {"DTPN": "C", "CTRY": 20, "FY": 26})[0]
     assert dict(ends) == {n: pattern[f"D{n:02}J"] for n in range(1, 13)}
     assert p.prepares().exit_code == 0
+
+
+def test_a_plan_whose_account_was_mapped_elsewhere_is_not_entered_a_second_time(
+    small: Small,
+) -> None:
+    p = small("approved")
+    posted(p)
+    before = documents(p)
+    (wages,) = p.ledger.rows("F0901", {"MCU": "10", "OBJ": WAGES})
+    header = "company,account,business_unit,account_id,subledger,subledger_type"
+    told = f"{header}\n00001,{COST},10,{wages['AID']},,\n"
+    (p.books.home / "targets.csv").write_text(told)
+    p.change_flow('label = "', 'targets = "targets.csv"\nlabel = "')
+    setting_up.set_mapping(p.as_("anna"), "account", WAGES, COST, "one account in the plan")
+
+    run = p.prepares()
+
+    found = {f.rule: f for f in (r.finding for r in p.store.rejects(run=run.id))}
+    assert "plan-moved" in found, sorted(found)
+    assert found["plan-moved"].company == "00001"
+    assert not [j for b in p.waiting() for j in p.journals(b) if j.company == "00001"]
+    assert documents(p) == before

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from tieout.core.difference import ENTERED
 from tieout.core.findings import Finding, Severity
-from tieout.core.frames import Schema, empty
+from tieout.core.frames import DIFFERENCES, Schema, empty
 from tieout.core.journal import HELD
 from tieout.core.posting import NEEDS_RELEASE, POSTED, State, decide
 from tieout.errors import Busy, Uncertain
@@ -26,7 +27,7 @@ from tieout.flows.sending import (
 )
 from tieout.flows.world import Result, World
 from tieout.project import SubmitPlan
-from tieout.store import journals
+from tieout.store import batches, journals
 from tieout.store.journals import GONE, NEVER_THERE, UNSETTLED, Journal
 from tieout.store.schema import JOURNAL_STATES
 from tieout.store.steps import Step
@@ -157,3 +158,22 @@ def entered_again(world: World[SubmitPlan]) -> pl.DataFrame:
     if not cells:
         return empty(HELD)
     return pl.concat(cells).group_by(CELL).agg(documents=pl.len().cast(pl.Int64))
+
+
+def entered_before(world: World[SubmitPlan], years: Collection[int]) -> pl.DataFrame:
+    """ENTERED: what journals of this flow put into the ledger in `years`, for which plan cells."""
+    lines: list[pl.DataFrame] = []
+    sent = [
+        j for j in _of_flow(world, JOURNAL_STATES)
+        if j.fiscal_year in years and j.state not in (*NEVER_THERE, "reserved")
+    ]  # fmt: skip
+    for name in dict.fromkeys(j.batch for j in sent):
+        known = approved(world, name)
+        with world.store.database.read() as connection:
+            run = batches.find(connection, name).run
+        cells = pl.concat(
+            cells_of(known, known.built(j.number)).select(CELL) for j in sent if j.batch == name
+        )
+        meant = world.of_this_run(run, "differences", DIFFERENCES).select(*ENTERED)
+        lines.append(meant.join(cells, on=CELL, how="semi"))
+    return pl.concat(lines).unique() if lines else empty(ENTERED)
