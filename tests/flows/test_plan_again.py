@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from plan_faults import heal, next_run, settle
+from plan_faults import FAULTS, everything_answered, heal, next_run, settle
 from plan_life import Life
 from small_plan import COST, LEDGER, REVENUE, WAGES, SmallPlan, by_months
 
@@ -114,6 +114,9 @@ def test_yesterdays_database_and_another_run_make_no_document(
 
     assert documents(p) == before
     assert len(p.ledger.rows("F0911Z1")) == filed, again and again.sentence
+    if there == "unprocessed":  # nobody waits for these rows any more, so a person has to know
+        told = p.prepares()
+        assert p.rules(told) == {"journal-unprocessed"}, told.sentence
     heal(p)
     p.books.control("jde", "orchestrations", process=True)
     p.everything_posted()
@@ -121,6 +124,30 @@ def test_yesterdays_database_and_another_run_make_no_document(
     assert p.held() == p.wanted(by_months)
     assert len(documents(p)) == 2
     assert p.prepares().exit_code == 0
+
+
+def test_lines_that_come_after_they_were_prepared_again_are_taken_for_that_journal(
+    small: Small,
+) -> None:
+    p = small("approved")
+    (late,) = [f for f in FAULTS if f.name == "202, done an hour later"]
+    late.arm(p)
+    p.follows(p.approved_batches()[0])
+    absent = [j for j in p.journals() if j.state == "absent"]
+    assert absent
+    p.books.no_more_faults()
+    assert p.prepares().exit_code == 7
+    (again,) = p.waiting()
+    assert {j.token for j in p.journals(again)} == {j.token for j in absent}
+
+    heal(p)  # the call runs that was proved absent
+    p.approve(again, [ask["rule"] for ask in again.summary["asks"]])
+    everything_answered(p)
+
+    assert p.prepares().exit_code == 0
+    assert len(documents(p)) == 2
+    assert p.held() == p.wanted(by_months)
+    assert not [j for j in p.journals() if j.state == "reserved"]
 
 
 def add_times(p: SmallPlan, *names: str) -> None:

@@ -129,6 +129,10 @@ class SmallPlan(PlanBooks):
         self.said_yes |= {j.token for j in self.journals(batch)}
         return run
 
+    def rules(self, run: Run) -> set[str]:
+        """The rules of everything a run found."""
+        return {r.finding.rule for r in self.store.rejects(run=run.id)}
+
     def approved(self) -> Batch:
         """Anna prepares and Ben approves; nothing is sent yet."""
         run = self.prepares()

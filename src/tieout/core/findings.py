@@ -110,6 +110,7 @@ RULES = {
     "plan-out-of-balance": "the journal of a ledger that must balance does not balance",
     "journal-too-long": "a journal that must balance has more lines than one document may have",
     "journal-key": "two journals would carry the same reference",
+    "journal-unprocessed": "rows of ours wait in the batch file and no journal waits for them",
     "journal-deleted": "an earlier journal of the plan was deleted in JD Edwards",
     "journal-voided": "an earlier journal of the plan was voided in JD Edwards",
     "journal-drifted": "an earlier journal of the plan was changed in JD Edwards",
