@@ -184,6 +184,8 @@ def people_answer(p: SmallPlan, journal: Journal) -> str:
     if state is State.UNCERTAIN:  # it stands unprocessed in F0911Z1
         _orchestrations(p, process=True)
         return "processed"
+    if state is State.CREATED:  # its post found an error, which is corrected
+        return f"{p.everything_posted()} posted"
     return f"nothing about {state}"
 
 

@@ -227,9 +227,11 @@ class SmallPlan(PlanBooks):
         done = 0
         for header in self.ledger.rows("F0011", {"ICUT": "G"}):
             where = {"batch_type": "G", "batch_number": header["ICU"]}
-            if header["IST"] == "":
+            if header["IST"] == "E":  # a post found an error; who corrects it sets the status back
+                self.ledger.update("F0011", {"IST": ""}, {"ICUT": "G", "ICU": header["ICU"]})
+            if header["IST"] in ("", "E"):
                 self.books.control("jde", "people", do="approve", **where)
-            if header["IST"] in ("", "A"):
+            if header["IST"] in ("", "E", "A"):
                 self.books.control("jde", "people", do="post", **where)
                 done += 1
         return done

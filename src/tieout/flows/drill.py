@@ -71,8 +71,12 @@ def buckets(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
 
 
 def _places(wanted: Wanted) -> list[pl.Expr]:
-    """Conditions on company and ledger as JD Edwards has them, where no mapping is in between."""
-    return [pl.col("ledger") == wanted.ledger] if wanted.ledger else []
+    """Conditions on ledger and period as JD Edwards has them: no mapping is in between."""
+    found = [pl.col("ledger") == wanted.ledger] if wanted.ledger else []
+    if wanted.period:
+        year, number = wanted.period
+        found += [pl.col("fiscal_year") == year, pl.col("period") == number]
+    return found
 
 
 def placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
