@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tieout.cli import printing
 from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
+
+if TYPE_CHECKING:
+    from tieout.app import Instance
 
 
 @cli.command("map")
@@ -57,12 +61,10 @@ def map_(
 
 
 def _table(
-    context: Context, instance: object, to: str | None, table: str | None, why: str, preview: bool
+    context: Context, instance: Instance, to: str | None, table: str | None, why: str, preview: bool
 ) -> None:
-    from tieout.app import Instance
     from tieout.verbs import mapping
 
-    assert isinstance(instance, Instance)
     if to:
         text = mapping.exported(instance)
         if to == "-":
