@@ -55,6 +55,9 @@ EVENTS = (
     *["prepared again"] * 2, "saved", *["restored"] * 2,
 )  # fmt: skip
 # A person is asked what became of the sending; what people did at JD Edwards is another matter.
+# What a run finds about earlier journals, and people answer before they prepare again.
+TOLD_FIRST = {"journal-unprocessed", "journal-voided", "journal-deleted"}
+REJECTED = 5  # exit code
 OUTCOME_ASKED = ("uncertain", "absent", "refused", "partial")
 
 
@@ -310,8 +313,8 @@ class Life:
             ])  # fmt: skip
             if run.exit_code == 0:
                 break
-            if "journal-unprocessed" in self.p.rules(run):
-                COUNTS["R09110Z was asked for"] += 1
+            if run.exit_code == REJECTED and self.p.rules(run) & TOLD_FIRST:
+                COUNTS["people were told first"] += 1
                 self.p.books.control("jde", "orchestrations", process=True)
                 continue
             assert run.exit_code == 7, run.sentence
