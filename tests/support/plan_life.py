@@ -54,10 +54,10 @@ EVENTS = (
     *["people posted"] * 2, "somebody else entered", *["checked"] * 2, "released",
     *["prepared again"] * 2, "saved", *["restored"] * 2,
 )  # fmt: skip
-# A person is asked what became of the sending; what people did at JD Edwards is another matter.
 # What a run finds about earlier journals, and people answer before they prepare again.
 TOLD_FIRST = {"journal-unprocessed", "journal-voided", "journal-deleted"}
 REJECTED = 5  # exit code
+# A person is asked what became of the sending; what people did at JD Edwards is another matter.
 OUTCOME_ASKED = ("uncertain", "absent", "refused", "partial")
 
 
