@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import polars as pl
@@ -240,10 +240,30 @@ def changed_lines(seen: pl.DataFrame, mirrored: pl.DataFrame) -> pl.DataFrame:
 
 
 def proved_rows(
-    rows: pl.DataFrame, what: str, run_number: int, *, count: pl.Expr, amount: pl.Expr
+    rows: pl.DataFrame, run_number: int, counts: Mapping[str, tuple[pl.Expr, pl.Expr]]
 ) -> pl.DataFrame:
-    """`rows` (with BUCKET_KEY) added up to PROVED_ROWS."""
-    named = rows.with_columns(run_number=pl.lit(run_number, pl.Int64), what=pl.lit(what))
-    key = [name for name in PROVED_ROWS if name not in ("rows", "amount")]
-    sums = named.group_by(key).agg(rows=count.cast(pl.Int64), amount=amount.cast(AMOUNT))
-    return as_schema(sums, PROVED_ROWS)
+    """`rows` of one partition (with BUCKET_KEY) added up to PROVED_ROWS.
+
+    `counts`: by what became of them, how many and how much, as sums over `rows`.
+    """
+    if rows.is_empty():
+        return empty(PROVED_ROWS)
+    sums = [
+        expression.alias(f"{what}|{name}")
+        for what, both in counts.items()
+        for name, expression in zip(("rows", "amount"), both, strict=True)
+    ]
+    first = rows.row(0, named=True)
+    grouped = (
+        rows.group_by("currency").agg(sums) if first["ledger"] == FOREIGN_LEDGER
+        else rows.select(pl.lit(first["currency"]).alias("currency"), *sums)
+    )  # fmt: skip
+    place = {name: first[name] for name in ("company", "ledger", "fiscal_year")}
+    told = [
+        place | {
+            "currency": row["currency"], "run_number": run_number, "what": what,
+            "rows": row[f"{what}|rows"], "amount": row[f"{what}|amount"],
+        }
+        for row in grouped.iter_rows(named=True) for what in counts
+    ]  # fmt: skip
+    return pl.DataFrame(told, schema=PROVED_ROWS)

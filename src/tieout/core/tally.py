@@ -16,6 +16,7 @@ Told: TypeAlias = Mapping[str, object]  # a tally as JSON: {"rows": 3, "sums": {
 # Ledger, company → the currency its amounts are in where a row names none.
 CurrencyOf: TypeAlias = Callable[[str, str], str]
 RULE = "not-accounted"
+CONTROL = "control total"
 SUMS_SHOWN_MAX = 3
 
 
@@ -46,6 +47,10 @@ class Tally:
     def nothing(self) -> bool:
         """No rows, and no sum that is not zero."""
         return self.rows == 0 and not any(self.sums.values())
+
+    def control(self) -> Tally:
+        """The same rows with one sum over everything: no amount of money, but a control total."""
+        return Tally(self.rows, {CONTROL: sum(self.sums.values(), Decimal(0))})
 
     def told(self) -> dict[str, object]:
         """This tally as JSON; amounts as decimal text."""
@@ -91,6 +96,12 @@ def tally_of(
         name = label(here["ledger"], currency)
         found += Tally(row["rows"], {name: row["sum"]})
     return found
+
+
+def control_total(rows: pl.LazyFrame, amount: str) -> Tally:
+    """So many rows and their control total; reads one column."""
+    found = rows.select(pl.len().alias("rows"), pl.col(amount).sum().cast(AMOUNT)).collect()
+    return Tally(found.item(0, "rows"), {CONTROL: found.item(0, amount)})
 
 
 def label(ledger: str, currency: str) -> str:

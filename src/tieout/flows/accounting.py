@@ -8,8 +8,16 @@ from typing import Any
 import polars as pl
 
 from tieout.core import buckets as fold
-from tieout.core.tally import Loaded, Passage, Tally, added, tally_from, tally_of
-from tieout.flows.cells import GONE_MEMBER, currency_of_cells
+from tieout.core.tally import (
+    Loaded,
+    Passage,
+    Tally,
+    added,
+    control_total,
+    tally_from,
+    tally_of,
+)
+from tieout.flows.cells import GONE_MEMBER
 from tieout.flows.proving import AGAIN, FOLDED, HIDDEN, OUTSIDE, SUMMARISED
 from tieout.flows.scope import scope_for
 from tieout.flows.versions import CLOSED, against_the_mirror, in_the_mirror
@@ -32,7 +40,7 @@ def account_for_rows(
     told = {s.name: s.result for s in world.store.steps(run)}
     lines, closed = _lines(world, run, told)
     looked_at = told["read the moved lines"]["lines"]
-    passages = [*lines, *_cells(told), *_sent(world, run, told), *_shown(world, told, compared)]
+    passages = [*lines, *_cells(told), *_sent(world, run, told), *_shown(told, compared)]
     return passages, {"looked_at": looked_at, "closed": closed.rows}
 
 
@@ -87,10 +95,9 @@ def _sent(world: World[LoadActuals], run: str, told: Steps) -> Iterator[Passage]
     sending = _of(aligned, "to send") + _of(aligned, "beside")
     rows = _of(written, "rows")
     yield Passage("write the file", "to send", "cells", sending, {"rows of the file": rows})
-    kept = world.lazy_of_this_run(run, "sent")
-    counted = kept.select("company", "ledger", "currency", "amount").collect()
-    sent = tally_of(counted, "amount", currency_of_cells(world, scope_for(world)))
-    yield Passage("write the file", "wrote", "rows", rows, {"kept as they were sent": sent})
+    sent = control_total(world.lazy_of_this_run(run, "sent"), "amount")
+    kept = {"kept as they were sent": sent}
+    yield Passage("write the file", "wrote", "rows", rows.control(), kept)
     file = written["file"]
     uploaded = told["start the import"].get("file") or told["upload the file"]["file"]
     same = file["bytes"] if uploaded == file else 0
@@ -104,7 +111,7 @@ def _sent(world: World[LoadActuals], run: str, told: Steps) -> Iterator[Passage]
     )  # fmt: skip
 
 
-def _shown(world: World[LoadActuals], told: Steps, compared: pl.LazyFrame) -> Iterator[Passage]:
+def _shown(told: Steps, compared: pl.LazyFrame) -> Iterator[Passage]:
     """From the cells of both sides to the comparison, and from there to the end of the run."""
     folded, both = told["fold into cells"], told["compare"]
     ledger = {"compared": _of(both, "ledger")}
@@ -112,9 +119,9 @@ def _shown(world: World[LoadActuals], told: Steps, compared: pl.LazyFrame) -> It
     shown = {"compared": _of(both, "shown"), "out of scope": _of(both, "out of scope")}
     read = _of(told["read back"], "shown")
     yield Passage("compare", "read back", "cells of Anaplan", read, shown)
-    closing = compared.select("company", "ledger", "currency", "shown").collect()
-    ended = tally_of(closing, "shown", currency_of_cells(world, scope_for(world)))
-    yield Passage(CLOSE, "compared", "cells", _of(both, "compared"), {"at the end": ended})
+    ended = control_total(compared, "shown")
+    came = _of(both, "compared").control()
+    yield Passage(CLOSE, "compared", "cells", came, {"at the end": ended})
 
 
 def told_of(passages: Sequence[Passage], besides: Mapping[str, int]) -> Result:

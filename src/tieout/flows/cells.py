@@ -58,15 +58,19 @@ def mappings(world: World[LoadActuals], version: int | None = None) -> dict[str,
     return {dimension: world.store.mapping(dimension, at_version=version) for dimension in ALWAYS}
 
 
-def currency_of_cells(world: World[LoadActuals], scope: Scope) -> CurrencyOf:
-    """The currency of a cell that names none, by its ledger and the company as Anaplan has it."""
-    currencies = core.company_currencies(members_in_anaplan(world, scope))
+def currency_of_cells(scope: Scope, members: pl.DataFrame) -> CurrencyOf:
+    """The currency of a cell that names none, by its ledger and the company as Anaplan has it.
+
+    `members`: `members_in_anaplan`.
+    """
+    currencies = core.company_currencies(members)
     return lambda ledger, company: scope.denominated.get(ledger) or currencies.get(company, "")
 
 
 def tally_of_rows(world: World[LoadActuals]) -> Callable[[pl.DataFrame], Tally]:
     """Counts rows of the file that is sent."""
-    currency_of = currency_of_cells(world, scope_for(world))
+    scope = scope_for(world)
+    currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
     return lambda rows: tally_of(rows, "amount", currency_of)
 
 
@@ -104,7 +108,7 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
     codes = {d: lowest_members(world, d).select("code") for d in lists}
     beside = _needs_whole_file(world)
     findings, stopped, sent = [], list[str](), list[pl.DataFrame]()
-    counted = _Counted(currency_of_cells(world, scope))
+    counted = _Counted(currency_of_cells(scope, members_in_anaplan(world, scope)))
     for part in parts_of(touched):
         mine = held(touched.filter(part).collect())
         waiting, free, told = _aligned(world, scope, mine, lists, codes)

@@ -62,7 +62,7 @@ def close_the_run(
     return {
         "outcome": "complete" if exit_code == OK else "needs_attention", "exit_code": exit_code,
         "sentence": _sentence(world, exit_code, compared, told | {"causes": causes}),
-        "figures": figures | told, "accounts": told_of(passages, besides),
+        "figures": figures | told, "accounted": told_of(passages, besides),
     }  # fmt: skip
 
 

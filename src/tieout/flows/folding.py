@@ -110,7 +110,7 @@ class _Counting:
 
     def __init__(self, world: World[LoadActuals], scope: Scope) -> None:
         members = members_in_anaplan(world, scope)
-        self._world, self._of_cells = world, currency_of_cells(world, scope)
+        self._world, self._of_cells = world, currency_of_cells(scope, members)
         self._scope = scope.member_frame().select("company", "fiscal_year", "period")
         # Where companies of several currencies share cells, only a sum over all of them is kept.
         several = "" in core.company_currencies(members).values()

@@ -12,7 +12,7 @@ from tieout.core import buckets as fold
 from tieout.core import proof
 from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
 from tieout.core.scope import Scope
-from tieout.core.tally import CurrencyOf, Tally, added, tally_of
+from tieout.core.tally import CurrencyOf, Tally, added, label, tally_of
 from tieout.errors import Refused, Unavailable
 from tieout.flows.at_once import ahead, by_readers
 from tieout.flows.changes import SEEN, window_where
@@ -297,7 +297,7 @@ def _mirror(
             for unit in ahead(_units(pages)):
                 step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
                 folds.append(fold.fold_lines(unit, days))
-                came += tally_of(of_buckets(unit), "amount", currency_of)
+                came += _counted(unit, key, currency_of)
                 unposted += _unposted(unit, currency_of)
             if before == jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",)) and (
                 came.rows == before.count
@@ -349,6 +349,15 @@ class _Read:
 def first_read(number: int) -> int:
     """No read of the flow's run `number` has a lower number, none of an earlier run a higher."""
     return number * READS_PER_RUN_MAX * TRIES_MAX
+
+
+def _counted(unit: pl.DataFrame, key: Partition, currency_of: CurrencyOf) -> Tally:
+    """Lines of one partition; only in CA have they a currency of their own."""
+    if key["ledger"] == fold.FOREIGN_LEDGER:
+        return tally_of(of_buckets(unit), "amount", currency_of)
+    name = label(key["ledger"], currency_of(key["ledger"], key["company"]))
+    total = unit.select(pl.col("amount").sum()).item()
+    return Tally(unit.height, {name: total})
 
 
 def of_buckets(lines: pl.DataFrame) -> pl.DataFrame:

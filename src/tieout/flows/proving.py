@@ -159,25 +159,27 @@ def _counted(
     run_number: int, sides: _Sides, shown: pl.DataFrame, kept: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """Buckets, and what became of every line that came into the folds of this run."""
-    proved = partial(fold.proved_rows, run_number=run_number)
-    lines, amount = pl.col("lines").sum(), pl.col("amount").sum()
-    left_out, left_out_amount = pl.col("left_out").sum(), pl.col("left_out_amount").sum()
-    read = pl.col("read") >= first_read(run_number)
-    counted = [
-        proved(kept, PROVED, count=pl.len(), amount=proof.taken().sum()),
-        proved(kept.filter(read), FOLDED, count=lines, amount=amount),
-        proved(sides.latest.filter(pl.col("left_out") > 0), SUMMARISED, count=left_out,
-               amount=left_out_amount),
+    lines, amount, read = pl.col("lines"), pl.col("amount"), pl.col("read")
+    ours = read >= first_read(run_number)
+    left_out, left_out_amount = pl.col("left_out"), pl.col("left_out_amount")
+    counted = partial(fold.proved_rows, run_number=run_number)
+    found = [
+        counted(kept, counts={
+            PROVED: (pl.len(), proof.taken().sum()),
+            FOLDED: (lines.filter(ours).sum(), amount.filter(ours).sum()),
+        }),
+        counted(sides.latest, counts={SUMMARISED: (left_out.sum(), left_out_amount.sum())}),
     ]  # fmt: skip
     for whole, part, why in ((sides.tied, shown, HIDDEN), (shown, kept, OUTSIDE)):
-        there = whole.filter(read & (pl.col("lines") > 0))
-        left = there.join(part, on=[*_KEY, "read"], how="anti")
-        counted.append(proved(left, why, count=lines, amount=amount))
+        if part is not whole and (why == HIDDEN or part.height != whole.height):
+            there = whole.filter(ours & (lines > 0))
+            left = there.join(part, on=[*_KEY, "read"], how="anti")
+            found.append(counted(left, counts={why: (lines.sum(), amount.sum())}))
     if sides.folds.height > sides.latest.height:
         again = sides.folds.join(sides.latest, on=[*_KEY, "read"], how="anti")
-        both = amount + left_out_amount
-        counted.append(proved(again, AGAIN, count=lines + left_out, amount=both))
-    return counted
+        both = (lines + left_out).sum(), (amount + left_out_amount).sum()
+        found.append(counted(again, counts={AGAIN: both}))
+    return found
 
 
 def _years_of_others(world: World[LoadActuals], key: Partition) -> pl.DataFrame:

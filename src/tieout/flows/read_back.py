@@ -44,7 +44,9 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     found = pl.concat(frames) if frames else empty(SHOWN)
     for part in parts_of(found.lazy()):
         step.keep("anaplan", found.filter(part))
-    shown = tally_of(found, "shown", currency_of_cells(world, scope_for(world)))
+    scope = scope_for(world)
+    currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
+    shown = tally_of(found, "shown", currency_of)
     return {"cells": found.height, "tally": {"shown": shown.told()}}
 
 
@@ -89,7 +91,7 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     tables, findings = [], []
     counts = {"cells": 0, "differing": 0, "not_shown": 0}
     sent = world.lazy_of_this_run(run, "to_send", SENT)
-    tally = _Tallies(currency_of_cells(world, scope), inside)
+    tally = _Tallies(currency_of_cells(scope, members), inside)
 
     def both() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         for part in parts_of(cells, anaplan):
