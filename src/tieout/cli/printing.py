@@ -186,9 +186,9 @@ def _accounted(told: Mapping[str, Any]) -> None:
         paragraph(f"looked at {counted(told['looked_at'], 'line')} to find what moved")
     if told["closed"]:
         paragraph(f"closed {counted(told['closed'], 'line')} that JD Edwards returns no longer")
-    names = sorted({name for p in told["passages"] for name in p["came"]["sums"]})
+    names = ", ".join(told["sums_of"])
     agree = "agree" if told["agree"] else "do NOT agree"
-    of = f", amounts by ledger and currency ({', '.join(names)})" if names else ""
+    of = f", amounts by ledger and currency ({names})" if names else ""
     paragraph(f"Counts{of} {agree} from step to step (`--json` has the sums).")
 
 

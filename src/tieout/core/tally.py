@@ -98,6 +98,16 @@ def tally_of(
     return found
 
 
+def tallies_by(rows: pl.DataFrame, what: str, currency_of: CurrencyOf) -> dict[str, Tally]:
+    """Rows that are counted already (`rows`, `amount`), together by the column `what`."""
+    found: dict[str, Tally] = {}
+    for row in rows.iter_rows(named=True):
+        currency = row["currency"] or currency_of(row["ledger"], row["company"])
+        tally = Tally(row["rows"], {label(row["ledger"], currency): row["amount"]})
+        found[row[what]] = found.get(row[what], Tally()) + tally
+    return found
+
+
 def control_total(rows: pl.LazyFrame, amount: str) -> Tally:
     """So many rows and their control total; reads one column."""
     found = rows.select(pl.len().alias("rows"), pl.col(amount).sum().cast(AMOUNT)).collect()

@@ -14,8 +14,8 @@ from tieout.core.tally import (
     Tally,
     added,
     control_total,
+    tallies_by,
     tally_from,
-    tally_of,
 )
 from tieout.flows.cells import GONE_MEMBER
 from tieout.flows.proving import AGAIN, FOLDED, HIDDEN, OUTSIDE, SUMMARISED
@@ -56,12 +56,9 @@ def _lines(world: World[LoadActuals], run: str, told: Steps) -> tuple[list[Passa
     )
     rows = world.frame("proved_rows", fold.PROVED_ROWS)
     rows = rows.filter(pl.col("run_number") == world.number)
-    kept_in = scope_for(world).kept_in
-    proved = {
-        what: tally_of(rows.filter(pl.col("what") == what), "amount", kept_in, rows="rows")
-        for what in (FOLDED, SUMMARISED, HIDDEN, OUTSIDE, AGAIN)
-    }
-    again = proved.pop(AGAIN) + broken
+    counted = tallies_by(rows, "what", scope_for(world).kept_in)
+    proved = {what: counted.get(what, Tally()) for what in (FOLDED, SUMMARISED, HIDDEN, OUTSIDE)}
+    again = counted.get(AGAIN, Tally()) + broken
     mirrored = in_the_mirror(world, run)
     classes = against_the_mirror(world, run, mirrored - again - unposted)
     closed = classes.pop(CLOSED, Tally())

@@ -77,7 +77,7 @@ def tally_of_rows(world: World[LoadActuals]) -> Callable[[pl.DataFrame], Tally]:
 def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
     """`Scope.member_frame` with the companies' codes as Anaplan has them, and `ledger_company`."""
     members = scope.member_frame().with_columns(ledger_company=pl.col("company"))
-    return core.shown_members(members, mappings(world))
+    return core.shown_members(members, {"company": world.store.mapping("company")})
 
 
 def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.LazyFrame:

@@ -13,7 +13,7 @@ from tieout.core import cells as core
 from tieout.core import proof
 from tieout.core.frames import BUCKETS, CELL_KEY
 from tieout.core.scope import Scope
-from tieout.core.tally import CurrencyOf, Tally, tally_of
+from tieout.core.tally import CurrencyOf, Tally, tallies_by, tally_of
 from tieout.flows.at_once import ahead
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.cells import (
@@ -135,8 +135,7 @@ class _Counting:
     def proved(self) -> Tally:
         """The buckets of all partitions, as proving counted them."""
         rows = self._world.frame("proved_rows", fold.PROVED_ROWS)
-        rows = rows.filter(pl.col("what") == PROVED)
-        return tally_of(rows, "amount", self._of_buckets, rows="rows")
+        return tallies_by(rows, "what", self._of_buckets).get(PROVED, Tally())
 
 
 def _touched(cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 
 from tieout.app import Instance
 from tieout.core.findings import RULES, Severity
+from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
@@ -110,7 +111,8 @@ def _account(result: Mapping[str, Any]) -> dict[str, Any]:
              "went": [amounts(w) for w in p["went"]]}
         for p in told["passages"]
     ]  # fmt: skip
-    return told
+    names = {name for p in told["passages"] for name in p["came"]["sums"]}
+    return told | {"sums_of": sorted(names - {CONTROL})}
 
 
 def reproduce(instance: Instance, run_id: str) -> dict[str, Any]:
