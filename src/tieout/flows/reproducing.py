@@ -87,12 +87,15 @@ def _actuals(
         for part in folding.parts(buckets)
     ]
     folded = pl.concat(parts).select(*_KEY, folded="value")
-    # What was not touched stands beside it as it was last proved (an import that clears).
-    touched = world.lazy_of_this_run(run, "touched", TOUCHED).select(_KEY).collect()
-    shown = (
-        then("proved", PROVED).select(*_KEY, "shown").collect().join(wanted, on=_KEY, how="semi")
+    # Beside what is sent anew stands what was last proved of the others, also of those that wait
+    # (an import that clears is given all cells).
+    touched, waiting = (
+        world.lazy_of_this_run(run, kind, TOUCHED).select(_KEY) for kind in ("touched", "waiting")
     )
-    beside = shown.join(touched, on=_KEY, how="anti")
+    anew = touched.join(waiting, on=_KEY, how="anti")
+    others = wanted.lazy().join(anew, on=_KEY, how="anti")
+    shown = then("proved", PROVED).select(*_KEY, "shown")
+    beside = shown.join(others, on=_KEY, how="semi").collect()
     amount = pl.coalesce("shown", "folded", ZERO)  # zero: no longer a cell of the ledger
 
     def rows() -> Iterator[pl.DataFrame]:
