@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from books import Books, assert_quiet, assert_tied, changed, told
-from tampering import remove_a_row, remove_an_uploaded_row
+from tampering import remove_a_row, remove_a_row_of_before, remove_an_uploaded_row
 
 from tieout.core.tally import CONTROL
 from tieout.store.runs import Run
@@ -166,6 +166,20 @@ def test_a_row_taken_out_of_a_kept_file_is_missed_at_the_step_that_needed_it(
     books: Books, dice: Random, places: list[Place]
 ) -> None:
     assert_missed(books, dice, places)
+
+
+def test_a_balance_that_an_earlier_run_proved_and_that_is_lost_since_is_read_again(
+    books: Books, dice: Random
+) -> None:
+    """Its cell would be sent without it, and every comparison would agree with that."""
+    count = sum(m.rows for m in books.store.current("actuals", "buckets"))
+    remove_a_row_of_before(books, "buckets", "00070", dice)
+    books.event("backdated", company="00060", period="2025-03")
+
+    run = books.run()
+
+    assert_tied(books, run)
+    assert count <= assert_counted(books, run)["proved account balances"]["in cells"] <= count + 2
 
 
 def test_a_row_that_anaplan_lost_of_the_file_is_missed_among_those_it_counts(books: Books) -> None:

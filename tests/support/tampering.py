@@ -30,6 +30,14 @@ def remove_a_row(books: Books, kind: str, dice: Random) -> None:
     write_anew(books, manifest, packed(b"".join(lines)), manifest.rows - 1)
 
 
+def remove_a_row_of_before(books: Books, kind: str, company: str, dice: Random) -> None:
+    """Take a row of a company out of a file that an earlier run kept and that holds now."""
+    kept = books.store.current("actuals", kind, company=company)
+    manifest = dice.choice([m for m in kept if m.rows])
+    lost = dice.randrange(manifest.rows)
+    edit_frame(books, manifest, lambda f: pl.concat([f[:lost], f[lost + 1 :]]))
+
+
 Edit = Callable[[pl.DataFrame], pl.DataFrame]
 
 
