@@ -310,6 +310,10 @@ class Life:
             ])  # fmt: skip
             if run.exit_code == 0:
                 break
+            if "journal-unprocessed" in self.p.rules(run):
+                COUNTS["R09110Z was asked for"] += 1
+                self.p.books.control("jde", "orchestrations", process=True)
+                continue
             assert run.exit_code == 7, run.sentence
             self._note()
             self.approve()

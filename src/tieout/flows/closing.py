@@ -14,6 +14,7 @@ from tieout.core.tally import not_accounted
 from tieout.flows.accounting import account_for_rows, told_of
 from tieout.flows.at_once import parts_of
 from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
+from tieout.flows.certified import reopen_what_moved
 from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
@@ -49,6 +50,7 @@ def close_the_run(
     missing = not_accounted(passages)
     step.reject(missing)
     settle_earlier(step, world, run, sent="rows_sent" in figures, found=missing)
+    reopen_what_moved(step, world, compared)
     findings = [r.finding for r in world.store.rejects(run=run)] + missing
     exit_code = OK
     if any(f.severity is Severity.REJECT for f in findings):

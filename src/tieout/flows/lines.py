@@ -23,6 +23,7 @@ from tieout.flows.partitions import (
     in_partition,
     partition_of,
     partitions,
+    spans,
     within,
 )
 from tieout.flows.scope import scope_for
@@ -295,7 +296,8 @@ def _mirror(
             folds, came, unposted = [], Tally(), Tally()
             pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
-                step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
+                numbered = unit.with_columns(read=pl.lit(read_number, pl.Int64))
+                step.keep("lines", numbered, **key, sums=spans(unit))
                 folds.append(fold.fold_lines(unit, days))
                 came += _counted(unit, key, currency_of)
                 unposted += _unposted(unit, currency_of)
