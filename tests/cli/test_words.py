@@ -127,7 +127,8 @@ SECRET = json.dumps({"username": "U", "password": "P-4711"})
         ["runs"], ["rejects", "--all"], ["map"], ["tie-out", "--last"], ["run", "actuals"],
         ["approvals"], ["approvals", "plan-2-batch"], ["journals"], ["journals", "check"],
         ["preview", "plan"],
-        ["init", "--apply"], ["show", "actuals-2"], ["connect", "erp", "--stdin"],
+        ["init", "--apply"], ["show", "actuals-2"], ["show", "actuals-2", "--reproduce"],
+        ["connect", "erp", "--stdin"],
         ["map", "account", "1", "2", "--why", "a test"],
     ],
     ids=" ".join,
@@ -159,6 +160,30 @@ def test_times_have_their_zone_and_amounts_their_currency(shared: Home) -> None:
     tied = shared.run("tie-out", "--last", "--period", "2025-03").out
     assert "Company 00070, ledger AA, amounts in JPY" in tied
     assert re.search(r"^total +\d+ +0 ( *[\d,]+\.\d{3}){3} +0\.000$", tied, re.MULTILINE)
+
+
+def test_a_run_is_shown_with_where_its_rows_went(shared: Home) -> None:
+    """The demo's first load: what came is what went, in finance words and in numbers."""
+    shown = shared.run("show", "actuals-1").out
+    lines = re.search(r"read ([\d,]+) lines: ([\d,]+) new$", shown, re.MULTILINE)
+    assert lines
+    assert lines[1] == lines[2]
+    assert re.search(r"mirrored [\d,]+ lines: [\d,]+ folded into account balances", shown)
+    assert "agree from step to step" in shown
+    told = shared.run("show", "actuals-1", "--json").json["accounted"]
+    assert told["agree"] is True
+    assert {p["agrees"] for p in told["passages"]} == {True}
+    sums = told["passages"][0]["came"]["sums"]
+    assert set(sums) == {"AA USD", "AA EUR", "AA JPY", "AA KWD"}
+    assert all(AMOUNT.fullmatch(amount) for amount in sums.values())
+
+
+def test_a_reproduced_file_is_told_with_its_bytes_and_what_it_was_made_of(shared: Home) -> None:
+    done = shared.run("show", "actuals-2", "--reproduce")
+    told = " ".join(done.out.split())
+    assert done.code == 0
+    assert re.search(r"the same [\d,]+ bytes, [\d,]+ rows, SHA-256 [0-9a-f]{64}\.", told)
+    assert "version 1 of the mapping" in told
 
 
 def test_a_home_that_is_not_there_is_told_with_how_to_make_one(shared: Home) -> None:

@@ -184,10 +184,25 @@ def test_a_misdated_detail_that_its_summary_replaced_holds_nothing_back() -> Non
     assert folded(lines(detail))["misdated"].to_list() == [1]
 
 
+@given(st.lists(LINE, max_size=40), st.data())
+def test_every_posted_line_is_folded_or_left_out_for_the_summary_that_stands_for_it(
+    given_lines: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    posted = [row for row in given_lines if row["posted"] == "P"]
+    cut = data.draw(st.integers(0, len(given_lines)))
+    units = [lines(*part) for part in (given_lines[:cut], given_lines[cut:]) if part]
+
+    for fold in (folded(*units), core.join_folds([folded(unit) for unit in units])):
+        assert fold["lines"].sum() + fold["left_out"].sum() == len(posted)
+        both = fold.select((pl.col("amount") + pl.col("left_out_amount")).sum()).item()
+        assert both == sum(row["amount"] for row in posted)
+
+
 def test_no_lines_give_no_buckets_in_the_declared_shape() -> None:
     none = folded(empty(LINES))
     assert none.is_empty()
-    assert none.columns == [*KEY, "lines", "amount", "misdated", "read"]
+    counted = ["lines", "amount", "misdated", "left_out", "left_out_amount", "read"]
+    assert none.columns == [*KEY, *counted]
 
 
 # ---------------------------------------------------------------------- balances

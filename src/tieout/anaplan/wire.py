@@ -153,6 +153,14 @@ def import_csv(
     return text_file.getvalue()
 
 
+def file_text(
+    frames: Iterable[pl.DataFrame], columns: Mapping[str, str], *, separator: str = ","
+) -> Iterator[bytes]:
+    """The text of the file of all `frames`, frame by frame, with one header at its beginning."""
+    for number, frame in enumerate(frames):
+        yield import_csv(frame, columns, header=number == 0, separator=separator)
+
+
 def chunks(
     frames: Iterable[pl.DataFrame], columns: Mapping[str, str], *, chunk_bytes: int,
     separator: str = ",",
@@ -163,10 +171,9 @@ def chunks(
     give the same bytes, so a repeated upload can be compared with the receipts of the first.
     """
     size = min(chunk_bytes, CHUNK_BYTES_MAX)
-    waiting, count, first = bytearray(), 0, True
-    for frame in frames:
-        waiting += import_csv(frame, columns, header=first, separator=separator)
-        first = False
+    waiting, count = bytearray(), 0
+    for text in file_text(frames, columns, separator=separator):
+        waiting += text
         while len(waiting) >= size:
             with memoryview(waiting) as view:
                 chunk = _gzip(view[:size])
@@ -186,6 +193,11 @@ def _counted(count: int) -> int:
             do="Raise chunk_bytes.",
         )
     return count + 1
+
+
+def unpacked(chunk: bytes) -> bytes:
+    """The text of a chunk as `chunks` packed it."""
+    return isal_zlib.decompress(chunk, 31)
 
 
 def _gzip(data: bytes | bytearray | memoryview) -> bytes:

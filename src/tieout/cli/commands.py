@@ -205,13 +205,23 @@ def runs(context: Context, flow: str | None) -> None:
 
 @cli.command()
 @click.argument("run_id", metavar="RUN")
+@click.option("--reproduce", is_flag=True, help="Rebuild the file it uploaded, and compare.")
 @with_json
 @needs
-def show(context: Context, run_id: str) -> None:
-    """Show one run: its steps, calls, findings and files."""
+def show(context: Context, run_id: str, reproduce: bool) -> None:
+    """Show one run: where its rows went, its steps, calls, findings and files.
+
+    With --reproduce: rebuild the file that the run uploaded from the records it used, and compare
+    it byte by byte with what was uploaded; neither system is asked.
+    """
     from tieout.verbs import seeing
 
-    result = seeing.show(context.opened(viewing=True), run_id)
+    instance = context.opened(viewing=True)
+    if reproduce:
+        found = seeing.reproduce(instance, run_id)
+        context.show(found, lambda: printing.reproduced(found))
+        sys.exit(found["exit_code"])
+    result = seeing.show(instance, run_id)
     context.show(result, lambda: printing.run(result, whole=True))
 
 

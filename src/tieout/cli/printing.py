@@ -151,8 +151,10 @@ def run(found: Mapping[str, Any], whole: bool = False) -> None:
 
 
 def _whole(found: Mapping[str, Any]) -> None:
-    """Who started it and when, its steps, its files."""
+    """Who started it and when, where its rows went, its steps, its files."""
     click.echo(f"Started by {found['started_by']}, {moment(found['started_at'])}.")
+    if found.get("accounted"):
+        _accounted(found["accounted"])
     if found["steps"]:
         click.echo("\nSteps")
         rows = [
@@ -167,6 +169,43 @@ def _whole(found: Mapping[str, Any]) -> None:
         click.echo("\nKept (`--json` has every file with its hash)")
         columns = ("what", "files", "rows", "bytes")
         table(columns, _by_kind(found["files"]), columns[1:])
+
+
+def _accounted(told: Mapping[str, Any]) -> None:
+    """What came into every step and where it went, and whether all of it agrees."""
+    click.echo("\nWhere the rows went")
+    for p in told["passages"]:
+        went = [(w["rows"], w["as"]) for w in p["went"] if w["rows"]]
+        missing = p["missing"]["rows"]
+        odd = [(missing, "missing")] if missing > 0 else [(-missing, "more than came")]
+        parts = [f"{rows:,} {what}" for rows, what in [*went, *(odd if missing else [])]]
+        if not p["agrees"] and not missing:
+            parts.append("the amounts do not agree")
+        paragraph(f"{p['verb']} {p['came']['rows']:,} {p['what']}: {', '.join(parts) or 'none'}")
+    if told["looked_at"]:
+        paragraph(f"looked at {counted(told['looked_at'], 'line')} to find what moved")
+    if told["closed"]:
+        paragraph(f"closed {counted(told['closed'], 'line')} that JD Edwards returns no longer")
+    names = ", ".join(told["sums_of"])
+    agree = "agree" if told["agree"] else "do NOT agree"
+    of = f", amounts by ledger and currency ({names})" if names else ""
+    paragraph(f"Counts{of} {agree} from step to step (`--json` has the sums).")
+
+
+def reproduced(found: Mapping[str, Any]) -> None:
+    """Whether the rebuilt file is the one that was uploaded, and what it was rebuilt from."""
+    size = f"{found['bytes']:,} bytes, {counted(found['rows'], 'row')}"
+    if found["same"]:
+        told = f"the same {size}, SHA-256 {found['sha256']}"
+    else:
+        first = found["first_difference"]
+        told = (
+            f"another file than the one that was uploaded ({size}, SHA-256 "
+            f"{found['uploaded_sha256']}). They differ first in line {first['line']}: uploaded "
+            f"{first['uploaded']!r}, rebuilt {first['rebuilt']!r}"
+        )
+    paragraph(f"Rebuilt the file of {found['run']}: {told}.", indent="")
+    paragraph(f"Rebuilt from {', '.join(found['rebuilt_from'])}.", indent="")
 
 
 def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:

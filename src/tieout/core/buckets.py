@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import polars as pl
@@ -29,6 +29,18 @@ FOREIGN_LEDGER = "CA"
 
 _KEY = list(BUCKET_KEY)
 _GRAIN = [*BUCKET_KEY, "subledger", "subledger_type"]
+# A fold of one read: what counts, and what was left out because a summary stands for it.
+_FOLD = [*_KEY, "lines", "amount", "misdated", "left_out", "left_out_amount", "read"]
+_FOLD_SCHEMA = {name: BUCKETS[name] for name in (*_KEY, "lines", "amount", "misdated")} | {
+    "left_out": pl.Int64, "left_out_amount": AMOUNT, "read": pl.Int64,
+}  # fmt: skip
+# What proving made of one partition's rows, by what became of them: `rows` of buckets or lines.
+PROVED_ROWS = {name: BUCKETS[name] for name in ("company", "ledger", "fiscal_year", "currency")} | {
+    "run_number": pl.Int64,  # of the run that proved it, among the runs of its flow
+    "what": pl.String,
+    "rows": pl.Int64,
+    "amount": AMOUNT,
+}  # fmt: skip
 _FOLDED = [*_GRAIN, "posted", "document_type", "summarized", "gl_date", "amount"]
 
 
@@ -72,12 +84,13 @@ def fold_lines(lines: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
-    """All units of one read → BUCKET_KEY, lines, amount, misdated, read; details count once."""
+    """All units of one read → BUCKET_KEY, lines, amount, misdated, read; details count once.
+
+    `left_out` and `left_out_amount` are the details that a summary stands for.
+    """
     frames = [part for part in parts if not part.is_empty()]
     if not frames:
-        return empty(
-            {name: BUCKETS[name] for name in (*_KEY, "lines", "amount", "misdated", "read")}
-        )
+        return empty(_FOLD_SCHEMA)
     whole = pl.concat(frames).lazy().group_by(_GRAIN).agg(pl.all().sum())
     replaced = pl.col("summaries") > 0
     count = {
@@ -89,12 +102,16 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
             **count,
             amount=pl.col("amount")
             + pl.when(replaced).then(ZERO).otherwise(pl.col("detail_amount")),
+            left_out=pl.when(replaced).then(pl.col("detail_lines")).otherwise(0),
+            left_out_amount=pl.when(replaced).then(pl.col("detail_amount")).otherwise(ZERO),
         )
         .group_by(_KEY)
         .agg(
             lines=pl.col("lines").sum(),
             amount=pl.col("amount").sum().cast(AMOUNT),
             misdated=pl.col("misdated").sum(),
+            left_out=pl.col("left_out").sum(),
+            left_out_amount=pl.col("left_out_amount").sum().cast(AMOUNT),
         )
         .with_columns(read=pl.lit(read, pl.Int64))
         .collect()
@@ -103,22 +120,23 @@ def add_folds(parts: Iterable[pl.DataFrame], read: int) -> pl.DataFrame:
 
 def join_folds(folds: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Folds of disjoint selections → one; a bucket split over selections is added up."""
-    names = [*_KEY, "lines", "amount", "misdated", "read"]
-    frames = [part.select(names) for part in folds if not part.is_empty()]
+    frames = [part.select(_FOLD) for part in folds if not part.is_empty()]
     if not frames:
-        return empty({name: BUCKETS[name] for name in names})
-    sums = [pl.col(n).sum() for n in ("lines", "misdated")]
-    return pl.concat(frames).group_by(_KEY).agg(
-        *sums, amount=pl.col("amount").sum().cast(AMOUNT), read=pl.col("read").max()
-    ).select(names)  # fmt: skip
+        return empty(_FOLD_SCHEMA)
+    counts = [pl.col(n).sum() for n in ("lines", "misdated", "left_out")]
+    sums = [pl.col(n).sum().cast(AMOUNT) for n in ("amount", "left_out_amount")]
+    return (
+        pl.concat(frames).group_by(_KEY).agg(*counts, *sums, read=pl.col("read").max())
+        .select(_FOLD)
+    )  # fmt: skip
 
 
 def no_lines(keys: pl.DataFrame, read: int) -> pl.DataFrame:
     """Buckets (BUCKET_KEY) that a read looked for and found without any line."""
     return keys.select(
-        *_KEY, lines=pl.lit(0, pl.Int64), misdated=pl.lit(0, pl.Int64), amount=ZERO,
-        read=pl.lit(read, pl.Int64),
-    ).select(*_KEY, "lines", "amount", "misdated", "read")  # fmt: skip
+        *_KEY, *(pl.lit(0, pl.Int64).alias(n) for n in ("lines", "misdated", "left_out")),
+        amount=ZERO, left_out_amount=ZERO, read=pl.lit(read, pl.Int64),
+    ).select(_FOLD)  # fmt: skip
 
 
 def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
@@ -219,3 +237,33 @@ def changed_lines(seen: pl.DataFrame, mirrored: pl.DataFrame) -> pl.DataFrame:
     left = same_key.join(posted, on=columns, how="anti", nulls_equal=True)
     both = pl.concat([arrived, left]).with_columns(currency=bucket_currency())
     return both.select(_KEY).unique().sort(_KEY)
+
+
+def proved_rows(
+    rows: pl.DataFrame, run_number: int, counts: Mapping[str, tuple[pl.Expr, pl.Expr]]
+) -> pl.DataFrame:
+    """`rows` of one partition (with BUCKET_KEY) added up to PROVED_ROWS.
+
+    `counts`: by what became of them, how many and how much, as sums over `rows`.
+    """
+    if rows.is_empty():
+        return empty(PROVED_ROWS)
+    sums = [
+        expression.alias(f"{what}|{name}")
+        for what, both in counts.items()
+        for name, expression in zip(("rows", "amount"), both, strict=True)
+    ]
+    first = rows.row(0, named=True)
+    grouped = (
+        rows.group_by("currency").agg(sums) if first["ledger"] == FOREIGN_LEDGER
+        else rows.select(pl.lit(first["currency"]).alias("currency"), *sums)
+    )  # fmt: skip
+    place = {name: first[name] for name in ("company", "ledger", "fiscal_year")}
+    told = [
+        place | {
+            "currency": row["currency"], "run_number": run_number, "what": what,
+            "rows": row[f"{what}|rows"], "amount": row[f"{what}|amount"],
+        }
+        for row in grouped.iter_rows(named=True) for what in counts
+    ]  # fmt: skip
+    return pl.DataFrame(told, schema=PROVED_ROWS)

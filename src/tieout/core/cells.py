@@ -8,7 +8,7 @@ import polars as pl
 
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKET_KEY, CELL_KEY, CELLS, ZERO, as_schema, sorted_by
-from tieout.core.proof import BALANCE, HELD
+from tieout.core.proof import HELD, taken
 
 _KEY = list(CELL_KEY)
 PART_ROWS = 50_000  # of small companies that are folded or compared at once; bounds memory
@@ -156,9 +156,7 @@ def placed(
     )  # fmt: skip
     flips = flipped(flip).fill_null(False)
     rows = rows.with_columns(
-        f0911=pl.when(pl.col("state") == BALANCE)
-        .then(pl.col("balance"))
-        .otherwise(pl.col("amount")),
+        f0911=taken(),
         sign=pl.when(flips).then(-1).otherwise(1).cast(pl.Int8),
         held=held,
         ledger_company=pl.col("company"),

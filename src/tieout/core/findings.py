@@ -72,6 +72,7 @@ RULES = {
     "member-missing": "a member that was sent is not in the Anaplan list",
     "member-gone": "a member that was loaded is no longer in JD Edwards",
     "ledger-moved": "balances of JD Edwards kept moving while a run read and loaded them",
+    "not-accounted": "rows are missing between two steps of a run, or more than came are there",
     "unposted": "unposted lines, counted and never loaded",
     "certification-reopened": "amounts of a certified period changed after people had signed it",
     "plan-unreadable": "the exported plan holds an amount or approval that cannot be read",

@@ -85,6 +85,12 @@ def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFr
     ).select(buckets.columns)  # fmt: skip
 
 
+def taken() -> pl.Expr:
+    """What a bucket puts into its cell: F0902's value where F0902 speaks alone, else the lines'."""
+    alone = pl.col("state") == BALANCE
+    return pl.when(alone).then(pl.col("balance")).otherwise(pl.col("amount"))
+
+
 def not_tied(buckets: pl.DataFrame) -> pl.DataFrame:
     """Held buckets whose lines and balance differ: reading them again may help."""
     differ = pl.col("amount") != pl.col("balance")

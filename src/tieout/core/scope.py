@@ -141,6 +141,10 @@ class Scope:
         """The base currency of a company; empty when it is not in scope."""
         return next((c.currency for c in self.companies if c.company == company), "")
 
+    def kept_in(self, ledger: str, company: str) -> str:
+        """The currency a ledger of a company is kept in, where its rows name none."""
+        return self.denominated.get(ledger) or self.currency_of(company)
+
     def first_day_of_detail(self) -> date | None:
         """The first day F0911 still explains, in the company where it is latest."""
         first = max(filter(None, (self.rule.from_period, self.rule.detail_from)))

@@ -9,14 +9,12 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity, counted
-from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, CELLS, Schema, sorted_by
+from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, sorted_by
 from tieout.core.scope import Scope
-from tieout.flows.at_once import ahead, parts_of
-from tieout.flows.balances import ACCOUNTS
+from tieout.core.tally import CurrencyOf, Tally, added, tally_of
+from tieout.flows.at_once import parts_of
 from tieout.flows.dimensions import (
     ALWAYS,
-    constants_of,
-    dimensions_of,
     lists_of,
     lowest_members,
 )
@@ -51,63 +49,35 @@ UNMATCHED, STOPPED = "no such member in Anaplan", "another cell of the company h
 DOUBTED = "not of the ledger, while not all of the company is shown"
 MOVED = "its amounts may stand in a held cell now"
 ALL_COMPANIES = "*"  # doubted: which company's lines are not shown is not known
+GONE_MEMBER = "gone from Anaplan with their member"
 INCOMPLETE = "an account of the company is unknown"
 
 
-def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -> Result:
-    """Fold all buckets into cells, and find those whose value is not the one proved in Anaplan.
+def mappings(world: World[LoadActuals], version: int | None = None) -> dict[str, pl.DataFrame]:
+    """The mapping table of every dimension, as it is or as it was in a version."""
+    return {dimension: world.store.mapping(dimension, at_version=version) for dimension in ALWAYS}
 
-    Keeps `cells` and `touched`. What was proved in another model does not count. A few companies
-    are in memory at once, and only those that the mapping of companies names must be together.
+
+def currency_of_cells(scope: Scope, members: pl.DataFrame) -> CurrencyOf:
+    """The currency of a cell that names none, by its ledger and the company as Anaplan has it.
+
+    `members`: `members_in_anaplan`.
     """
-    scope, tables = scope_for(world), mappings(world)
-    buckets, proved = world.lazy("buckets", BUCKETS), proved_in_scope(world, scope)
-    accounts, members = world.frame("accounts", ACCOUNTS), scope.member_frame()
-    anew = (changes["before"] or {}).get("target") != world.target
-    sizes = dict(buckets.group_by("company").len().collect().iter_rows())
-    named = tables["company"]
-    together = {*named["source"], *named["target"]} if named.height else set()
-    parts = [pl.col("company").is_in(part) for part in core.in_parts(sizes, together)]
-    counts = {"cells": 0, "touched": 0}
-
-    def folded() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        for mine in [*parts, ~pl.any_horizontal(pl.lit(False), *parts)]:
-            cells = core.fold(
-                buckets.filter(mine).collect(), accounts, members,
-                code=world.flow.account_code, flip=world.flow.signs.flip, tables=tables,
-                by_currency=scope.denominated if "currency" in dimensions_of(world) else None,
-            ).with_columns(**constants_of(world))  # fmt: skip
-            yield cells, _touched(cells, proved.filter(mine).collect(), anew=anew)
-
-    for cells, touched in ahead(folded()):
-        if counts["cells"] and cells.is_empty() and touched.is_empty():
-            continue
-        counts["cells"] += cells.height
-        counts["touched"] += touched.height
-        step.keep("cells", cells, replace=True)
-        step.keep("touched", touched)
-    return counts
+    currencies = core.company_currencies(members)
+    return lambda ledger, company: scope.denominated.get(ledger) or currencies.get(company, "")
 
 
-def _touched(cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool) -> pl.DataFrame:
-    touched = core.touched(cells, proved.select(*_KEY, "shown"))
-    if anew and proved.height:
-        # Nothing is proved there: all cells go, and zeros for those the ledger has no longer.
-        gone = touched.filter("gone")
-        touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])
-    touched = touched.join(proved.select(*_KEY, "ours"), on=_KEY, how="left")
-    return touched.with_columns(pl.col("ours").fill_null(True))
-
-
-def mappings(world: World[LoadActuals]) -> dict[str, pl.DataFrame]:
-    """The mapping table of every dimension."""
-    return {dimension: world.store.mapping(dimension) for dimension in ALWAYS}
+def tally_of_rows(world: World[LoadActuals]) -> Callable[[pl.DataFrame], Tally]:
+    """Counts rows of the file that is sent."""
+    scope = scope_for(world)
+    currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
+    return lambda rows: tally_of(rows, "amount", currency_of)
 
 
 def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
     """`Scope.member_frame` with the companies' codes as Anaplan has them, and `ledger_company`."""
     members = scope.member_frame().with_columns(ledger_company=pl.col("company"))
-    return core.shown_members(members, mappings(world))
+    return core.shown_members(members, {"company": world.store.mapping("company")})
 
 
 def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.LazyFrame:
@@ -138,25 +108,61 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
     codes = {d: lowest_members(world, d).select("code") for d in lists}
     beside = _needs_whole_file(world)
     findings, stopped, sent = [], list[str](), list[pl.DataFrame]()
-    counts = {"to_send": 0, "waiting": 0}
+    counted = _Counted(currency_of_cells(scope, members_in_anaplan(world, scope)))
     for part in parts_of(touched):
         mine = held(touched.filter(part).collect())
         waiting, free, told = _aligned(world, scope, mine, lists, codes)
         findings.extend(told)
         behind = waiting.filter(pl.col("held") == UNMATCHED)["company"]
         stopped.extend(behind.unique().to_list())
-        counts["to_send"] += free.height
-        counts["waiting"] += waiting.height
+        counted.take(mine, waiting, free)
         step.keep("to_send", free)
         step.keep("waiting", waiting)
         if beside:
             sent.append(free.select(_KEY))
     tell(step, world, findings)
-    if beside and counts["to_send"]:
+    if beside and counted.tallies["to send"].rows:
         others = _others(world, pl.concat(sent), codes)
         step.keep("to_send", others)
-        counts["to_send"] += others.height
-    return counts | {"stopped": sorted(stopped)}
+        counted.add("beside", others)
+    return counted.told() | {"stopped": sorted(stopped)}
+
+
+class _Counted:
+    """What is touched, by what becomes of it: sent, waiting and why, or gone with its member."""
+
+    def __init__(self, currency_of: CurrencyOf) -> None:
+        self.tallies = dict.fromkeys(("touched", "to send", "beside", GONE_MEMBER), Tally())
+        self.waiting: dict[str, Tally] = {}
+        self._currency_of = currency_of
+
+    def add(self, name: str, cells: pl.DataFrame) -> None:
+        """Some cells more of a kind."""
+        self.tallies[name] += tally_of(cells, "value", self._currency_of)
+
+    def take(self, touched: pl.DataFrame, waiting: pl.DataFrame, free: pl.DataFrame) -> None:
+        """What was touched of a few companies, and what becomes of it."""
+        self.add("touched", touched)
+        self.add("to send", free)
+        for (why,), cells in waiting.group_by(["held"]):
+            before = self.waiting.get(str(why), Tally())
+            self.waiting[str(why)] = before + tally_of(cells, "value", self._currency_of)
+        if waiting.height + free.height != touched.height:
+            kept = pl.concat([waiting.select(_KEY), free.select(_KEY)])
+            # A zero for a member that is gone: with the member went the cell it would empty.
+            gone = touched.filter(pl.col("value") == 0).join(kept, on=_KEY, how="anti")
+            self.add(GONE_MEMBER, gone)
+
+    def told(self) -> dict[str, Any]:
+        """As the result of the step."""
+        sent = self.tallies["to send"] + self.tallies["beside"]
+        return {
+            "to_send": sent.rows, "waiting": added(self.waiting.values()).rows,
+            "tally": {
+                **{name: tally.told() for name, tally in self.tallies.items()},
+                "waiting": {why: self.waiting[why].told() for why in sorted(self.waiting)},
+            },
+        }  # fmt: skip
 
 
 def _aligned(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from tieout.core import tie_out
-from tieout.core.findings import Severity, counted
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import CELL_KEY
+from tieout.core.tally import not_accounted
+from tieout.flows.accounting import account_for_rows, told_of
 from tieout.flows.at_once import parts_of
 from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
 from tieout.flows.certified import reopen_what_moved
@@ -19,7 +21,6 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
-from tieout.store.rejects import Reject
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
@@ -45,9 +46,12 @@ def close_the_run(
         step.keep("proved", part, replace=True)
     open_cells = _open_cells(world, run, compared)
     step.replace_open_cells(open_cells)
-    settle_earlier(step, world, run, sent="rows_sent" in figures)
+    passages, besides = account_for_rows(world, run, compared)
+    missing = not_accounted(passages)
+    step.reject(missing)
+    settle_earlier(step, world, run, sent="rows_sent" in figures, found=missing)
     reopen_what_moved(step, world, compared)
-    findings = [r.finding for r in world.store.rejects(run=run)]
+    findings = [r.finding for r in world.store.rejects(run=run)] + missing
     exit_code = OK
     if any(f.severity is Severity.REJECT for f in findings):
         exit_code = REJECTED
@@ -60,7 +64,7 @@ def close_the_run(
     return {
         "outcome": "complete" if exit_code == OK else "needs_attention", "exit_code": exit_code,
         "sentence": _sentence(world, exit_code, compared, told | {"causes": causes}),
-        "figures": figures | told,
+        "figures": figures | told, "accounted": told_of(passages, besides),
     }  # fmt: skip
 
 
@@ -78,20 +82,25 @@ def _proved(world: World[LoadActuals], compared: pl.LazyFrame) -> Iterator[pl.Da
         yield outside.join(compared.select(_KEY).collect(), on=_KEY, how="anti")
 
 
-def settle_earlier(step: Step, world: World[Any], run: str, *, sent: bool) -> None:
-    """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
+def settle_earlier(
+    step: Step, world: World[Any], run: str, *, sent: bool, found: Sequence[Finding] = ()
+) -> None:
+    """Open rejects of earlier runs: fixed when this run does not find them, else sent again.
+
+    `found`: what this step found, beside what earlier steps of the run did.
+    """
     earlier = [
         r
         for r in world.store.rejects(flow=world.flow_name, state="open")
         if r.run != run and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
     ]
-    now = {_same(r) for r in world.store.rejects(run=run)}
+    now = {_same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
     for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (_same(r) in now) is there], state)
+        step.settle([r.id for r in earlier if (_same(r.finding) in now) is there], state)
 
 
-def _same(reject: Reject) -> tuple[str, str, str]:
-    return (reject.finding.rule, reject.finding.subject, reject.finding.company)
+def _same(finding: Finding) -> tuple[str, str, str]:
+    return (finding.rule, finding.subject, finding.company)
 
 
 def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str, years: list[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -11,6 +12,7 @@ from tieout.core import buckets as fold
 from tieout.core import proof
 from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
 from tieout.core.scope import Scope
+from tieout.core.tally import CurrencyOf, Tally, added, label, tally_of
 from tieout.errors import Refused, Unavailable
 from tieout.flows.at_once import ahead, by_readers
 from tieout.flows.changes import SEEN, window_where
@@ -282,29 +284,33 @@ def _mirror(
     that of the read in its run. A bucket of `wanted` that has no line any more folds to zero.
     Memory: twice UNIT_ROWS lines and a page per reader, and the folds of the whole read.
     """
-    days = scope_for(world).days()
-    first = (world.number * READS_PER_RUN_MAX + number) * TRIES_MAX
+    scope = scope_for(world)
+    days, currency_of = scope.days(), scope.kept_in
+    first = first_read(world.number) + number * TRIES_MAX
 
-    def one(jde: Jde, selection: Selection) -> tuple[pl.DataFrame, int]:
+    def one(jde: Jde, selection: Selection) -> _Read:
         key, where = selection
-        pages_of = jde.read
+        pages_of, broken = jde.read, Tally()
         for read_number in range(first, first + TRIES_MAX):
             before = jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",))
-            folds, rows = [], 0
+            folds, came, unposted = [], Tally(), Tally()
             pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
                 numbered = unit.with_columns(read=pl.lit(read_number, pl.Int64))
                 step.keep("lines", numbered, **key, sums=spans(unit))
                 folds.append(fold.fold_lines(unit, days))
-                rows += unit.height
+                came += _counted(unit, key, currency_of)
+                unposted += _unposted(unit, currency_of)
             if before == jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",)) and (
-                rows == before.count
+                came.rows == before.count
             ):
-                return fold.add_folds(folds, read_number), rows
+                folded = fold.add_folds(folds, read_number)
+                return _Read(folded, came + broken, unposted, broken)
+            broken += came
             pages_of = jde.read_by_keys  # links that stop at a fetch limit would stop there again
         raise Unavailable(
             f"JD Edwards counts {before.count} posted lines of company {key['company']}, ledger "
-            f"{key['ledger']}, {key['fiscal_year']}, and {rows} came when they were read; "
+            f"{key['ledger']}, {key['fiscal_year']}, and {came.rows} came when they were read; "
             f"{TRIES_MAX} tries did not agree.",
             untouched="Nothing was loaded.",
             do="Run again when the ledger is quiet; if the count stays higher, ask for a higher "
@@ -313,15 +319,60 @@ def _mirror(
 
     done = by_readers(world, one, selections)
     folds: dict[tuple[Any, ...], list[pl.DataFrame]] = {}
-    for (key, _), (part, _) in zip(selections, done, strict=True):
-        folds.setdefault(tuple(key.values()), []).append(part)
+    for (key, _), read in zip(selections, done, strict=True):
+        folds.setdefault(tuple(key.values()), []).append(read.folded)
     # A number that no line of these buckets can carry: those of broken tries are never current.
     no_line = first + TRIES_MAX - 1
     for values, parts in folds.items():
         key, folded = partition_of(values), fold.join_folds(parts)
         emptied = wanted.filter(in_partition(key)).select(_KEY).join(folded, on=_KEY, how="anti")
         step.keep("folds", pl.concat([folded, fold.no_lines(emptied, no_line)]), **key)
-    return {"lines": sum(rows for _, rows in done)}
+    tally = {
+        "read": added(read.came for read in done),
+        "not posted": added(read.unposted for read in done),
+        "broken off": added(read.broken for read in done),
+    }
+    return {
+        "lines": tally["read"].rows - tally["broken off"].rows,
+        "tally": {name: each.told() for name, each in tally.items()},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One selection as it was read: its fold, and what came in all tries and in broken ones."""
+
+    folded: pl.DataFrame
+    came: Tally
+    unposted: Tally
+    broken: Tally
+
+
+def first_read(number: int) -> int:
+    """No read of the flow's run `number` has a lower number, none of an earlier run a higher."""
+    return number * READS_PER_RUN_MAX * TRIES_MAX
+
+
+def _counted(unit: pl.DataFrame, key: Partition, currency_of: CurrencyOf) -> Tally:
+    """Lines of one partition; only in CA have they a currency of their own."""
+    if key["ledger"] == fold.FOREIGN_LEDGER:
+        return tally_of(of_buckets(unit), "amount", currency_of)
+    name = label(key["ledger"], currency_of(key["ledger"], key["company"]))
+    total = unit.select(pl.col("amount").sum()).item()
+    return Tally(unit.height, {name: total})
+
+
+def of_buckets(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines by the currency that their bucket has."""
+    return lines.select("company", "ledger", "amount", currency=fold.bucket_currency())
+
+
+def _unposted(unit: pl.DataFrame, currency_of: CurrencyOf) -> Tally:
+    """Lines that came although only posted ones were asked for; they are never folded."""
+    posted = unit["posted"].eq_missing(fold.POSTED)
+    if posted.all():
+        return Tally()
+    return tally_of(of_buckets(unit.filter(~posted)), "amount", currency_of)
 
 
 def _units(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

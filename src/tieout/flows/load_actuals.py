@@ -6,9 +6,10 @@ from typing import Any
 
 from tieout.core.findings import counted
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
-from tieout.flows.cells import align, fold_cells, rows_to_send
+from tieout.flows.cells import align, rows_to_send, tally_of_rows
 from tieout.flows.changes import look_again, look_for_changes, tell_that_it_moves
 from tieout.flows.closing import close_the_run
+from tieout.flows.folding import fold_cells
 from tieout.flows.lines import plan_again, plan_reads, read_lines, read_moved_lines
 from tieout.flows.loading import load
 from tieout.flows.proving import prove
@@ -60,7 +61,7 @@ def _story(run: Run, world: World[LoadActuals], *, send: bool) -> Result:
     if preview:
         return step("preview", previewed, aligned, figures)
     if send and aligned["to_send"]:
-        load(run, world, step, rows_to_send)
+        load(run, world, step, rows_to_send, tally_of_rows)
         figures["rows_sent"] = aligned["to_send"]
     step("read back", read_back)
     step("compare", compare, run.id)

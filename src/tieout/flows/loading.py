@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,9 @@ from tieout.anaplan import wire
 from tieout.anaplan.client import Action
 from tieout.anaplan.outcome import TaskResult
 from tieout.core.findings import Finding, Severity
+from tieout.core.tally import Tally
 from tieout.flows.world import L, Result, Run, Steps, World
+from tieout.store.records import Manifest
 from tieout.store.steps import Step
 from tieout.store.tasks import STARTED, Chunk, TaskKey
 from tieout.strict_json import plain
@@ -27,12 +30,20 @@ WORDS = {"cancelled": "cancelled", "failed": "refused"}
 REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
 
 Rows = Callable[[World[Any], str], Iterator[pl.DataFrame]]
+Counts = Callable[[World[Any]], Callable[[pl.DataFrame], Tally]]
 
 
-def load(run: Run, world: World[L], step: Steps[L], rows: Rows) -> Result:
+def by_number(world: World[Any]) -> Callable[[pl.DataFrame], Tally]:
+    """Counts rows that have no amount."""
+    return lambda rows: Tally(rows.height)
+
+
+def load(
+    run: Run, world: World[L], step: Steps[L], rows: Rows, counts: Counts = by_number
+) -> Result:
     """Send all `rows(world, run)` through the flow's import; counts, and the task's result."""
     action = step("check the import", check_import)
-    written = step("write the file", write_file, run.id, action, rows)
+    written = step("write the file", write_file, run.id, action, rows, counts)
     step("upload the file", upload_file, run.id, action)
     task = step("start the import", start_import, run.id, action)
     result = step("wait for the import", wait_for_import, run.id, action, task["task"])
@@ -58,16 +69,20 @@ def check_import(step: Step, world: World[L]) -> Result:
     }  # fmt: skip
 
 
-def write_file(step: Step, world: World[L], run: str, action: dict[str, Any], rows: Rows) -> Result:
+def write_file(
+    step: Step, world: World[L], run: str, action: dict[str, Any], rows: Rows, counts: Counts
+) -> Result:
     """Keep the rows and the chunks of the file, exactly as they will be uploaded."""
     columns = {header: world.flow.columns[header] for header in action["headers"]}
+    tally_of, tally, kept = counts(world), Tally(), list[Manifest]()
     key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
     hashes: list[pl.Series] = []
     count = told = chunks = 0
 
     def slices() -> Iterator[pl.DataFrame]:
-        nonlocal count
+        nonlocal count, tally
         for frame in rows(world, run):
+            tally += tally_of(frame)
             step.keep("sent", frame.with_row_index("line", offset=FIRST_DATA_LINE + count))
             hashes.append(frame.select(key).hash_rows())
             count += frame.height
@@ -76,14 +91,23 @@ def write_file(step: Step, world: World[L], run: str, action: dict[str, Any], ro
     for chunk in wire.chunks(
         slices(), columns, chunk_bytes=world.chunk_bytes, separator=action["separator"]
     ):
-        step.keep_bytes("file", chunk, ".csv.gz", rows=count - told)
+        kept.append(step.keep_bytes("file", chunk, ".csv.gz", rows=count - told))
         told, chunks = count, chunks + 1
     # Hashes that all differ tell in little memory that no row is there twice.
     if pl.concat(hashes).n_unique() < count:
         keys = pl.concat([frame.select(key) for frame in rows(world, run)])
         if keys.is_duplicated().any():
             raise ValueError("the file would hold a cell twice, and Anaplan would add them up")
-    return {"rows": count, "chunks": chunks}
+    return {"rows": count, "chunks": chunks, "tally": {"rows": tally.told()}, "file": _file(kept)}
+
+
+def _file(chunks: Sequence[Manifest]) -> Result:
+    """All the chunks of a file in two numbers: their bytes, and a digest of their digests."""
+    digests = "".join(chunk.sha256 for chunk in chunks)
+    return {
+        "bytes": sum(chunk.bytes for chunk in chunks),
+        "digest": hashlib.sha256(digests.encode()).hexdigest(),
+    }
 
 
 def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -> Result:
@@ -105,7 +129,10 @@ def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -
         file_id, lambda: map(world.store.read_bytes, manifests), receipt=receipt, have=have
     )
     step.tell("uploaded", f"file {file_id}", chunks=len(manifests))
-    return {"chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded)}
+    return {
+        "chunks": len(manifests), "uploaded": msgspec.to_builtins(uploaded),
+        "file": _file(manifests),
+    }  # fmt: skip
 
 
 def _receipts(world: World[L], run: str, file_id: str) -> dict[int, str]:
@@ -130,8 +157,9 @@ def start_import(step: Step, world: World[L], run: str, action: dict[str, Any]) 
     """
     key = TaskKey(run, step.name, action["kind"], action["id"])
     noted = world.store.task(key)
+    anew: Result = {}
     if (noted is None or noted.task_id is None) and not _receipts(world, run, action["file"]):
-        upload_file(step, world, run, action)
+        anew = {"file": upload_file(step, world, run, action)["file"]}
     again = noted is not None
     if noted is None:
         there = world.anaplan.task_ids(action["kind"], action["id"])
@@ -143,7 +171,7 @@ def start_import(step: Step, world: World[L], run: str, action: dict[str, Any]) 
         )
         world.store.note_task(key, task, STARTED)
     step.tell("started import", f"{action['name']} ({action['id']})", task=task)
-    return {"task": task}
+    return {"task": task, **anew}
 
 
 def _action(told: dict[str, Any]) -> Action:
@@ -185,7 +213,17 @@ def keep_dump(
     step.reject(findings)
     step.tell("import finished", action["name"], task=task, outcome=result.outcome,
               words=list(result.words)[:5])  # fmt: skip
-    return {"outcome": result.outcome, "rejected": rejected.height}
+    return {"outcome": result.outcome, "rejected": rejected.height, "counts": _said(result)}
+
+
+def _said(result: TaskResult) -> dict[str, int | None]:
+    """What Anaplan says became of the rows; nothing of a task that did not come to its end."""
+    counts = result.counts
+    if result.outcome in ("failed", "cancelled"):
+        return dict.fromkeys(("accepted", "rejected", "ignored"))
+    accepted = None if counts.loaded is None else counts.loaded + (counts.warned or 0)
+    rejected = None if counts.failed is None else counts.failed + (counts.invalid or 0)
+    return {"accepted": accepted, "rejected": rejected, "ignored": counts.ignored}
 
 
 def _rejected(world: World[L], run: str, rejected: pl.DataFrame) -> list[Finding]:

@@ -10,9 +10,10 @@ from tieout.core import tie_out
 from tieout.core.cells import company_currencies
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, Schema, empty
 from tieout.core.scope import Scope
+from tieout.core.tally import CurrencyOf, Tally, tally_of
 from tieout.errors import Misconfigured
 from tieout.flows.at_once import ahead, parts_of
-from tieout.flows.cells import members_in_anaplan, proved_in_scope
+from tieout.flows.cells import currency_of_cells, members_in_anaplan, proved_in_scope
 from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
 from tieout.flows.exporting import run_export
 from tieout.flows.scope import scope_for
@@ -22,6 +23,7 @@ from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
 SHOWN: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "shown": AMOUNT}
+SENT: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT}
 WAITING: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "value": AMOUNT, "held": pl.String}
 
 
@@ -42,7 +44,10 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     found = pl.concat(frames) if frames else empty(SHOWN)
     for part in parts_of(found.lazy()):
         step.keep("anaplan", found.filter(part))
-    return {"cells": found.height}
+    scope = scope_for(world)
+    currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
+    shown = tally_of(found, "shown", currency_of)
+    return {"cells": found.height, "tally": {"shown": shown.told()}}
 
 
 def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
@@ -84,10 +89,18 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     inside, currencies = _inside(world, scope, members), company_currencies(members)
     waiting = world.of_this_run(run, "waiting", WAITING).select(_KEY)
     tables, findings = [], []
-    counts = {"cells": 0, "differing": 0}
-    both = ((cells.filter(part), anaplan.filter(part)) for part in parts_of(cells, anaplan))
-    for compared in ahead(tie_out.compare(c.collect(), a.collect(), inside) for c, a in both):
+    counts = {"cells": 0, "differing": 0, "not_shown": 0}
+    sent = world.lazy_of_this_run(run, "to_send", SENT)
+    tally = _Tallies(currency_of_cells(scope, members), inside)
+
+    def both() -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        for part in parts_of(cells, anaplan):
+            shown = anaplan.filter(part).collect()
+            yield tie_out.compare(cells.filter(part).collect(), shown, inside), shown
+
+    for compared, shown in ahead(both()):
         step.keep("compared", compared, replace=True)
+        tally.take(compared, shown)
         tables.append(tie_out.table(compared, currencies))
         apart = compared.filter(pl.col("value") != pl.col("shown"))
         loaded = apart.join(waiting, on=_KEY, how="anti")
@@ -95,9 +108,39 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
         counts["cells"] += compared.height
         differing = tie_out.differs() | (pl.col("value") != pl.col("shown"))
         counts["differing"] += compared.select(differing.sum()).item()
+        if apart.height:
+            counts["not_shown"] += _not_shown(apart, sent)
     step.keep("tie_out", pl.concat(tables), replace=True)
     tell(step, world, findings)
-    return counts
+    return counts | {"tally": {name: each.told() for name, each in tally.tallies.items()}}
+
+
+def _not_shown(apart: pl.DataFrame, sent: pl.LazyFrame) -> int:
+    """How many cells were sent and do not show what was sent; all others of the file do."""
+    both = apart.lazy().join(sent, on=_KEY, how="inner", suffix="_sent")
+    return both.filter(pl.col("value_sent") != pl.col("shown")).collect().height
+
+
+class _Tallies:
+    """Counts what came into the comparison from either side."""
+
+    def __init__(self, currency_of: CurrencyOf, inside: pl.DataFrame) -> None:
+        self.tallies = dict.fromkeys(("ledger", "shown", "out of scope", "compared"), Tally())
+        self._currency_of, self._inside = currency_of, inside
+
+    def take(self, compared: pl.DataFrame, anaplan: pl.DataFrame) -> None:
+        """The cells of a few companies, compared."""
+        in_both = compared.filter(pl.col("shown") != 0)
+        found = {
+            "ledger": tally_of(compared.filter("in_ledger"), "value", self._currency_of),
+            "shown": tally_of(in_both, "shown", self._currency_of),
+            "compared": tally_of(compared, "shown", self._currency_of),
+        }
+        if in_both.height != anaplan.height:
+            outside = anaplan.join(self._inside, on=["company", "member"], how="anti")
+            found["out of scope"] = tally_of(outside, "shown", self._currency_of)
+        for name, tally in found.items():
+            self.tallies[name] += tally
 
 
 def _inside(world: World[LoadActuals], scope: Scope, members: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -72,12 +73,12 @@ def scope_for(world: World[LoadActuals]) -> Scope:
     kinds = ("companies", *READ_WITH_COMPANIES, "period_table")
     kept = tuple(m.id for kind in kinds for m in world.store.current(world.flow_name, kind))
     if kept not in world.scopes:
-        world.scopes[kept] = _scope_for(world)
+        world.scopes[kept] = scope_by(world.flow, world.frame)
     return world.scopes[kept]
 
 
-def _scope_for(world: World[LoadActuals]) -> Scope:
-    flow = world.flow
+def scope_by(flow: LoadActuals, frame: Callable[[str, Schema], pl.DataFrame]) -> Scope:
+    """The scope by small tables that `frame` finds by their kind."""
     rule = ScopeRule(
         companies=flow.companies,
         ledgers=flow.ledgers,
@@ -87,22 +88,18 @@ def _scope_for(world: World[LoadActuals]) -> Scope:
         locked_through=Period.parse(flow.locked_through) if flow.locked_through else None,
         detail_from=Period.parse(flow.detail_from) if flow.detail_from else None,
         period_13=dict(flow.period_13),
-        member_table=_member_table(world),
-    )
+        member_table=(
+            None if flow.periods == PERIODS_FROM_CALENDAR  # F0008 decides
+            else members_of(frame("period_table", PERIOD_TABLE))
+        ),
+    )  # fmt: skip
     frames = {
-        "companies": world.frame("companies", tables.COMPANIES.schema),
-        "patterns": world.frame("patterns", tables.DATE_PATTERNS.schema),
-        "currencies": world.frame("currencies", tables.CURRENCIES.schema),
-        "ledgers": world.frame("ledgers", tables.LEDGERS.schema),
+        "companies": frame("companies", tables.COMPANIES.schema),
+        "patterns": frame("patterns", tables.DATE_PATTERNS.schema),
+        "currencies": frame("currencies", tables.CURRENCIES.schema),
+        "ledgers": frame("ledgers", tables.LEDGERS.schema),
     }
     return scope_of(rule, Reference(**frames))
-
-
-def _member_table(world: World[LoadActuals]) -> dict[tuple[str, int, int], str] | None:
-    """The table of periods as this run kept it; None when F0008 decides."""
-    if world.flow.periods == PERIODS_FROM_CALENDAR:
-        return None
-    return members_of(world.frame("period_table", PERIOD_TABLE))
 
 
 def members_of(table: pl.DataFrame) -> dict[tuple[str, int, int], str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tieout.errors import Refused
@@ -329,6 +329,25 @@ def kept(
         wanted.append(app_manifest.c.kind == kind)
     query = select(app_manifest).where(and_(*wanted)).order_by(app_manifest.c.seq)
     return [_read(row) for row in connection.execute(query)]
+
+
+def before(
+    connection: Connection, run: str, flow: str, kind: str, *, step: str | None = None
+) -> list[Manifest]:
+    """The files that held when `run` (or its `step`) began to keep files, oldest first.
+
+    Of kinds whose files always replace those of the same key: the last step that kept some of a key
+    kept all that held of it. Superseded since or not.
+    """
+    columns = app_manifest.c
+    mine = [columns.run == run] + ([columns.step == step] if step is not None else [])
+    first = select(func.min(columns.seq)).where(*mine).scalar_subquery()
+    query = select(app_manifest).where(
+        columns.flow == flow, columns.kind == kind, columns.seq < first
+    )
+    found = [_read(row) for row in connection.execute(query.order_by(columns.seq))]
+    last = {m.key: (m.run, m.step) for m in found}
+    return [m for m in found if last[m.key] == (m.run, m.step)]
 
 
 def of_flow(connection: Connection, flow: str, kind: str) -> list[Manifest]:

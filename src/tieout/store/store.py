@@ -148,6 +148,11 @@ class Store:
         with self.database.read() as connection:
             return records.kept(connection, run, step=step, kind=kind)
 
+    def before(self, run: str, flow: str, kind: str, step: str | None = None) -> list[Manifest]:
+        """The files that held when a run, or a step of it, began to keep files."""
+        with self.database.read() as connection:
+            return records.before(connection, run, flow, kind, step=step)
+
     def scan(
         self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
     ) -> pl.LazyFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,9 @@ import polars as pl
 
 from tieout.app import Instance
 from tieout.core.findings import RULES, Severity
+from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
+from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
 from tieout.store.rejects import Reject
 from tieout.store.runs import Run
@@ -67,20 +70,24 @@ def known(instance: Instance, flow: str) -> Flow:
 
 
 def show(instance: Instance, run_id: str) -> dict[str, Any]:
-    """One run with its steps, its calls by system, its findings and its files."""
+    """One run with its account of rows, its steps, its calls, its findings and its files."""
     store = instance.store
     run = store.run(run_id)
     calls: dict[str, int] = {}
     for call in store.calls(run_id):
         calls[call.system] = calls.get(call.system, 0) + 1
+    steps = store.steps(run_id)
     return {
         **run_as_json(run),
+        "accounted": next(
+            (_account(s.result["accounted"]) for s in steps if "accounted" in s.result), None
+        ),
         "steps": [
             {
                 "name": s.name, "started_at": s.started_at, "finished_at": s.finished_at,
                 "result": s.result,
             }
-            for s in store.steps(run_id)
+            for s in steps
         ],
         "calls": calls,
         "findings": rejects(instance, run=run_id),
@@ -88,6 +95,36 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
             {"kind": m.kind, "rows": m.rows, "bytes": m.bytes, "sha256": m.sha256, "path": m.path}
             for m in store.kept(run_id)
         ],
+    }  # fmt: skip
+
+
+def _account(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The account of rows as the run's last step kept it, with its sums as amounts."""
+    told: dict[str, Any] = dict(result)
+
+    def amounts(tally: Mapping[str, Any]) -> dict[str, Any]:
+        sums = {name: Decimal(amount) for name, amount in tally["sums"].items()}
+        return {**tally, "sums": sums}
+
+    told["passages"] = [
+        p | {"came": amounts(p["came"]), "missing": amounts(p["missing"]),
+             "went": [amounts(w) for w in p["went"]]}
+        for p in told["passages"]
+    ]  # fmt: skip
+    names = {name for p in told["passages"] for name in p["came"]["sums"]}
+    return told | {"sums_of": sorted(names - {CONTROL})}
+
+
+def reproduce(instance: Instance, run_id: str) -> dict[str, Any]:
+    """The file that a run uploaded, rebuilt from its records and compared with what was kept.
+
+    Asks neither system anything. Misconfigured when the run uploaded no file.
+    """
+    with instance.world_for(run_id) as world:
+        found = reproduced(world, run_id)
+    return {
+        "ok": found.same, "exit_code": 0 if found.same else DIFFERS, "run": run_id,
+        **asdict(found),
     }  # fmt: skip
 
 
