@@ -16,7 +16,7 @@ from tieout.errors import Misconfigured
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
-ABI = "2"
+ABI = "3"
 ABIS_CARRIED_ON = frozenset({ABI})
 EXECUTOR = "embedded"
 QUEUE = "runs"
