@@ -92,7 +92,14 @@ def test_several_workers_may_start_on_an_empty_server_at_once(postgres_url: str)
 def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None:
     store.apply_config("[flows]\n", "Anna")
     with store.begin() as connection:
-        newer = ("app_journal", "app_batch", "app_plan_scope", "app_token", "app_user")
+        newer = (
+            "app_checkpoint",
+            "app_journal",
+            "app_batch",
+            "app_plan_scope",
+            "app_token",
+            "app_user",
+        )
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))

@@ -114,11 +114,12 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
-    from tieout.cli import commands, people, planning  # registers the commands
+    from tieout.cli import commands, people, planning, trail  # registers the commands
 
     assert commands
     assert people
     assert planning
+    assert trail
     context = Context()
     try:
         code = cli.main(standalone_mode=False, obj=context) or 0
