@@ -139,7 +139,8 @@ class _Check:
         self._anchor, self._records, self._has_key = anchor, records, key is not None
         self._kept: list[str] = []  # the checkpoints in the database
         self._marks: dict[int, list[Row]] = {}  # those to come, by the entry they signed
-        self._proved = 0  # the last entry that a checkpoint holds
+        self._proving: set[str] = set()  # their signatures: with an anchor, only those in it
+        self._proved = 0  # the last entry that one of them holds
         self._files: dict[str, Row] = {}  # by id, as the manifest has them
         self._told: dict[str, tuple[int, dict[str, Any]]] = {}  # as the entries tell them
         self._kind, self._counts = "", dict.fromkeys(KINDS, 0)
@@ -185,6 +186,8 @@ class _Check:
                 problems.append(f"Checkpoint {told['n']} is signed by a key not in the anchor.")
             self.report.checkpoints += 1
             self._marks.setdefault(told["seq"], []).append(told)
+            if self._anchor is None or line in anchored:
+                self._proving.add(told["signature"])
             if told["public_key"] not in self.report.public_keys:
                 self.report.public_keys.append(told["public_key"])
 
@@ -195,15 +198,17 @@ class _Check:
             for mark in (mark for marks in self._marks.values() for mark in marks):
                 if mark["trail"] != self.chain.head:
                     raise Broken(1, f"Checkpoint {mark['n']} is of a trail that began otherwise.")
-        for mark in self._marks.pop(seq, []):
+        marks = self._marks.pop(seq, [])
+        for mark in marks:
             if mark["head"] != self.chain.head:
                 what = f"Between the entries {self._proved + 1} and {seq} the trail is not the one"
                 raise Broken(self._proved + 1, f"{what} of checkpoint {mark['n']} ({mark['at']}).")
             name = hashlib.sha256(bytes.fromhex(mark["public_key"])).hexdigest()[:16]
             if name != entry["sealed_by"]:
                 raise Broken(seq, f"Another key than that of entry {seq} signed its checkpoint.")
+        if any(mark["signature"] in self._proving for mark in marks):
             self._proved = seq
-        if entry["act"] == "finished run" and self._proved != seq:
+        if entry["act"] == "finished run" and not marks:
             self.report.problems.append(f"The checkpoint of entry {seq} is missing: a run ended.")
         if entry["act"] == "finished step":
             self._tell(entry)
@@ -225,8 +230,9 @@ class _Check:
         self.chain.end()
         if self._marks:
             mark = self._marks[min(self._marks)][0]
+            good = self.chain.seq if self._has_key else self._proved
             raise Broken(
-                self.chain.seq + 1,
+                good + 1,
                 f"The trail ends with entry {self.chain.seq}, but checkpoint {mark['n']} "
                 f"({mark['at']}) signed entry {mark['seq']}: its end was cut off, or an older copy "
                 "of the database was put in its place.",
