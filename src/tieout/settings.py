@@ -79,9 +79,8 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "connections": (JdeConnection, AnaplanConnection),
     "flows": (LoadMembers, LoadActuals, SubmitPlan),
 }
-_INNER_TABLES: dict[str, type[Strict]] = {
-    "read_back": ReadBack, "signs": Signs, "universe": Universe,
-}  # fmt: skip
+_INNER_TABLES: dict[str, type[Strict]]
+_INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
 _WORDS = {
     DURATION: "a duration such as 30s, 5m or 2h",
     PERIOD: "a fiscal year and period such as 2025-03",

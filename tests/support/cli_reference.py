@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
 PROGRAM = "tieout.cli.main"
 # Importing adds their commands to the program.
-COMMANDS = tuple(f"tieout.cli.{name}" for name in ("commands", "people", "planning"))
+COMMANDS = tuple(f"tieout.cli.{name}" for name in ("commands", "people", "planning", "trail"))
 
 
 def root() -> click.Group | None:

@@ -9,15 +9,15 @@ database, and a trail that somebody with the key wrote anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from tieout.core.policy import SYSTEM
-from tieout.errors import Misconfigured, Trouble
+from tieout.errors import Misconfigured
 from tieout.store import audit, seals
 from tieout.store.audit import Telling
 from tieout.store.columns import canonical, moment_text, parsed
@@ -28,8 +28,6 @@ from tieout.store.verify_trail import Anchor, read_anchor
 FORMAT, ANCHOR_FORMAT = "tieout checkpoint 1", "tieout anchor 1"
 ANCHOR_FILE = "checkpoints.jsonl"
 TAIL_BYTES_MAX = 16_384  # some lines of an anchor, of which the last whole one is wanted
-
-LinesAfter: TypeAlias = Callable[[int], Sequence[str]]  # the checkpoints after a number
 
 
 def add(connection: Connection, at: datetime, run: str = "") -> str:
@@ -55,40 +53,34 @@ def lines(connection: Connection, after: int = 0) -> list[str]:
 
 
 def bring(database: Database, anchor: Path) -> int:
-    """Append to the anchor the checkpoints it lacks; how many. Misconfigured if it cannot be."""
-    with database.read() as connection:
-        return bring_to(anchor, lambda n: lines(connection, n))
+    """Append to the anchor what it lacks; how many lines. Misconfigured if that cannot be done.
+
+    It is only ever appended to, also by several processes at once: a line may then stand twice.
+    """
+    try:
+        last = _last(anchor)
+        with database.read() as connection:
+            missing = lines(connection, after=last.get("n", 0))
+            first = audit.entries(connection, limit=1)
+        if last and first and last["trail"] != first[0].hash:
+            raise unanchored(anchor, "it has the checkpoints of another trail")
+        if missing and not last:
+            public_key = parsed(missing[0])["public_key"]
+            missing = [canonical({"anchor": ANCHOR_FORMAT, "public_key": public_key}), *missing]
+        if missing:
+            _append(anchor, missing)
+    except OSError as error:
+        raise unanchored(anchor, os.strerror(error.errno or 0)) from error
+    return len(missing)
 
 
 def bring_or_tell(database: Database, anchor: Path, at: datetime, run: str) -> None:
     """The same at the end of a run, which has ended whatever the anchor says: the trail tells."""
     try:
         bring(database, anchor)
-    except Trouble as trouble:
+    except Misconfigured as trouble:
         told = Telling(SYSTEM, "could not write anchor", str(anchor), {"why": trouble.what}, run)
         database.transact(lambda connection: audit.append(connection, at, told))
-
-
-def bring_to(anchor: Path, lines_after: LinesAfter) -> int:
-    """Append to the file what it lacks; how many lines. Refused when that cannot be done.
-
-    It is only ever appended to, also by several processes at once: a line may then stand twice.
-    """
-    try:
-        last = _last(anchor)
-        missing = lines_after(last.get("n", 0))
-        if not missing:
-            return 0
-        told = parsed(missing[0])
-        if last and last["trail"] != told["trail"]:
-            raise unanchored(anchor, "it has the checkpoints of another trail")
-        if not last:
-            first = {"anchor": ANCHOR_FORMAT, "public_key": told["public_key"]}
-            missing = [canonical(first), *missing]
-        _append(anchor, missing)
-    except OSError as error:
-        raise unanchored(anchor, os.strerror(error.errno or 0)) from error
-    return len(missing)
 
 
 def read(anchor: Path) -> Anchor:
