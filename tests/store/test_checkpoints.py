@@ -197,7 +197,7 @@ def test_the_verifier_imports_nothing_of_ours() -> None:
     names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     tops = {name.split(".")[0] for name in names}
-    assert tops - set(sys.stdlib_module_names) == {"cryptography"}
+    assert tops - set(sys.stdlib_module_names) == set()
 
 
 def test_the_arithmetic_finds_what_the_library_finds(dice: Random) -> None:
@@ -212,6 +212,6 @@ def test_the_arithmetic_finds_what_the_library_finds(dice: Random) -> None:
         forged = signature[:32] + order.to_bytes(33, "little")[:32]
         for wrong in (bad, forged, signature[:63], b"", signature + b"\0"):
             assert not signed_by_arithmetic(public, wrong, message)
-            assert not verify_trail.signed(public, wrong, message)
+            assert not seals.signed(public, wrong, message)
         assert not signed_by_arithmetic(public, signature, message + b"\0")
         assert not signed_by_arithmetic(b"\xff" * 32, signature, message)

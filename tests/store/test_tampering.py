@@ -66,7 +66,7 @@ class Scene:
         database.close()
         seal_key = self.key.seal_key if key else None
         anchor = self.anchor if anchored else None
-        return verify(lines, anchor, self.home / "records", seal_key)
+        return verify(lines, anchor, self.home / "records", seal_key, seals.signed)
 
 
 def _kept(step: Step, n: int) -> dict[str, object]:

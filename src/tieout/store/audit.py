@@ -108,10 +108,10 @@ def make_key(connection: Connection, *, anew: bool = False) -> TrailKey | None:
     return key if head and head.sealed_by != key.fingerprint else None
 
 
-def last(connection: Connection) -> Entry | None:
-    """The newest entry, None before the first."""
-    row = connection.execute(select(audit).order_by(desc(audit.c.seq)).limit(1)).first()
-    return None if row is None else _read(row)
+def last(connection: Connection) -> Row[int, str, str] | None:
+    """`seq`, `hash` and `sealed_by` of the newest entry, None before the first."""
+    columns = (audit.c.seq, audit.c.hash, audit.c.sealed_by)  # a detail may be long
+    return connection.execute(select(*columns).order_by(desc(audit.c.seq)).limit(1)).first()
 
 
 def _sealed(key: TrailKey, seq: int, at: str, told: Telling, previous: str) -> dict[str, Any]:

@@ -31,7 +31,10 @@ TAIL_BYTES_MAX = 16_384  # some lines of an anchor, of which the last whole one 
 
 
 def add(connection: Connection, at: datetime, run: str = "") -> str:
-    """Sign the newest entry, in the caller's transaction; the line that says so."""
+    """Sign the newest entry, in the caller's transaction; the line that says so.
+
+    Call it after something was told: a trail without entries cannot be signed.
+    """
     lock(connection, audit.LOCK)
     key = seals.read(trail_key_of(connection))
     [first] = audit.entries(connection, limit=1)

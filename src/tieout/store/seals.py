@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
@@ -74,6 +75,15 @@ def make(path: Path) -> TrailKey:
 def read(path: Path) -> TrailKey:
     """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key."""
     return TrailKey(vault.read_key(path, "seals the trail", IF_LOST))
+
+
+def signed(public: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether `signature` is that of the Ed25519 key `public` under `text`."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def another(path: Path, sealed_by: str, found: str) -> KeyTrouble:

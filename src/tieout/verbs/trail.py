@@ -26,6 +26,7 @@ def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
         _anchor(instance, anchor),
         instance.store.records.root,
         seals.read(key).seal_key if key.exists() else None,
+        seals.signed,
     )
     return {"ok": not report.problems, **asdict(report)}
 
