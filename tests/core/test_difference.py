@@ -12,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_frames import chart, checked, holdings, in_flight, plan, years
 
-from tieout.core.difference import Holdings, Revision, Universe, out_of_balance, revise
+from tieout.core.difference import (
+    ENTERED,
+    Holdings,
+    Revision,
+    Universe,
+    out_of_balance,
+    revise,
+)
 from tieout.core.findings import Severity
 from tieout.core.frames import DIFFERENCES
 from tieout.core.periods import Period
@@ -255,3 +262,43 @@ def test_after_posting_the_ledger_equals_the_plan_and_a_second_run_moves_nothing
         left = Decimal(0) if complete else before.get(cell, Decimal(0))
         assert after.get(cell, Decimal(0)) == target.get(cell, left)
     assert revised(named, holdings(after), whole).to_send().is_empty()
+
+
+# ------------------------------------------------------------------------ a moved account
+
+
+def entered(account_id: str, **more: object) -> pl.DataFrame:
+    """What an earlier journal entered for the plan cell of `plan()`."""
+    named = {
+        "company": "00001", "ledger": "BA", "account_id": account_id.zfill(8),
+        "fiscal_year": 2026, "period": 1, "account": "5005", "business_unit": "30",
+        "member": "Jan 26",
+    }  # fmt: skip
+    return pl.DataFrame([named | more], schema=dict(ENTERED))
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ({(3, 1): 100}, True),  # entered under 30.6000, which nothing in the plan means now
+        ({}, False),  # people have reversed it
+        ({(3, 1): 0}, False),
+    ],
+)
+def test_what_stands_under_an_account_the_plan_no_longer_means_stops_its_company(
+    held: dict[tuple[int, int], int], told: bool
+) -> None:
+    found = checked(plan({"amount": Decimal(100)}), CHART, scope=YEARS)
+    moved = revise(found, holdings(held), YEARS, CHART, entered=entered("3"))
+    rules = {f.rule: f for f in moved.findings}
+    assert ("plan-moved" in rules) == told
+    if told:
+        assert (rules["plan-moved"].amount, rules["plan-moved"].company) == (Decimal(100), "00001")
+        assert rules["plan-moved"].severity is Severity.REJECT
+
+
+def test_what_was_entered_under_the_same_account_or_for_another_cell_is_no_moved_plan() -> None:
+    found = checked(plan({"amount": Decimal(100)}), CHART, scope=YEARS)
+    for before in (entered("1"), entered("3", account="6000"), entered("3", member="Feb 26")):
+        moved = revise(found, holdings({(3, 1): 100}), YEARS, CHART, entered=before)
+        assert "plan-moved" not in {f.rule for f in moved.findings}

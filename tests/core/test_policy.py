@@ -16,6 +16,7 @@ DECIDING = (
     "approve",
     "decline",
     "release",
+    "certify",
 )  # written here again: the rule must not agree with itself only
 
 
@@ -25,7 +26,7 @@ def expected(actor: Actor, act: str, on: Thing) -> bool:
         return False
     if EVERYTHING not in actor.scopes and act not in actor.scopes:
         return False
-    if act in ("approve", "decline"):
+    if act in ("approve", "decline", "certify"):
         fit = on.state == "prepared"
     elif act == "void":
         fit = on.state in ("prepared", "approved")

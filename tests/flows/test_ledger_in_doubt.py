@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from books import Books, Cell, Make, assert_quiet, assert_tied, changed, told
+from books import Books, Cell, assert_quiet, assert_tied, changed, told
 
+from tieout.store.runs import Run
+from tieout.verbs.explaining import explain
 from tieout.verbs.setting_up import set_mapping
 
 AMOUNT = "640.12"
@@ -160,12 +163,41 @@ def test_a_post_that_is_repaired_loads_with_the_next_run(books: Books) -> None:
     assert books.uploaded_cells().keys() == cells_of(books, answer)
 
 
-def test_in_the_troubled_company_only_doubtful_cells_are_held_and_the_rest_loads_and_ties(
-    make: Make,
-) -> None:
-    books = make(trouble=True)
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Books, Run]]:
+    """Books with a company whose ledger contradicts itself, loaded once."""
+    made = Books(tmp_path_factory.mktemp("troubled") / "home", trouble=True)
+    yield made, made.load_everything()
+    made.close()
 
-    run = books.load_everything()
+
+def test_every_planted_trouble_stands_under_its_class_to_the_cent(
+    troubled: tuple[Books, Run],
+) -> None:
+    found = explain(troubled[0].instance, "actuals")
+    told = {
+        (c["class"], f"{c['fiscal_year']}-{c['period']:02d}"): (c["ledger_gap"], c["anaplan_gap"])
+        for c in found["classes"]
+    }
+    # Both sides of each document differ, but for the account without F0902 row, which is one side.
+    assert told == {
+        ("balance without journals", "2025-03"): (2 * Decimal("18000.00"), 0),
+        ("wrong period", "2025-04"): (0, 2 * Decimal("2020.20")),
+        ("no balance row", "2025-09"): (Decimal("615.05"), Decimal("615.05")),
+        ("died post", "2025-10"): (2 * Decimal("4750.80"), 2 * Decimal("4750.80")),
+    }
+    assert found["outcomes"]["unexplained"] == 0
+    assert found["outcomes"]["explained"] == len(found["differences"]) == 7
+    for row in found["classes"]:
+        assert (row["ledger_company"], row["currency"]) == ("00900", "USD")
+        assert not row["permits_complete"]
+        assert not row["permits_certification"]
+
+
+def test_in_the_troubled_company_only_doubtful_cells_are_held_and_the_rest_loads_and_ties(
+    troubled: tuple[Books, Run],
+) -> None:
+    books, run = troubled
 
     assert (run.outcome, run.exit_code) == ("needs_attention", 6), told(books, run)
     assert {cell[0] for cell in books.open_cells()} == {"00900"}
@@ -177,3 +209,29 @@ def test_in_the_troubled_company_only_doubtful_cells_are_held_and_the_rest_loads
     assert Decimal(0) < books.tie_out_gaps()["difference"].sum()
     again = books.run()
     assert again.exit_code == 6, told(books, again)
+
+
+def test_a_difference_that_equals_an_unposted_batch_by_chance_stays_unexplained(
+    books: Books,
+) -> None:
+    books.event("unposted", period="2025-05", amount=AMOUNT)
+    books.event("convert", period="2025-05", amount=AMOUNT)
+
+    run = books.run()
+
+    assert "unposted" in {r.finding.rule for r in books.findings(run)}
+    found = explain(books.instance, "actuals", "2025-05")
+    assert {c["class"] for c in found["classes"]} == {"unexplained"}
+    assert sum(c["ledger_gap"] for c in found["classes"]) == 2 * Decimal(AMOUNT)
+
+
+def test_what_somebody_typed_over_in_anaplan_is_explained_by_nothing(books: Books) -> None:
+    cell, value = max(books.anaplan().items(), key=lambda item: abs(item[1]))
+    books.type_over(cell, value + 1)
+
+    assert books.tie_out().exit_code == 6
+
+    found = explain(books.instance, "actuals")
+    (one,) = found["classes"]
+    assert (one["class"], one["cells"], one["anaplan_gap"]) == ("unexplained", 1, 1)
+    assert found["outcomes"]["unexplained"] == 1

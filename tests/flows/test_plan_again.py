@@ -6,11 +6,12 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from plan_faults import heal, next_run, settle
+from plan_faults import FAULTS, everything_answered, heal, next_run, settle
 from plan_life import Life
-from small_plan import COST, LEDGER, REVENUE, SmallPlan, by_months
+from small_plan import COST, LEDGER, REVENUE, WAGES, SmallPlan, by_months
 
 from tieout.sim.anaplan.state import TIME_ID, Item
+from tieout.verbs import setting_up
 
 Small = Callable[[str], SmallPlan]
 CELL = ("00001", COST, "Jan 26")
@@ -113,6 +114,9 @@ def test_yesterdays_database_and_another_run_make_no_document(
 
     assert documents(p) == before
     assert len(p.ledger.rows("F0911Z1")) == filed, again and again.sentence
+    if there == "unprocessed":  # nobody waits for these rows any more, so a person has to know
+        told = p.prepares()
+        assert p.rules(told) == {"journal-unprocessed"}, told.sentence
     heal(p)
     p.books.control("jde", "orchestrations", process=True)
     p.everything_posted()
@@ -120,6 +124,30 @@ def test_yesterdays_database_and_another_run_make_no_document(
     assert p.held() == p.wanted(by_months)
     assert len(documents(p)) == 2
     assert p.prepares().exit_code == 0
+
+
+def test_lines_that_come_after_they_were_prepared_again_are_taken_for_that_journal(
+    small: Small,
+) -> None:
+    p = small("approved")
+    (late,) = [f for f in FAULTS if f.name == "202, done an hour later"]
+    late.arm(p)
+    p.follows(p.approved_batches()[0])
+    absent = [j for j in p.journals() if j.state == "absent"]
+    assert absent
+    p.books.no_more_faults()
+    assert p.prepares().exit_code == 7
+    (again,) = p.waiting()
+    assert {j.token for j in p.journals(again)} == {j.token for j in absent}
+
+    heal(p)  # the call runs that was proved absent
+    p.approve(again, [ask["rule"] for ask in again.summary["asks"]])
+    everything_answered(p)
+
+    assert p.prepares().exit_code == 0
+    assert len(documents(p)) == 2
+    assert p.held() == p.wanted(by_months)
+    assert not [j for j in p.journals() if j.state == "reserved"]
 
 
 def add_times(p: SmallPlan, *names: str) -> None:
@@ -210,3 +238,25 @@ def test_a_plan_of_weeks_4_4_5_is_booked_into_the_periods_its_labels_mean(small:
     pattern = p.ledger.rows("F0008", {"DTPN": "C", "CTRY": 20, "FY": 26})[0]
     assert dict(ends) == {n: pattern[f"D{n:02}J"] for n in range(1, 13)}
     assert p.prepares().exit_code == 0
+
+
+def test_a_plan_whose_account_was_mapped_elsewhere_is_not_entered_a_second_time(
+    small: Small,
+) -> None:
+    p = small("approved")
+    posted(p)
+    before = documents(p)
+    (wages,) = p.ledger.rows("F0901", {"MCU": "10", "OBJ": WAGES})
+    header = "company,account,business_unit,account_id,subledger,subledger_type"
+    told = f"{header}\n00001,{COST},10,{wages['AID']},,\n"
+    (p.books.home / "targets.csv").write_text(told)
+    p.change_flow('label = "', 'targets = "targets.csv"\nlabel = "')
+    setting_up.set_mapping(p.as_("anna"), "account", WAGES, COST, "one account in the plan")
+
+    run = p.prepares()
+
+    found = {f.rule: f for f in (r.finding for r in p.store.rejects(run=run.id))}
+    assert "plan-moved" in found, sorted(found)
+    assert found["plan-moved"].company == "00001"
+    assert not [j for b in p.waiting() for j in p.journals(b) if j.company == "00001"]
+    assert documents(p) == before

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +13,15 @@ from types import SimpleNamespace
 
 import click
 
+from tieout.cli.main import program
+
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 MARK = "<!-- generated: do not edit below this line; run `make docs` -->\n"
-PROGRAM = "tieout.cli.main"
-# Importing adds their commands to the program.
-COMMANDS = tuple(f"tieout.cli.{name}" for name in ("commands", "people", "planning", "trail"))
 
 
-def root() -> click.Group | None:
-    """The program's group of commands; None while the product has no command line."""
-    if importlib.util.find_spec(COMMANDS[0]) is None:
-        return None
-    for module in COMMANDS:
-        importlib.import_module(module)
-    group = importlib.import_module(PROGRAM).cli
-    assert isinstance(group, click.Group)
-    return group
+def root() -> click.Group:
+    """The program's group of commands."""
+    return program()
 
 
 def parses(group: click.Group, words: list[str]) -> None:
@@ -85,10 +76,7 @@ def section(name: str, command: click.Command) -> str:
 
 def generated() -> str:
     """What stands below the mark."""
-    group = root()
-    if group is None:
-        return ""
-    return "\n" + "\n\n".join(section(*found) for found in commands(group)) + "\n"
+    return "\n" + "\n\n".join(section(*found) for found in commands(root())) + "\n"
 
 
 def page() -> str:

@@ -54,6 +54,9 @@ EVENTS = (
     *["people posted"] * 2, "somebody else entered", *["checked"] * 2, "released",
     *["prepared again"] * 2, "saved", *["restored"] * 2,
 )  # fmt: skip
+# What a run finds about earlier journals, and people answer before they prepare again.
+TOLD_FIRST = {"journal-unprocessed", "journal-voided", "journal-deleted"}
+REJECTED = 5  # exit code
 # A person is asked what became of the sending; what people did at JD Edwards is another matter.
 OUTCOME_ASKED = ("uncertain", "absent", "refused", "partial")
 
@@ -310,6 +313,10 @@ class Life:
             ])  # fmt: skip
             if run.exit_code == 0:
                 break
+            if run.exit_code == REJECTED and self.p.rules(run) & TOLD_FIRST:
+                COUNTS["people were told first"] += 1
+                self.p.books.control("jde", "orchestrations", process=True)
+                continue
             assert run.exit_code == 7, run.sentence
             self._note()
             self.approve()

@@ -129,6 +129,10 @@ class SmallPlan(PlanBooks):
         self.said_yes |= {j.token for j in self.journals(batch)}
         return run
 
+    def rules(self, run: Run) -> set[str]:
+        """The rules of everything a run found."""
+        return {r.finding.rule for r in self.store.rejects(run=run.id)}
+
     def approved(self) -> Batch:
         """Anna prepares and Ben approves; nothing is sent yet."""
         run = self.prepares()
@@ -223,9 +227,11 @@ class SmallPlan(PlanBooks):
         done = 0
         for header in self.ledger.rows("F0011", {"ICUT": "G"}):
             where = {"batch_type": "G", "batch_number": header["ICU"]}
-            if header["IST"] == "":
+            if header["IST"] == "E":  # a post found an error; who corrects it sets the status back
+                self.ledger.update("F0011", {"IST": ""}, {"ICUT": "G", "ICU": header["ICU"]})
+            if header["IST"] in ("", "E"):
                 self.books.control("jde", "people", do="approve", **where)
-            if header["IST"] in ("", "A"):
+            if header["IST"] in ("", "E", "A"):
                 self.books.control("jde", "people", do="post", **where)
                 done += 1
         return done

@@ -230,41 +230,6 @@ def rejects(context: Context, flow: str | None, run_id: str | None, every: bool)
     context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
 
 
-@cli.command("map")
-@click.argument("dimension", required=False)
-@click.argument("source", required=False)
-@click.argument("target", required=False)
-@click.option("--why", default="", help="The reason, kept with the mapping.")
-@click.option("--withdraw", is_flag=True, help="Let SOURCE map to itself again.")
-@with_json
-@needs
-def map_(
-    context: Context, dimension: str | None, source: str | None, target: str | None, why: str,
-    withdraw: bool,
-) -> None:  # fmt: skip
-    """Map code SOURCE of account, business-unit or company to TARGET; without arguments: list.
-
-    With DIMENSION and SOURCE alone: every mapping that code ever had.
-    """
-    from tieout.verbs import setting_up
-
-    instance = context.opened(viewing=True)
-    if dimension is None:
-        found = setting_up.mappings(instance)
-        context.show({"ok": True, "mappings": found}, lambda: printing.mappings(found))
-        return
-    if source is None:
-        raise click.UsageError("Give DIMENSION SOURCE TARGET, or DIMENSION SOURCE --withdraw.")
-    if target is None and not withdraw:
-        found = setting_up.mapping_history(instance, dimension, source)
-        context.show({"ok": True, "mappings": found}, lambda: printing.history(source, found))
-        return
-    version = setting_up.set_mapping(instance, dimension, source, None if withdraw else target, why)
-    then = setting_up.sent_by(instance, dimension, source)
-    result = {"ok": True, "version": version}
-    context.show(result, lambda: printing.mapped(source, target, version, then))
-
-
 @cli.command()
 @click.argument("run_id", metavar="RUN")
 @with_json
@@ -288,8 +253,8 @@ def replay(context: Context, run_id: str) -> None:
 @with_json
 @needs
 def tie_out(context: Context, flow: str | None, period: str | None, last: bool) -> None:
-    """Compare F0911, F0902 and Anaplan cell by cell, as they are now."""
-    from tieout.verbs import running, seeing
+    """Compare F0911, F0902 and Anaplan cell by cell, and say what explains each difference."""
+    from tieout.verbs import explaining, running, seeing
 
     instance = context.opened(practice=not last, viewing=True)
     name = running.actuals_flow(instance, flow)
@@ -302,9 +267,15 @@ def tie_out(context: Context, flow: str | None, period: str | None, last: bool) 
     result = seeing.tied(instance, name, period, done.run if done else None)
     if done:
         result |= _carried(done)
+    result |= explaining.explain(instance, name, period)
     table, code = result["tie_out"], result["exit_code"]
     told = result.get("sentence", "") if code or not table else ""
-    context.show(result, lambda: printing.tie_out(table, seeing.totals(table), told))
+
+    def show() -> None:
+        printing.tie_out(table, seeing.totals(table), told)
+        printing.explained(result)
+
+    context.show(result, show)
     sys.exit(code)
 
 

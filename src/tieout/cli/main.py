@@ -112,17 +112,19 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
     context.as_json = context.as_json or as_json
 
 
+def program() -> click.Group:
+    """The group with all its commands, which register themselves when they are imported."""
+    from tieout.cli import certifying, commands, mapping, people, planning, tracing, trail
+
+    assert all((certifying, commands, mapping, people, planning, tracing, trail))
+    return cli
+
+
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
-    from tieout.cli import commands, people, planning, trail  # registers the commands
-
-    assert commands
-    assert people
-    assert planning
-    assert trail
     context = Context()
     try:
-        code = cli.main(standalone_mode=False, obj=context) or 0
+        code = program().main(standalone_mode=False, obj=context) or 0
     except click.ClickException as error:
         code = _usage(context, error)
     except (click.Abort, KeyboardInterrupt):

@@ -315,6 +315,27 @@ def _tie_out_table(lines: Iterable[Row]) -> None:
     table(columns, list(lines), columns[1:])
 
 
+def explained(result: Mapping[str, Any]) -> None:
+    """How many cells tie, and for each class of difference its cells and amounts by place."""
+    classes, counts = result["classes"], result["outcomes"]
+    if not classes:
+        return
+    told = [f"{counts[outcome]:,} {outcome}" for outcome in ("tied", "explained", "unexplained")]
+    click.echo(f"\nCells: {', '.join(told)}. Differences by class, without their signs:")
+    columns = ("class", "company", "period", "cells", "F0911-F0902", "F0911-Anaplan", "")
+    rows = [
+        (
+            c["class"], c["ledger_company"], f"{c['fiscal_year']}-{c['period']:02d}",
+            f"{c['cells']:,}", amount(c["ledger_gap"], c["currency"]),
+            amount(c["anaplan_gap"], c["currency"]), c["currency"],
+        )
+        for c in classes
+    ]  # fmt: skip
+    table(columns, rows, columns[3:6])
+    for name in dict.fromkeys(c["class"] for c in classes):
+        paragraph(next(f"{name}: {c['evidence']}." for c in classes if c["class"] == name))
+
+
 def demo(result: Mapping[str, Any], totals: Sequence[Mapping[str, Any]]) -> None:
     """The first half of the demo's end: the tie-out and the loads."""
     tie_out(result["tie_out"], totals, "")

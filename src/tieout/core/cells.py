@@ -124,7 +124,7 @@ def remembered(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([now.with_columns(gone=pl.lit(False)), lost], how="diagonal")
 
 
-def fold(
+def placed(
     buckets: pl.DataFrame,
     accounts: pl.DataFrame,
     members: pl.DataFrame,
@@ -134,12 +134,15 @@ def fold(
     tables: Mapping[str, pl.DataFrame],
     by_currency: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """Buckets → CELLS, one row per cell.
+    """Every bucket with the cell it is folded into (CELL_KEY) and what it brings there.
+
+    Beside them stand `ledger_company` and `ledger_currency` (the bucket's own), account_id,
+    business_unit and account as JD Edwards has them (`ledger_unit`, `ledger_account`), shown_year,
+    shown_period, base_currency, sign, f0911, balance, shown (in Anaplan's sign) and held.
 
     `accounts`: account_id, business_unit, object_account, subsidiary as F0901 has them now, and
     perhaps `gone` (`remembered`); `members`: `Scope.member_frame`, with the companies of JD
-    Edwards; `tables`: a mapping table per dimension (`through_mapping`). A bucket takes F0902's
-    value where F0902 speaks alone. A cell is held when one of its buckets is. `by_currency`: where
+    Edwards; `tables`: a mapping table per dimension (`through_mapping`). `by_currency`: where
     currency is a dimension of the cells, the ledgers that are kept in a currency of their own; then
     every cell names the one it is in, also outside of CA (facts/jde-gl.md §2.6).
     """
@@ -158,6 +161,10 @@ def fold(
         .otherwise(pl.col("amount")),
         sign=pl.when(flips).then(-1).otherwise(1).cast(pl.Int8),
         held=held,
+        ledger_company=pl.col("company"),
+        ledger_currency=pl.col("currency"),
+        ledger_unit=pl.col("business_unit"),
+        ledger_account=pl.col("account"),
     ).with_columns(
         shown=pl.when(pl.col("sign") < 0).then(-pl.col("f0911")).otherwise(pl.col("f0911"))
     )
@@ -165,9 +172,28 @@ def fold(
         kept_in = pl.col("ledger").replace_strict(by_currency, default=pl.col("base_currency"))
         named = pl.when(pl.col("currency") == "").then(kept_in).otherwise(pl.col("currency"))
         rows = rows.with_columns(currency=named)
-    rows = rows.with_columns(ledger_company=pl.col("company"))
     for dimension in ("account", "business_unit", "company"):
         rows = through_mapping(rows, dimension, tables.get(dimension))
+    return rows
+
+
+def fold(
+    buckets: pl.DataFrame,
+    accounts: pl.DataFrame,
+    members: pl.DataFrame,
+    *,
+    code: str,
+    flip: Sequence[str],
+    tables: Mapping[str, pl.DataFrame],
+    by_currency: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Buckets → CELLS, one row per cell; arguments as in `placed`.
+
+    A bucket takes F0902's value where F0902 speaks alone; a held bucket holds its cell.
+    """
+    rows = placed(
+        buckets, accounts, members, code=code, flip=flip, tables=tables, by_currency=by_currency
+    )
     one_sign = pl.col("sign").max() == pl.col("sign").min()
     several = pl.col("base_currency").min() != pl.col("base_currency").max()
     mixed = several & (pl.col("currency").first() == "")

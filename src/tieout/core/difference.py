@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from tieout.core.cells import flipped
-from tieout.core.findings import Finding, Severity
-from tieout.core.frames import AMOUNT, DIFFERENCES, LEDGER_CELL, ZERO, as_schema, empty, sorted_by
+from tieout.core.findings import Finding, Severity, counted
+from tieout.core.frames import (
+    AMOUNT,
+    DIFFERENCES,
+    LEDGER_CELL,
+    ZERO,
+    Schema,
+    as_schema,
+    empty,
+    sorted_by,
+)
 from tieout.core.periods import Period
 from tieout.core.plan import CheckedPlan
 from tieout.core.plan_accounts import Chart, attributes
@@ -19,6 +28,9 @@ from tieout.core.scope import Scope
 
 SUBJECTS_SHOWN_MAX = 3
 _CELL = list(LEDGER_CELL)
+_PLAN_CELL = ["company", "ledger", "account", "business_unit", "member"]
+# What earlier journals of ours entered, and for which cell of the plan (Anaplan's codes).
+ENTERED: Schema = {name: DIFFERENCES[name] for name in dict.fromkeys([*_CELL, *_PLAN_CELL])}
 _YEAR = ["company", "ledger", "fiscal_year"]  # what one flow owns
 
 
@@ -77,11 +89,13 @@ def revise(
     chart: Chart,
     *,
     universe: Universe | None = None,
+    entered: pl.DataFrame | None = None,
 ) -> Revision:
     """The differences between an approved plan and its ledgers.
 
-    Without `universe` the plan is partial: what it does not name is left alone. With it, what is
-    neither named nor kept out by a row that is refused or not approved goes to zero.
+    `entered`: ENTERED of earlier journals. Without `universe` the plan is partial: what it does
+    not name is left alone. With it, what is neither named nor kept out by a row that is refused or
+    not approved goes to zero.
     """
     targets = plan.cells.filter(pl.col("reason") == "")
     folded = scope.member_frame().select(
@@ -108,9 +122,46 @@ def revise(
         *_foreign(waiting, lost.filter(_may_concern(scope)), cells),
         *_without_ledger(holdings.in_flight),
         *_unexplained(holdings, cells),
+        *([] if entered is None else _left_behind(entered, targets, cells, held)),
         *findings,
     ]
     return Revision(cells, tuple(findings))
+
+
+def _left_behind(
+    entered: pl.DataFrame, targets: pl.DataFrame, cells: pl.DataFrame, held: pl.DataFrame
+) -> list[Finding]:
+    """Amounts under an account that a plan cell meant earlier and does not mean any more.
+
+    The plan would be in the ledger twice: under the account it means now, and under the old one.
+    """
+    now = targets.select(*_PLAN_CELL, "currency", means="account_id")
+    old = (
+        entered.unique()
+        .join(now, on=_PLAN_CELL, how="inner")
+        .filter(pl.col("account_id") != pl.col("means"))
+        .join(cells, on=_CELL, how="anti")
+        .join(held.with_columns(left=pl.col("posted") + pl.col("in_flight")), on=_CELL, how="inner")
+        .filter(pl.col("left") != 0)
+        .unique(_CELL)
+    )
+    groups = old.group_by("company", "ledger", "currency").agg(
+        cells=pl.len(), amount=pl.col("left").abs().sum().cast(AMOUNT),
+        names=pl.format("{} × {}", "account", "business_unit").unique().sort()
+        .head(SUBJECTS_SHOWN_MAX).str.join(", "),
+        ids=pl.col("account_id").unique().sort().head(SUBJECTS_SHOWN_MAX).str.join(", "),
+    )  # fmt: skip
+    return [
+        Finding(
+            "plan-moved", Severity.REJECT, f"company {row['company']}, ledger {row['ledger']}",
+            f"{counted(row['cells'], 'amount')} of the plan ({row['names']}) were entered under "
+            f"other accounts than they mean now, and stand there still (account id {row['ids']}).",
+            "Put the mapping or target back, or have the old amounts reversed in JD Edwards; then "
+            "prepare again.", row["company"], amount=row["amount"], currency=row["currency"],
+            cells=row["cells"],
+        )
+        for row in groups.sort("company", "ledger", "currency").iter_rows(named=True)
+    ]  # fmt: skip
 
 
 def _counted(cells: pl.DataFrame) -> pl.DataFrame:

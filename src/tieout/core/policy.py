@@ -24,6 +24,8 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "map": (OPERATOR,),
     "settle rejects": (OPERATOR,),
     "check journals": (OPERATOR, APPROVER, AUDITOR),
+    "prepare certification": (OPERATOR,),
+    "certify": (APPROVER,),
     "approve": (APPROVER,),
     "decline": (APPROVER,),
     "void": (OPERATOR, APPROVER),
@@ -41,10 +43,16 @@ SCOPES = (EVERYTHING, *ACTS)
 STATES: dict[str, tuple[str, ...]] = {
     "approve": ("prepared",),
     "decline": ("prepared",),
+    "certify": ("prepared",),
     "void": ("prepared", "approved"),
     "release": ("absent", "refused", "uncertain"),
 }
-OF_TWO_PEOPLE = ("approve", "decline", "release")  # never by who prepared it; they may void it
+OF_TWO_PEOPLE = (
+    "approve",
+    "decline",
+    "release",
+    "certify",
+)  # never by who prepared it; they may void it
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tieout.core.findings import Severity, counted
 from tieout.core.frames import CELL_KEY
 from tieout.flows.at_once import parts_of
 from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
+from tieout.flows.certified import reopen_what_moved
 from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
 from tieout.flows.scope import scope_for
@@ -45,6 +46,7 @@ def close_the_run(
     open_cells = _open_cells(world, run, compared)
     step.replace_open_cells(open_cells)
     settle_earlier(step, world, run, sent="rows_sent" in figures)
+    reopen_what_moved(step, world, compared)
     findings = [r.finding for r in world.store.rejects(run=run)]
     exit_code = OK
     if any(f.severity is Severity.REJECT for f in findings):

@@ -9,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from tieout.core.findings import Finding, Severity
-from tieout.core.frames import Schema, empty
+from tieout.core.difference import ENTERED
+from tieout.core.findings import Finding, Severity, counted
+from tieout.core.frames import DIFFERENCES, Schema, empty
 from tieout.core.journal import HELD
 from tieout.core.posting import NEEDS_RELEASE, POSTED, State, decide
 from tieout.errors import Busy, Uncertain
-from tieout.flows.plan_ledger import CELL, MARKS
+from tieout.flows.plan_ledger import CELL, FILED, MARKS, scope_for
 from tieout.flows.sending import (
     Moves,
     approved,
@@ -26,7 +27,7 @@ from tieout.flows.sending import (
 )
 from tieout.flows.world import Result, World
 from tieout.project import SubmitPlan
-from tieout.store import journals
+from tieout.store import batches, journals
 from tieout.store.journals import GONE, NEVER_THERE, UNSETTLED, Journal
 from tieout.store.schema import JOURNAL_STATES
 from tieout.store.steps import Step
@@ -44,6 +45,8 @@ REMEDIES = {
     "--why REASON` says that it is known.",
     "absent": "Its amounts are prepared anew; ask the JD Edwards administrator whether its call "
     "may still wait in a queue.",
+    "unprocessed": "Have R09110Z run over the batch file F0911Z1, or its rows deleted; then "
+    "prepare again.",
     "posted": "Ask the JD Edwards administrator whether the post died (R099102 in proof mode), and "
     "prepare again when the balances are right; `--again {journal} --why REASON` if they are.",
 }
@@ -66,28 +69,48 @@ def look_at_earlier(step: Step, world: World[SubmitPlan], run: str, read: dict[s
     """Journals that the ledger shows otherwise than we know them, by their references.
 
     The lines were just read, so that only what is odd is asked for again: lines that are missing,
-    changed or voided, posted since, or of a journal that was believed not to have come. Keeps
+    changed or voided, posted since, or of a journal that was believed not to have come. Rows of
+    ours that wait in the batch file while no journal waits for them may wait for ever. Keeps
     `earlier`, what a person must know of them, for `findings_of`.
     """
     marks = {
         str(row["reference"]): row
         for row in world.of_this_run(run, "marks", MARKS).iter_rows(named=True)
     }
-    known = [
+    every = [
         journal for journal in _of_flow(world, JOURNAL_STATES)
         if journal.ledger in read["ledgers"] and journal.fiscal_year in read["years"]
-        and journal.batch != world.asked.get("batch")  # this run looks at its own itself
     ]  # fmt: skip
-    living = {journal.key for journal in known if journal.state not in NEVER_THERE}
-    moves, told = Moves(world), []
-    for stored in known:
+    own = {j.token for j in every if j.batch == world.asked.get("batch")}
+    living = {journal.key for journal in every if journal.state not in NEVER_THERE}
+    moves, told = Moves(world), _filed(world, run, every, own)
+    for stored in every:
+        if stored.batch == world.asked.get("batch"):
+            continue  # this run looks at its own itself
         mark = marks.get(stored.token)
         if _needs_a_look(stored, mark, living):
             told += _looked_at(step, world, stored, moves)
+            living.add(stored.key)  # what came is this journal, no later one of the same key
         elif stored.state == State.ABSENT and not stored.given_up:
             told.append((stored.name, "absent", NEEDS_RELEASE, stored.company))
     step.keep("earlier", pl.DataFrame(told, schema=dict(EARLIER), orient="row"))
     return {"told": len(told)}
+
+
+def _filed(
+    world: World[SubmitPlan], run: str, known: Sequence[Journal], own: Collection[str]
+) -> list[tuple[str, str, str, str]]:
+    """Rows of ours in the batch file, but for those of this run's batch: told by reference."""
+    names = {journal.token: journal.name for journal in known}
+    companies = scope_for(world, run).company_codes()
+    rows = world.of_this_run(run, "filed", FILED).sort("reference", "company")
+    return [
+        (names.get(reference, f"with reference {reference}"), "unprocessed",
+         f"{counted(lines, 'row')} of it wait in the batch file F0911Z1 and count as in flight",
+         company)
+        for reference, company, lines in rows.iter_rows()
+        if reference not in own and company in companies
+    ]  # fmt: skip
 
 
 def _needs_a_look(stored: Journal, mark: Mapping[str, Any] | None, living: Collection[str]) -> bool:
@@ -157,3 +180,22 @@ def entered_again(world: World[SubmitPlan]) -> pl.DataFrame:
     if not cells:
         return empty(HELD)
     return pl.concat(cells).group_by(CELL).agg(documents=pl.len().cast(pl.Int64))
+
+
+def entered_before(world: World[SubmitPlan], years: Collection[int]) -> pl.DataFrame:
+    """ENTERED: what journals of this flow put into the ledger in `years`, for which plan cells."""
+    lines: list[pl.DataFrame] = []
+    sent = [
+        j for j in _of_flow(world, JOURNAL_STATES)
+        if j.fiscal_year in years and j.state not in (*NEVER_THERE, "reserved")
+    ]  # fmt: skip
+    for name in dict.fromkeys(j.batch for j in sent):
+        known = approved(world, name)
+        with world.store.database.read() as connection:
+            run = batches.find(connection, name).run
+        cells = pl.concat(
+            cells_of(known, known.built(j.number)).select(CELL) for j in sent if j.batch == name
+        )
+        meant = world.of_this_run(run, "differences", DIFFERENCES).select(*ENTERED)
+        lines.append(meant.join(cells, on=CELL, how="semi"))
+    return pl.concat(lines).unique() if lines else empty(ENTERED)

@@ -21,6 +21,7 @@ from tieout.flows.partitions import (
     in_partition,
     partition_of,
     partitions,
+    spans,
     within,
 )
 from tieout.flows.scope import scope_for
@@ -292,7 +293,8 @@ def _mirror(
             folds, rows = [], 0
             pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
-                step.keep("lines", unit.with_columns(read=pl.lit(read_number, pl.Int64)), **key)
+                numbered = unit.with_columns(read=pl.lit(read_number, pl.Int64))
+                step.keep("lines", numbered, **key, sums=spans(unit))
                 folds.append(fold.fold_lines(unit, days))
                 rows += unit.height
             if before == jde.measure(tables.ACCOUNT_LEDGER, where, ("amount",)) and (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from tieout.core.scope import Scope
 
 PARTITION = ("company", "ledger", "fiscal_year")
+SPANNED = ("document", "batch_number")  # numbers by which lines are looked for
 ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 Partition: TypeAlias = dict[str, Any]  # by the names of PARTITION
 
@@ -33,6 +34,24 @@ def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]
 def in_partition(partition: Partition) -> pl.Expr:
     """The condition for rows of a partition."""
     return pl.all_horizontal(pl.col(name) == value for name, value in partition.items())
+
+
+def spans(lines: pl.DataFrame) -> dict[str, str]:
+    """The first and last document and batch of a file of lines, so that a search may pass it over.
+
+    `{"document": "100..250", "batch_number": "7..7"}`; what no line has is left out.
+    """
+    found = lines.select(pl.col(name).cast(pl.Int64).min().alias(name) for name in SPANNED).vstack(
+        lines.select(pl.col(name).cast(pl.Int64).max().alias(name) for name in SPANNED)
+    )
+    ends = {name: found[name].to_list() for name in SPANNED}
+    return {name: f"{first}..{last}" for name, (first, last) in ends.items() if first is not None}
+
+
+def outside(spans: Mapping[str, str], name: str, value: int) -> bool:
+    """Whether a file with these `spans` cannot hold a line with this number."""
+    first, _, last = spans.get(name, "").partition("..")
+    return bool(last) and not int(first) <= value <= int(last)
 
 
 def within(keys: pl.DataFrame, scope: Scope) -> pl.DataFrame:

@@ -32,7 +32,7 @@ from tieout.core.journal import (
 from tieout.core.periods import Period
 from tieout.core.plan import CheckedPlan, PlanRule, check_plan, control_findings
 from tieout.core.scope import Scope
-from tieout.flows.earlier_journals import entered_again, findings_of
+from tieout.flows.earlier_journals import entered_again, entered_before, findings_of
 from tieout.flows.plan_export import EVERYTHING, stops_of
 from tieout.flows.plan_ledger import chart_for, holdings, scope_for, shared, usual_amounts
 from tieout.flows.sending import batch_as_kept
@@ -108,7 +108,11 @@ def compared(
     checked = check_plan(plan, rule, chart, scope, ledgers, usual_amounts(world, scope))
     names = _anaplan_codes(world, scope)
     universe = _universe(world, run, names, confirmed=not control)
-    moved = core.revise(checked, holdings(world, run), scope, chart, universe=universe)
+    years = checked.cells["fiscal_year"].unique().to_list()
+    moved = core.revise(
+        checked, holdings(world, run), scope, chart, universe=universe,
+        entered=entered_before(world, years),
+    )  # fmt: skip
     findings = [
         *_unresolved(scope), *control, *earlier, *checked.findings, *moved.findings,
         *core.out_of_balance(moved.to_send(), scope.must_balance),

@@ -40,6 +40,7 @@ LAST_PERIOD = 14
 CELL = list(LEDGER_CELL)
 POSTED: Schema = {**{name: BUCKETS[name] for name in CELL}, "amount": AMOUNT}
 MARKS: Schema = in_flight.MARKS
+FILED: Schema = {"reference": pl.String, "company": pl.String, "lines": pl.Int64}
 ACCOUNTS: Schema = dict.fromkeys(
     ("account_id", "company", "business_unit", "object_account", "subsidiary", "posting_edit",
      "currency"), pl.String,
@@ -127,8 +128,8 @@ def chart_for(world: World[SubmitPlan], run: str) -> Chart:
 def read_ledger(step: Step, world: World[SubmitPlan], run: str) -> Result:
     """What the ledgers of the plan hold, and what is on its way into them, whoever entered it.
 
-    Keeps `balances`, `posted` (the posted lines summed), `in_flight`, `documents` (HELD) and
-    `marks`: how many lines stand under each reference of ours.
+    Keeps `balances`, `posted` (the posted lines summed), `in_flight`, `documents` (HELD), `marks`:
+    how many lines stand under each reference of ours, and `filed`: how many rows of the batch file.
     """
     scope, chart, type_ = scope_for(world, run), chart_for(world, run), world.flow.document_type
     years = _years(world, run, scope)
@@ -138,11 +139,14 @@ def read_ledger(step: Step, world: World[SubmitPlan], run: str) -> Result:
         filed = in_flight.with_account_ids(held.unprocessed, chart.accounts)
         moving = replace(held, unprocessed=filed).in_flight(type_)
         waiting, _ = placed(moving, scope, chart)
-        documents = _documents(entered.documents, waiting.filter("ours"))
+        ours = waiting.filter("ours")
+        documents = _documents(entered.documents, ours)
+        rows = ours.filter(pl.col("reference") != "").group_by("reference", "company")
         for kind, frame, schema in (
             ("balances", fold_balances(held.balances), BALANCES),
             ("posted", entered.posted, POSTED), ("in_flight", moving, IN_FLIGHT),
             ("documents", documents, HELD), ("marks", entered.marks, MARKS),
+            ("filed", rows.agg(lines=pl.len()), FILED),
         ):  # fmt: skip
             step.keep(kind, as_schema(frame, schema), ledger=ledger)
     return {"ledgers": ledgers, "years": years}

@@ -65,10 +65,12 @@ class Held:
     def in_flight(self, document_type: str) -> pl.DataFrame:
         """Both kinds of rows: who entered which amount, when, in which batch; is it ours?
 
-        Columns: company, account_id, gl_date, amount, document, author, batch, ours, ledger.
-        `batch` is type and number, or the control batch of a row without a number, `document` what
-        the batch file tells documents apart by. Company, account and ledger are "" where a row of
-        the batch file leaves them out. Model journals are left out: they are never posted.
+        Columns: company, account_id, gl_date, amount, document, reference, author, batch, ours,
+        ledger. `batch` is type and number, or the control batch of a row without a number;
+        `document` is what the batch file tells documents apart by and `reference` what says that
+        such a row is ours, both "" for lines that are entered. Company, account and ledger are ""
+        where a row of the batch file leaves them out. Model journals are left out: they are never
+        posted.
         """
         typed = pl.format("{} {}", "batch_type", "batch_number")
         numbered = pl.when(pl.col("batch_number") > 0).then(typed)
@@ -77,11 +79,11 @@ class Held:
             _own(document_type).alias("ours"),
         ]  # fmt: skip
         lines = self.unposted.filter(pl.col("posted") != MODEL).select(
-            *same, author="originator", batch=typed, document=pl.lit("")
+            *same, author="originator", batch=typed, document=pl.lit(""), reference=pl.lit("")
         )
         filed = self.unprocessed.select(
             *same, author="edi_user", batch=numbered.otherwise("control_batch"),
-            document=pl.format("{} {}", "control_batch", "transaction"),
+            document=pl.format("{} {}", "control_batch", "transaction"), reference=_reference(),
         )  # fmt: skip
         return pl.concat([lines, filed])
 
@@ -107,6 +109,13 @@ def _own(document_type: str) -> pl.Expr:
     ]
     own = (pl.col("document_type") == document_type) & pl.any_horizontal(marked)
     return own.fill_null(False)
+
+
+def _reference() -> pl.Expr:
+    """Which of its references ends the explanation of a row of ours."""
+    marked = pl.when(pl.col("explanation").str.ends_with(pl.col("reference_1")))
+    first = marked.then(pl.col("reference_1")).otherwise(pl.col("reference_2"))
+    return pl.when(pl.col("reference_1") != "").then(first).otherwise(pl.col("reference_2"))
 
 
 def ledger_now(
@@ -154,11 +163,8 @@ def _nothing() -> Entered:
 def _folded(so_far: Entered, page: pl.DataFrame, document_type: str) -> Entered:
     posted = page.filter(pl.col("posted") == POSTED).select(*CELL, "amount")
     ours = page.filter(_own(document_type))
-    marked = pl.when(pl.col("explanation").str.ends_with(pl.col("reference_1")))
-    first = marked.then(pl.col("reference_1")).otherwise(pl.col("reference_2"))
-    named = pl.when(pl.col("reference_1") != "").then(first).otherwise(pl.col("reference_2"))
     amount, none = pl.col("amount"), pl.lit(0).cast(page.schema["amount"])
-    marks = ours.group_by(reference=named).agg(
+    marks = ours.group_by(reference=_reference()).agg(
         lines=pl.len().cast(pl.Int64),
         posted=(pl.col("posted") == POSTED).sum().cast(pl.Int64),
         voided=(pl.col("reversal") == VOID).sum().cast(pl.Int64),

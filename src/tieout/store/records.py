@@ -129,9 +129,12 @@ class Records:
             self._checked[path] = _state(written[1], (directory / name).stat())
         return Written(path, *written)
 
-    def scan(self, manifests: Sequence[Manifest], schema: pl.Schema | None = None) -> pl.LazyFrame:
+    def scan(
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
+    ) -> pl.LazyFrame:
         """The rows of all `manifests`, one after the other in their order.
 
+        `source` names a column to be added that says in which file (`Manifest.path`) a row stands.
         Without manifests the frame is empty and has `schema`. Refused when a file is missing, or is
         not the one that was written: each is hashed the first time this process reads it, and again
         when it changed since.
@@ -143,9 +146,13 @@ class Records:
             kinds = pl.read_parquet_schema(file)
         as_written = pl.Schema((n, pl.String if k == _EMPTY else k) for n, k in kinds.items())
         # The home may have any name; nothing in a path of ours is a pattern.
-        return pl.scan_parquet(
-            paths, glob=False, hive_partitioning=False, schema=as_written, cast_options=_AS_TEXT
-        )
+        found = pl.scan_parquet(
+            paths, glob=False, hive_partitioning=False, schema=as_written, cast_options=_AS_TEXT,
+            include_file_paths=source or None,
+        )  # fmt: skip
+        if not source:
+            return found
+        return found.with_columns(pl.col(source).str.strip_prefix(f"{self.root}/"))
 
     def read_bytes(self, manifest: Manifest) -> bytes:
         """The kept bytes, checked against their hash."""
@@ -333,6 +340,12 @@ def kept(
         wanted.append(app_manifest.c.kind == kind)
     query = select(app_manifest).where(and_(*wanted)).order_by(app_manifest.c.seq)
     return [_read(row) for row in connection.execute(query)]
+
+
+def of_flow(connection: Connection, flow: str, kind: str) -> list[Manifest]:
+    """Every file of a kind that runs of a flow kept, superseded or not, oldest first."""
+    query = select(app_manifest).where(*_key(flow, kind, None, None, None))
+    return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
 
 
 def paths(connection: Connection) -> set[str]:

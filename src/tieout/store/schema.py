@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0003"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0004"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
@@ -35,6 +35,7 @@ JOURNAL_STATES = (
     "reserved", "sending", "uncertain", "absent", "created", "ready", "posted", "verified",
     "partial", "refused", "deleted", "voided", "drifted",
 )  # fmt: skip
+CERTIFICATION_STATES = ("prepared", "certified", "reopened")
 NEVER_THERE = text("state NOT IN ('absent', 'refused')")  # which journals hold their business key
 
 metadata = MetaData()
@@ -301,6 +302,27 @@ app_journal = Table(
     Index("app_journal_scope", "ledger", "company", "fiscal_year"),
     Index("app_journal_state_now", "state"),
 )  # fmt: skip
+
+# That a company's period ties, as two people signed it; the digest is that of its compared cells.
+app_certification = Table(
+    "app_certification",
+    metadata,
+    Column("flow", Text, primary_key=True),
+    Column("company", Text, primary_key=True),
+    Column("fiscal_year", Integer, primary_key=True, autoincrement=False),
+    Column("period", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("cells", Integer, nullable=False),
+    _run(),  # that compared them
+    Column("prepared_by", Words, nullable=False),
+    Column("prepared_at", Moment, nullable=False),
+    Column("certified_by", Words),
+    Column("certified_at", Moment),
+    Column("reopened_by", Text),  # the run that found another digest
+    _text("reason"),
+    _one_of("state", CERTIFICATION_STATES, "app_certification_state"),
+)
 
 app_user = Table(
     "app_user",

@@ -53,10 +53,7 @@ class Store:
     def __init__(
         self, home: Path, clock: Clock, url: str | None = None, anchor: Path | None = None
     ) -> None:
-        """Open the instance in `home`; `url` names a PostgreSQL database instead of its file.
-
-        `anchor` is the file that gets every checkpoint of the trail.
-        """
+        """Open the instance in `home`; `url` names PostgreSQL, `anchor` the file of checkpoints."""
         if not url:
             refuse_network_disk(home)
         self.home, self.clock = home, clock
@@ -159,9 +156,14 @@ class Store:
         with self.database.read() as connection:
             return records.kept(connection, run, step=step, kind=kind)
 
-    def scan(self, manifests: Sequence[Manifest], schema: pl.Schema | None = None) -> pl.LazyFrame:
-        """The rows of `manifests` in their order; an empty frame of `schema` without any."""
-        return self.records.scan(manifests, schema)
+    def scan(
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
+    ) -> pl.LazyFrame:
+        """The rows of `manifests` in their order; an empty frame of `schema` without any.
+
+        `source`: the name of a column that says in which file a row stands.
+        """
+        return self.records.scan(manifests, schema, source=source)
 
     def read_bytes(self, manifest: Manifest) -> bytes:
         """Kept bytes, checked against their hash."""
@@ -361,10 +363,7 @@ class Store:
             audit.append(connection, author.at, Telling(by, "set credential", name, detail))
 
     def make_key(self, by: str, *, anew: bool = False) -> None:
-        """Make the key of this instance; KeyTrouble when there is one, or `anew` is needed.
-
-        With `anew`, a key of the trail that was lost is made as well.
-        """
+        """Make the key, or with `anew` the lost ones; KeyTrouble when that is not what it takes."""
         author = Author(by, self.clock.now())
         with self.begin() as connection:
             credentials.make_keys(connection, self.home / vault.KEY_FILE, author, anew=anew)

@@ -65,6 +65,16 @@ def note(connection: Connection, key: TaskKey, task_id: str, state: str, at: dat
     connection.execute(update(app_task).where(*_same(key)).values(values))
 
 
+def of_run(connection: Connection, run: str) -> Task | None:
+    """The import or process a run started last; None when it started none."""
+    query = select(app_task).where(app_task.c.run == run, app_task.c.kind != "exports")
+    row = connection.execute(query.order_by(app_task.c.intended_at.desc()).limit(1)).first()
+    if row is None:
+        return None
+    key = TaskKey(row.run, row.step, row.kind, row.anaplan_id)
+    return Task(key, tuple(row.known), row.task_id, row.state, row.intended_at)
+
+
 def _same(key: TaskKey) -> list[ColumnElement[bool]]:
     return [app_task.c[name] == getattr(key, name) for name in TaskKey.__slots__]
 

@@ -102,10 +102,13 @@ def rejects(
     found = instance.store.rejects(run=run, flow=flow, state=state)
     if state == "open":
         found = [r for r in found if r.finding.severity is not Severity.NOTE]
-    return [_finding(r) for r in sorted(found, key=lambda r: GRAVITY[r.finding.severity.value])]
+    return [
+        finding_as_json(r) for r in sorted(found, key=lambda r: GRAVITY[r.finding.severity.value])
+    ]
 
 
-def _finding(r: Reject) -> dict[str, Any]:
+def finding_as_json(r: Reject) -> dict[str, Any]:
+    """A finding as `--json` prints it."""
     f = r.finding
     state = NOTED if f.severity is Severity.NOTE else r.state
     return {

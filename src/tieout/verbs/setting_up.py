@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
 from tieout.verbs import acting
 
+PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-4])")  # a fiscal year and period
 DIMENSIONS = ("account", "business_unit", "company")
 UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
 NEEDED_FIELDS = ("username", "password")
@@ -127,11 +129,19 @@ def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
 
 
 def set_mapping(
-    instance: Instance, dimension: str, source: str, target: str | None, why: str
+    instance: Instance, dimension: str, source: str, target: str | None, why: str, since: str = ""
 ) -> int:
-    """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version."""
+    """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version.
+
+    `since`: the fiscal period from which it holds, such as 2025-04; empty: always.
+    """
     by = acting.require(instance, "map")
-    row = Row(_dimension(dimension), source, target, why=why)
+    if since and not PERIOD.fullmatch(since):
+        raise Misconfigured(
+            f"{since!r} is no fiscal period.", untouched="Nothing was mapped.",
+            do="Write fiscal year and period: 2025-04.",
+        )  # fmt: skip
+    row = Row(_dimension(dimension), source, target, since, why)
     return instance.store.set_mappings([row], by.name)
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from tieout.errors import Misconfigured
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 TABLE = "CREATE TABLE app_checkpoint (n INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY (n))"
 

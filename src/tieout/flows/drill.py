@@ -1,0 +1,262 @@
+"""From a cell of Anaplan to the ledger lines in it, and from a line to its cell.
+
+Everything is read from the kept records, by the mapping of the last run that came to its end;
+neither JD Edwards nor Anaplan is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import polars as pl
+
+from tieout.core import cells as core
+from tieout.core.buckets import bucket_currency
+from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, LINES, Schema, empty
+from tieout.flows.balances import ACCOUNTS
+from tieout.flows.changes import SEEN
+from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
+from tieout.flows.partitions import outside
+from tieout.flows.scope import scope_for
+from tieout.flows.world import World
+from tieout.project import LoadActuals
+from tieout.store.records import Manifest
+
+_KEY = list(CELL_KEY)
+_CELL = [f"cell_{name}" for name in CELL_KEY]
+_BUCKET = list(BUCKET_KEY)
+FILE = "file"  # the column that says which kept file a row stands in
+COMPARED: Schema = {
+    **dict.fromkeys(CELL_KEY, pl.String), "ledger_company": pl.String,
+    "fiscal_year": pl.Int32, "period": pl.Int16,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for; every field that is given must agree. Codes of JD Edwards or Anaplan."""
+
+    company: str = ""
+    account: str = ""  # an object, object.subsidiary, BU.OBJ.SUB, account id or Anaplan's code
+    business_unit: str = ""
+    ledger: str = ""
+    period: tuple[int, int] | None = None  # fiscal year and period
+    member: str = ""  # Anaplan's name of a period
+    code: str = ""  # of any of Anaplan's dimensions
+    document: int | None = None
+    document_type: str = ""
+    batch: int | None = None
+    amount: Decimal | None = None  # of a line or of a cell, with either sign
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether only a line can have it."""
+        return not (self.document is None and self.batch is None and not self.document_type)
+
+
+def buckets(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
+    """The buckets that may agree with `wanted`, each with the cell it is folded into.
+
+    Columns: BUCKETS as JD Edwards has them, `cell_*` (CELL_KEY of the cell), `ledger_unit`,
+    `ledger_account`, `sign`.
+    """
+    accounts = world.frame("accounts", ACCOUNTS)
+    found = world.lazy("buckets", BUCKETS).filter(*_places(wanted))
+    known = _accounts_of(world, wanted, accounts)
+    if known is not None:
+        found = found.filter(pl.col("account_id").is_in(known.implode()))
+    return placed(world, found.collect(), accounts)
+
+
+def _places(wanted: Wanted) -> list[pl.Expr]:
+    """Conditions on ledger and period as JD Edwards has them: no mapping is in between."""
+    found = [pl.col("ledger") == wanted.ledger] if wanted.ledger else []
+    if wanted.period:
+        year, number = wanted.period
+        found += [pl.col("fiscal_year") == year, pl.col("period") == number]
+    return found
+
+
+def placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
+    """BUCKETS with the cell each is folded into, in the columns of `buckets`."""
+    scope = scope_for(world)
+    version = (world.store.position(world.flow_name, SEEN) or {}).get("mappings")
+    rows = core.placed(
+        found, accounts, scope.member_frame(), code=world.flow.account_code,
+        flip=world.flow.signs.flip,
+        tables={d: world.store.mapping(d, at_version=version) for d in ALWAYS},
+        by_currency=scope.denominated if "currency" in dimensions_of(world) else None,
+    )  # fmt: skip
+    own = {"company": "ledger_company", "currency": "ledger_currency"}
+    bucket = {name: pl.col(own.get(name, name)) for name in BUCKET_KEY}
+    cell = rows.with_columns(**constants_of(world)).select(pl.col(_KEY).name.prefix("cell_"))
+    own_rows = rows.select(**bucket, sign="sign", ledger_unit="ledger_unit",
+                         ledger_account="ledger_account")  # fmt: skip
+    return pl.concat([own_rows, cell], how="horizontal").join(found, on=_BUCKET, how="left")
+
+
+def _accounts_of(
+    world: World[LoadActuals], wanted: Wanted, accounts: pl.DataFrame
+) -> pl.Series | None:
+    """Ids of the accounts that may agree with `wanted`; None for any."""
+    codes = [c for c in (wanted.account, wanted.business_unit, wanted.code) if c]
+    if not codes:
+        return None
+    named = accounts
+    for dimension, code in (("account", wanted.account), ("business_unit", wanted.business_unit)):
+        if code:
+            sources = [code, *_sources(world, dimension, code)]
+            named = named.filter(_account_is(sources, dimension))
+    if wanted.code:
+        sources = [wanted.code, *(s for d in ALWAYS for s in _sources(world, d, wanted.code))]
+        mapped_company = pl.col("company").is_in(sources)
+        named = named.filter(
+            _account_is(sources, "account") | _account_is(sources, "business_unit")
+            | mapped_company | pl.lit(_is_member(world, wanted.code))
+        )  # fmt: skip
+    return named["account_id"]
+
+
+def _sources(world: World[LoadActuals], dimension: str, target: str) -> list[str]:
+    table = world.store.mapping(dimension)
+    return table.filter(pl.col("target") == target)["source"].to_list()
+
+
+def _is_member(world: World[LoadActuals], code: str) -> bool:
+    return code in scope_for(world).member_frame()["member"]
+
+
+def _account_is(codes: Sequence[str], dimension: str) -> pl.Expr:
+    if dimension == "business_unit":
+        return pl.col("business_unit").is_in(codes)
+    rules = ("object", "object.subsidiary", "account", "account_id")
+    return pl.any_horizontal(core.account_code(rule).is_in(codes) for rule in rules)
+
+
+def agreeing(found: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
+    """Those of `buckets` or `of_lines` whose place agrees, by JD Edwards' codes or by Anaplan's."""
+    conditions: list[pl.Expr] = []
+    if wanted.company:
+        conditions.append(_is(wanted.company, "company", "cell_company"))
+    if wanted.account:
+        joined = pl.concat_str("ledger_unit", pl.lit("."), "ledger_account")
+        conditions.append(
+            _is(wanted.account, "account_id", "ledger_account", "cell_account")
+            | (joined == wanted.account)
+            | pl.col("ledger_account").str.starts_with(wanted.account + ".")
+        )
+    if wanted.business_unit:
+        conditions.append(_is(wanted.business_unit, "ledger_unit", "cell_business_unit"))
+    if wanted.ledger:
+        conditions.append(pl.col("ledger") == wanted.ledger)
+    if wanted.period:
+        year, number = wanted.period
+        conditions += [pl.col("fiscal_year") == year, pl.col("period") == number]
+    if wanted.member:
+        conditions.append(pl.col("cell_member") == wanted.member)
+    if wanted.code:
+        conditions.append(_is(wanted.code, *_CELL))
+    return found.filter(*conditions)
+
+
+def _is(code: str, *columns: str) -> pl.Expr:
+    return pl.any_horizontal(pl.col(name) == code for name in columns)
+
+
+def compared_cells(world: World[LoadActuals], wanted: Wanted, keys: pl.DataFrame) -> pl.DataFrame:
+    """Cells of the last comparison: those of `keys` (cell_*), and those only Anaplan has.
+
+    A cell that no bucket is folded into can only be found by Anaplan's own codes.
+    """
+    found = world.lazy("compared", COMPARED)
+    of_buckets = keys.select(_CELL).unique().rename(lambda name: name.removeprefix("cell_")).lazy()
+    mine = found.join(of_buckets, on=_KEY, how="semi", nulls_equal=True).collect()
+    alone = found.filter(~pl.col("in_ledger")) if "in_ledger" in found.collect_schema() else None
+    if alone is None or wanted.of_lines:
+        return mine
+    conditions = [
+        pl.col(name) == code
+        for name, code in (
+            ("company", wanted.company), ("account", wanted.account), ("member", wanted.member),
+            ("business_unit", wanted.business_unit), ("ledger", wanted.ledger),
+        )
+        if code
+    ]  # fmt: skip
+    if wanted.period:
+        year, number = wanted.period
+        conditions += [pl.col("fiscal_year") == year, pl.col("period") == number]
+    if wanted.code:
+        conditions.append(_is(wanted.code, *_KEY))
+    return pl.concat([mine, alone.filter(*conditions).collect()])
+
+
+def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
+    """Every version of every line that was ever read for these buckets: LINES, read, FILE, `holds`.
+
+    A line holds when it was kept by the read that its bucket names; other versions are history.
+    """
+    places = {(r[0], r[1], r[2]) for r in placed.select("company", "ledger", "fiscal_year").rows()}
+    files = [
+        m for m in world.store.current(world.flow_name, "lines")
+        if (m.company, m.ledger, m.fiscal_year) in places
+    ]  # fmt: skip
+    ids = placed["account_id"].unique().implode()
+    periods = placed["period"].unique().implode()
+    inside = [pl.col("account_id").is_in(ids), pl.col("period").is_in(periods)]
+    found = _scanned(world, files, inside)
+    return _with_cells(found, placed, how="inner")
+
+
+def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
+    """The lines that agree with a document, batch or amount, in every version that was read."""
+    files = [m for m in world.store.current(world.flow_name, "lines") if not _outside(m, wanted)]
+    conditions: list[pl.Expr] = []
+    for name, value in (
+        ("document", wanted.document), ("document_type", wanted.document_type),
+        ("batch_number", wanted.batch), ("ledger", wanted.ledger),
+    ):  # fmt: skip
+        if value not in (None, ""):
+            conditions.append(pl.col(name) == value)
+    if wanted.amount is not None:
+        conditions.append(pl.col("amount").is_in([wanted.amount, -wanted.amount]))
+    return _scanned(world, files, conditions)
+
+
+def _outside(manifest: Manifest, wanted: Wanted) -> bool:
+    """Whether a file cannot hold what is wanted, by what its manifest says of it."""
+    for name, value in (("document", wanted.document), ("batch_number", wanted.batch)):
+        if value is not None and outside(manifest.sums, name, value):
+            return True
+    year = wanted.period[0] if wanted.period else manifest.fiscal_year
+    ledger = wanted.ledger or manifest.ledger
+    return manifest.fiscal_year != year or manifest.ledger != ledger
+
+
+def _scanned(
+    world: World[LoadActuals], files: Sequence[Manifest], conditions: Sequence[pl.Expr]
+) -> pl.DataFrame:
+    if not files:
+        return empty({**LINES, "read": pl.Int64, FILE: pl.String})
+    return world.store.scan(files, source=FILE).filter(*conditions).collect()
+
+
+def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:
+    """`lines` with `holds` and the cell of each; without a bucket their cell is null."""
+    keys = lines.with_columns(currency=bucket_currency()).select(_BUCKET).unique()
+    accounts = world.frame("accounts", ACCOUNTS)
+    found = world.lazy("buckets", BUCKETS).join(keys.lazy(), on=_BUCKET, how="semi").collect()
+    return _with_cells(lines, placed(world, found, accounts), how="left")
+
+
+def _with_cells(lines: pl.DataFrame, placed: pl.DataFrame, *, how: str) -> pl.DataFrame:
+    buckets_read = placed.select(
+        *(pl.col(n).alias("bucket_currency" if n == "currency" else n) for n in BUCKET_KEY),
+        *_CELL, "ledger_unit", "ledger_account", "sign", bucket_read="read",
+    )  # fmt: skip
+    on = [n if n != "currency" else "bucket_currency" for n in BUCKET_KEY]
+    joined = lines.with_columns(bucket_currency=bucket_currency()).join(
+        buckets_read, on=on, how="inner" if how == "inner" else "left", nulls_equal=True
+    )
+    return joined.with_columns(holds=(pl.col("read") == pl.col("bucket_read")).fill_null(False))

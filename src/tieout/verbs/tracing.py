@@ -1,0 +1,334 @@
+"""Trace: the whole story of a record, from an Anaplan cell to its ledger lines and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from tieout.anaplan import wire
+from tieout.app import Instance
+from tieout.core.frames import CELL_KEY
+from tieout.core.policy import INSTANCE
+from tieout.errors import Misconfigured
+from tieout.flows import drill
+from tieout.flows.dimensions import ALWAYS
+from tieout.flows.drill import FILE, Wanted
+from tieout.flows.loading import FIRST_DATA_LINE
+from tieout.flows.world import World
+from tieout.project import LoadActuals
+from tieout.store import batches, journals, records, tasks
+from tieout.store.batches import Batch
+from tieout.store.journals import Journal
+from tieout.store.records import Manifest
+from tieout.verbs import acting, approving, seeing
+
+CELLS_SHOWN_MAX = 200  # of what a search finds; `found` says how many there are
+LINES_SHOWN_MAX = 1_000
+LOADS_SHOWN_MAX = 20  # the newest loads of one cell
+_KEY = list(CELL_KEY)
+_CELL = [f"cell_{name}" for name in CELL_KEY]
+# How the file of an import names what a cell calls member and value.
+_SENT = {"company": "company", "account": "account", "business_unit": "business_unit",
+         "period": "member", "ledger": "ledger", "currency": "currency"}  # fmt: skip
+
+
+def trace(instance: Instance, wanted: Wanted, *, run: str = "", key: str = "") -> dict[str, Any]:
+    """What there is of a record: `cells`, `lines`, `journals`, how many were `found`, and `story`.
+
+    `run` keeps to what that run read or sent; `key` names a batch or journal of ours. A search that
+    finds exactly one cell has its story: figures, buckets, lines, mappings, loads and findings.
+    Misconfigured when nothing agrees, NotAllowed for who may not look.
+    """
+    acting.require(instance, "view", INSTANCE)
+    if run:
+        instance.store.run(run)
+    found: dict[str, Any] = {"cells": [], "lines": [], "journals": []}
+    if not key:
+        for world in _worlds(instance, run):
+            _add(found, _traced(world, wanted, run))
+    found["journals"] = _journals(instance, wanted, run, key)
+    if not any(found.values()):
+        raise Misconfigured(
+            "Nothing in the records of this instance agrees with that.",
+            untouched="Only what runs have read and sent is searched.",
+            do="Leave out a condition, or run the flow first.",
+        )
+    counts = {name: len(rows) for name, rows in found.items()}
+    stories = [cell.pop("story") for cell in found["cells"] if "story" in cell]
+    told = {
+        "ok": True, "found": counts, "cells": found["cells"][:CELLS_SHOWN_MAX],
+        "lines": found["lines"][:LINES_SHOWN_MAX], "journals": found["journals"],
+    }  # fmt: skip
+    return told | ({"story": stories[0]} if len(stories) == 1 else {})
+
+
+def _add(found: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
+    for name, rows in more.items():
+        found[name] += rows
+
+
+def _worlds(instance: Instance, run: str) -> Iterator[World[LoadActuals]]:
+    """The flows of actuals that were ever run (or that of `run`), as their last run had them."""
+    for name, flow in instance.project().flows.items():
+        if not isinstance(flow, LoadActuals):
+            continue
+        last = seeing.last_run(instance, name)
+        if last is not None and (not run or instance.store.run(run).flow == name):
+            with instance.world_for(last.id) as world:
+                yield world
+
+
+def _traced(world: World[LoadActuals], wanted: Wanted, run: str) -> dict[str, list[Any]]:
+    if wanted.of_lines:
+        lines = drill.agreeing(drill.of_lines(world, drill.lines_of(world, wanted)), wanted)
+        lines = _read_by(world, lines, run)
+        cells = drill.compared_cells(world, wanted, lines.filter("holds"))
+        return {"cells": _cells(cells), "lines": _lines(world, lines)}
+    placed = drill.agreeing(drill.buckets(world, wanted), wanted)
+    cells = drill.compared_cells(world, wanted, placed)
+    if run:
+        sent = _sent(world, world.store.kept(run, kind="sent"), cells)
+        cells = cells.join(sent.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
+    if wanted.amount is not None:
+        return _of_amount(world, wanted, cells, run)
+    told = _cells(cells)
+    if len(told) == 1:
+        mine = placed.join(
+            cells.select(pl.col(_KEY).name.prefix("cell_")), on=_CELL, how="semi", nulls_equal=True
+        )
+        told[0]["story"] = _story(world, cells, mine)
+    return {"cells": told}
+
+
+def _of_amount(
+    world: World[LoadActuals], wanted: Wanted, cells: pl.DataFrame, run: str
+) -> dict[str, list[Any]]:
+    """Cells and lines with an amount, whatever its sign."""
+    assert wanted.amount is not None, "asked for only then"
+    either = [wanted.amount, -wanted.amount]
+    same = pl.any_horizontal(pl.col(n).is_in(either) for n in ("f0911", "f0902", "value", "shown"))
+    lines = drill.agreeing(drill.of_lines(world, drill.lines_of(world, wanted)), wanted)
+    return {
+        "cells": _cells(cells.filter(same)), "lines": _lines(world, _read_by(world, lines, run))
+    }  # fmt: skip
+
+
+def _read_by(world: World[LoadActuals], lines: pl.DataFrame, run: str) -> pl.DataFrame:
+    if not run:
+        return lines
+    paths = [m.path for m in world.store.kept(run, kind="lines")]
+    return lines.filter(pl.col(FILE).is_in(paths))
+
+
+def _cells(found: pl.DataFrame) -> list[dict[str, Any]]:
+    """The figures of cells; `difference` is what Anaplan or F0902 is away from F0911."""
+    gap = pl.max_horizontal(
+        (pl.col("f0911") - pl.col("f0902")).abs(), (pl.col("f0911") - pl.col("anaplan")).abs()
+    )
+    return found.with_columns(difference=gap).sort(_KEY).to_dicts()
+
+
+def _lines(world: World[LoadActuals], found: pl.DataFrame) -> list[dict[str, Any]]:
+    """Lines with the run, step and time of their reading, the versions that hold first."""
+    if found.is_empty():
+        return []
+    files = {m.path: m for m in world.store.current(world.flow_name, "lines")}
+    by = ["gl_date", "document_type", "document", "line_number", "read"]
+    rows = found.sort(by, descending=[False] * 4 + [True]).to_dicts()
+    for row in rows:
+        read = files[row.pop(FILE)]
+        row |= {"run": read.run, "step": read.step, "read_at": read.written_at}
+    return sorted(rows, key=lambda row: not row["holds"])
+
+
+# ---------------------------------------------------------------------------- one cell
+
+
+def _story(world: World[LoadActuals], cell: pl.DataFrame, placed: pl.DataFrame) -> dict[str, Any]:
+    key = cell.row(0, named=True)
+    lines = drill.lines_in(world, placed)
+    columns = ("account_id", "ledger_account", "ledger_unit", "fiscal_year", "period", "lines",
+               "amount", "balance", "state", "reason", "sign")  # fmt: skip
+    told = placed.select("company", "ledger", "currency", *columns)
+    return {
+        "cell": {name: key[name] for name in _KEY},
+        "buckets": told.sort("account_id", "fiscal_year", "period").to_dicts(),
+        "lines": _lines(world, lines),
+        "mappings": _mappings(world, key, placed),
+        "loads": _loads(world, cell),
+        "open": [
+            {"reason": c.reason, "amount": c.amount, "since": c.since_run}
+            for c in world.store.open_cells(world.flow_name)
+            if all(getattr(c, name) == key[name] for name in _KEY)
+        ],
+        "findings": _findings(world, key),
+    }  # fmt: skip
+
+
+def _mappings(
+    world: World[LoadActuals], key: Mapping[str, Any], placed: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """The mappings by which JD Edwards' codes became the cell's, with who set them and why."""
+    own = {"account": "ledger_account", "business_unit": "ledger_unit", "company": "company"}
+    told = []
+    for dimension in ALWAYS:
+        sources = set(placed[own[dimension]].to_list())
+        for held in world.store.mappings_that_hold(dimension):
+            if held.mapping.source in sources and held.mapping.target == key[dimension]:
+                told.append({
+                    "dimension": dimension, "source": held.mapping.source,
+                    "target": held.mapping.target, "version": held.version,
+                    "set_by": held.set_by, "set_at": held.set_at, "why": held.mapping.why,
+                })  # fmt: skip
+    return told
+
+
+def _loads(world: World[LoadActuals], cell: pl.DataFrame) -> list[dict[str, Any]]:
+    """Every time the cell was sent, newest first: file, chunk and line, task, answer, read-back."""
+    store, key = world.store, cell.row(0, named=True)
+    with store.database.read() as connection:
+        files = records.of_flow(connection, world.flow_name, "sent")
+    found = _sent(world, files, cell)
+    at = {m.path: m for m in files}
+    told = []
+    for row in found.to_dicts():
+        told.append((at[row[FILE]], row["line"], row["amount"]))
+    told.sort(key=lambda one: one[0].written_at, reverse=True)
+    return [_load(world, m.run, line, amount, key) for m, line, amount in told[:LOADS_SHOWN_MAX]]
+
+
+def _sent(
+    world: World[LoadActuals], files: Sequence[Manifest], cells: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows of the files of imports that hold these cells: CELL_KEY, line, amount, FILE."""
+    if not files:
+        return cells.select(_KEY).clear().with_columns(line=None, amount=None, **{FILE: None})
+    rows = world.store.scan(files, source=FILE).rename(_SENT)
+    return rows.join(
+        cells.lazy().select(_KEY), on=_KEY, how="semi", nulls_equal=True
+    ).select(*_KEY, "line", "amount", FILE).collect()  # fmt: skip
+
+
+def _load(
+    world: World[LoadActuals], run: str, line: int, amount: Any, key: Mapping[str, Any]
+) -> dict[str, Any]:
+    store = world.store
+    with store.database.read() as connection:
+        task = tasks.of_run(connection, run)
+    vendor = [
+        plain for m in store.kept(run, kind="dump")
+        for plain in wire.dump_rows(store.read_bytes(m))
+        .filter(pl.col("line") == line)["errors"].to_list()
+    ]  # fmt: skip
+    shown = world.lazy_of_this_run(run, "anaplan")
+    own = [pl.col(name) == key[name] for name in _KEY]
+    back = shown.filter(*own).collect() if shown.collect_schema().names() else pl.DataFrame()
+    chunk, chunk_line = _chunk(store.kept(run, kind="file"), line)
+    ended = store.run(run)
+    return {
+        "run": run, "started_by": ended.started_by, "started_at": ended.started_at,
+        "config_version": ended.config_version, "line": line, "chunk": chunk,
+        "chunk_line": chunk_line, "amount": amount,
+        "task": task.task_id if task else None, "state": task.state if task else None,
+        "rejected": vendor, "read_back": back["shown"].sum() if back.height else None,
+        "outcome": ended.outcome,
+    }  # fmt: skip
+
+
+def _chunk(files: Sequence[Manifest], line: int) -> tuple[int | None, int | None]:
+    """Which chunk of the file a line stands in (from 1), and which row of the chunk it is."""
+    before = FIRST_DATA_LINE
+    for number, manifest in enumerate(files, start=1):
+        if line < before + manifest.rows:
+            return number, line - before + 1
+        before += manifest.rows
+    return None, None
+
+
+def _findings(world: World[LoadActuals], key: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Findings about the cell's members or the cell itself."""
+    subject = " × ".join(str(key[n]) for n in ("account", "business_unit", "member"))
+    return [
+        seeing.finding_as_json(r)
+        for r in world.store.rejects(flow=world.flow_name)
+        if r.finding.subject == subject
+        or (r.finding.dimension and key.get(r.finding.dimension) == r.finding.member)
+    ]
+
+
+# ---------------------------------------------------------------------------- journals
+
+
+def _journals(instance: Instance, wanted: Wanted, run: str, key: str) -> list[dict[str, Any]]:
+    """Our plan journals that agree, each with its batch, decision, lines and trail."""
+    with instance.store.database.read() as connection:
+        every = journals.listed(connection)
+        by_batch = {b.id: b for b in batches.listed(connection)}
+    told = []
+    lines_of: dict[str, list[dict[str, Any]]] = {}
+    for journal in every:
+        batch = by_batch[journal.batch]
+        if (run and run != batch.run) or not _may_be(journal, wanted, key):
+            continue
+        if batch.id not in lines_of:
+            lines_of[batch.id] = approving.lines(instance, batch.id)
+        lines = [
+            line for line in lines_of[batch.id]
+            if line["transaction_number"] == journal.transaction and _agrees(line, wanted)
+        ]  # fmt: skip
+        if lines:
+            told.append(_journal(instance, journal, batch, lines))
+    return told
+
+
+def _journal(
+    instance: Instance, journal: Journal, batch: Batch, lines: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return approving.journal_as_json(journal) | {
+        "decided_by": batch.decided_by, "decided_at": batch.decided_at,
+        "prepared_by": batch.prepared_by, "prepared_at": batch.prepared_at,
+        "prepared_run": batch.run, "batch_state": batch.state, "digest": batch.digest,
+        "journal_lines": lines, "trail": _trail(instance, journal),
+    }  # fmt: skip
+
+
+def _may_be(journal: Journal, wanted: Wanted, key: str) -> bool:
+    """Whether a journal agrees as far as its header tells."""
+    if key and key not in (journal.batch, journal.name, journal.token, journal.transaction):
+        return False
+    year, period = wanted.period or (journal.fiscal_year, journal.period)
+    return (
+        (wanted.document is not None or not wanted.document_type)
+        and (wanted.document is None or str(wanted.document) == journal.document_number)
+        and (wanted.batch is None or str(wanted.batch) == journal.batch_number)
+        and wanted.company in ("", journal.company)
+        and wanted.ledger in ("", journal.ledger)
+        and (year, period) == (journal.fiscal_year, journal.period)
+    )
+
+
+def _agrees(line: Mapping[str, Any], wanted: Wanted) -> bool:
+    """Whether a journal's line agrees: by the plan's codes, or by the account it is entered to."""
+    named = (line["account"], line["business_unit"], line["member"], line["company"])
+    return (
+        wanted.account in ("", line["account"], line["account_id"])
+        and wanted.business_unit in ("", line["business_unit"])
+        and wanted.member in ("", line["member"])
+        and wanted.code in ("", *named)
+        and (wanted.amount is None or abs(wanted.amount) == abs(line["amount"]))
+    )
+
+
+def _trail(instance: Instance, journal: Journal) -> list[dict[str, Any]]:
+    """What the trail says of a journal and of its batch, in order."""
+    entries = [
+        entry for name in (journal.batch, journal.name)
+        for entry in instance.store.audit(object_=name)
+    ]  # fmt: skip
+    return [
+        {"at": e.at, "actor": e.actor, "act": e.act, "object": e.object, "run": e.run,
+         "step": e.step, "entry": e.seq}
+        for e in sorted(entries, key=lambda e: e.seq)
+    ]  # fmt: skip
