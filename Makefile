@@ -4,8 +4,8 @@
 #   make demo ONCE=1   the same, and end by itself
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make campaign      the full counts of what the tests sample (PARTS=faults,switches,walk,
-#                      killed,histories,rows: a plan killed at every moment, 2,000 lives of a
-#                      plan, a row lost at every place)
+#                      killed,histories,rows,tamper: a plan killed at every moment, 2,000 lives
+#                      of a plan, a row lost at every place, 2,000 edits of trail and kept files)
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
@@ -43,7 +43,7 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 2>/dev/null && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
-PARTS ?= faults,switches,walk,killed,histories,rows
+PARTS ?= faults,switches,walk,killed,histories,rows,tamper
 ARGS ?=
 
 .PHONY: help setup demo test campaign check fix bench bench-plan docs sim clean
@@ -84,7 +84,8 @@ campaign: $(READY)
 		ARGS="tests/flows/test_wire_faults.py tests/flows/test_random_walk.py \
 		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
 		tests/flows/test_plan_killed.py tests/flows/test_accounted.py \
-		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py $(ARGS)"
+		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py \
+		tests/store/test_tampering.py $(ARGS)"
 
 # All four are run, so that one call shows everything that is wrong.
 check: $(READY)

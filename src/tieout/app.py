@@ -65,7 +65,8 @@ class Instance:
         chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
         self.clock: Clock = clock or chosen or SystemClock()
         url = environment.database if not environment.database.startswith("sqlite") else None
-        self.store = Store(self.home, self.clock, url)
+        anchor = Path(environment.anchor).absolute() if environment.anchor else None
+        self.store = Store(self.home, self.clock, url, anchor)
 
     def close(self) -> None:
         """Let go of the database."""

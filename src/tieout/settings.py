@@ -79,9 +79,8 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "connections": (JdeConnection, AnaplanConnection),
     "flows": (LoadMembers, LoadActuals, SubmitPlan),
 }
-_INNER_TABLES: dict[str, type[Strict]] = {
-    "read_back": ReadBack, "signs": Signs, "universe": Universe,
-}  # fmt: skip
+_INNER_TABLES: dict[str, type[Strict]]
+_INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
 _WORDS = {
     DURATION: "a duration such as 30s, 5m or 2h",
     PERIOD: "a fiscal year and period such as 2025-03",
@@ -382,10 +381,11 @@ class Environment:
     kill_at: str
     log_level: str
     token: str = dataclasses.field(default="", repr=False)
+    anchor: str = ""
 
 
 def environment(home: str | None = None, default_home: str = ".tieout") -> Environment:
-    """Read the environment: TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN."""
+    """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR."""
     values: Mapping[str, str] = os.environ
     chosen = Path(home or values.get("TIEOUT_HOME") or default_home).absolute()
     return Environment(
@@ -396,4 +396,5 @@ def environment(home: str | None = None, default_home: str = ".tieout") -> Envir
         kill_at=values.get("TIEOUT_KILL_AT", ""),
         log_level=values.get("TIEOUT_LOG", "WARNING"),
         token=values.get("TIEOUT_TOKEN", ""),
+        anchor=values.get("TIEOUT_ANCHOR", ""),
     )

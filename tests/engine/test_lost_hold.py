@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted, Run
 from tieout.errors import Refused, Unavailable
 from tieout.store.runs import NewRun
+from tieout.store.seals import TRAIL_KEY_FILE
 from tieout.store.steps import Step
 from tieout.store.store import DATABASE_FILE, Store
 
@@ -45,6 +47,7 @@ def homes(tmp_path: Path, postgres_url: str) -> Iterator[list[Store]]:
         (tmp_path / name).mkdir()
         stores.append(Store(tmp_path / name, SystemClock(), postgres_url))
     stores[0].migrate()
+    shutil.copy(stores[0].home / TRAIL_KEY_FILE, stores[1].home)
     yield stores
     for store in stores:
         store.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +18,11 @@ from sqlalchemy.exc import DatabaseError
 
 from tieout.store import audit
 from tieout.store.audit import CHAIN_START, Entry, Telling
+from tieout.store.seals import TRAIL_KEY_FILE
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
+KEY = bytes(range(32))
 AT = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 THREADS = 8
 APPENDS_EACH = 12
@@ -31,17 +35,22 @@ def tell(store: Store, *tellings: Telling) -> None:
 
 def test_the_hash_of_an_entry_is_the_one_published_for_it(store: Store) -> None:
     # Golden vector: another verifier, in any language, must find the same.
+    (store.home / TRAIL_KEY_FILE).write_bytes(base64.b64encode(KEY))
     detail = {"why": "naïve \u2028 \x01", "amount": "-12.50"}
     tell(store, Telling("Anna", "set mapping", "account 8740", detail, "actuals-1", "map"))
     [entry] = store.audit()
     assert entry.detail == '{"amount":"-12.50","why":"naïve \u2028 \\u0001"}'
     spelled = (
-        '["tieout audit 1",1,"2026-01-05T06:00:00.000000Z","Anna","set mapping","account 8740",'
+        '["tieout audit 2",1,"2026-01-05T06:00:00.000000Z","Anna","set mapping","account 8740",'
         + json.dumps(entry.detail, ensure_ascii=False)
-        + f',"actuals-1","map","{CHAIN_START}"]'
+        + f',"actuals-1","map","{CHAIN_START}","{entry.sealed_by}"]'
     )
-    assert entry.hash == hashlib.sha256(spelled.encode()).hexdigest()
-    assert entry.hash == "aa98cc72f12f21101274906b409ebf75e95c7a49b416b0b8d9c17ca3056a0a92"
+    secret = hmac.new(KEY, b"tieout trail seals 1\x01", "sha256").digest()
+    assert entry.seal == hmac.new(secret, spelled.encode(), "sha256").hexdigest()
+    hashed = f'{spelled[:-1]},"{entry.seal}"]'
+    assert entry.hash == hashlib.sha256(hashed.encode()).hexdigest()
+    assert entry.sealed_by == "90f30b1119a793d2"
+    assert entry.hash == "b046bcce3287b0dbee16bacc8839b7265f0cf1dde309248483d007a31b3b0e52"
 
 
 def test_what_no_database_can_hold_does_not_stop_the_trail(store: Store) -> None:
@@ -68,11 +77,11 @@ def test_the_database_refuses_to_edit_the_trail(store: Store) -> None:
     assert store.audit() == before
 
 
-COLUMNS = "(seq, at, actor, act, object, detail, run, step, previous, hash)"
+COLUMNS = "(seq, at, actor, act, object, detail, run, step, previous, sealed_by, seal, hash)"
 MISPLACED = {
-    "in place of another": "2, '', 'M', '', '', '', '', '', '{head}', 'h'",
-    "after a gap": "5, '', 'M', '', '', '', '', '', '{head}', 'h'",
-    "from another chain": f"4, '', 'M', '', '', '', '', '', '{CHAIN_START}', 'h'",
+    "in place of another": "2, '', 'M', '', '', '', '', '', '{head}', '', '', 'h'",
+    "after a gap": "5, '', 'M', '', '', '', '', '', '{head}', '', '', 'h'",
+    "from another chain": f"4, '', 'M', '', '', '', '', '', '{CHAIN_START}', '', '', 'h'",
 }
 
 
@@ -90,7 +99,7 @@ def test_the_database_refuses_an_entry_that_does_not_follow_the_last(store: Stor
 def test_no_entry_gives_way_to_a_new_one_that_repeats_its_hash(store: Store) -> None:
     tell(store, *[Telling("Anna", "did", str(n), {}) for n in range(3)])
     before = store.audit()
-    values = f"4, '', 'M', '', '', '', '', '', '{before[-1].hash}', '{before[1].hash}'"
+    values = f"4, '', 'M', '', '', '', '', '', '{before[-1].hash}', '', '', '{before[1].hash}'"
     ways = ["INSERT"] + (["INSERT OR REPLACE"] if store.database.is_sqlite else [])
     for way in ways:
         with pytest.raises(DatabaseError), store.begin() as connection:
@@ -169,6 +178,6 @@ def test_the_trail_says_what_every_step_kept_and_by_whom(store: Store, run: str)
     entries = store.audit(run=run)
     assert [entry.act for entry in entries] == ["started run", "saved dump", "finished step"]
     assert {entry.actor for entry in entries} == {"Anna"}
-    assert entries[-1].told["kept"] == [
-        {"id": manifest.id, "kind": "dump", "rows": 0, "sha256": manifest.sha256}
-    ]
+    [kept] = entries[-1].told["kept"]
+    assert kept.items() >= manifest.brief().items()
+    assert (kept["path"], kept["bytes"]) == (manifest.path, len(b"rejected"))

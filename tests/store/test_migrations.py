@@ -93,8 +93,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None
     store.apply_config("[flows]\n", "Anna")
     with store.begin() as connection:
         newer = (
-            "app_certification", "app_journal", "app_batch", "app_plan_scope", "app_token",
-            "app_user",
+            "app_checkpoint", "app_certification", "app_journal", "app_batch", "app_plan_scope",
+            "app_token", "app_user",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
@@ -107,3 +107,13 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None
     assert config is not None
     assert config.text == "[flows]\n"
     assert store.verify_audit().whole
+
+
+def test_an_instance_from_before_the_trail_was_sealed_is_refused_and_left(store: Store) -> None:
+    with store.begin() as connection:
+        connection.execute(text("DROP TABLE app_checkpoint"))
+        connection.execute(text("ALTER TABLE audit DROP COLUMN seal"))
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0003'"))
+    with pytest.raises(Misconfigured, match="was not sealed yet"):
+        store.migrate()
+    assert store.database.version() == "0003"

@@ -208,7 +208,7 @@ def test_a_home_may_have_any_name(tmp_path: Path) -> None:
     store.run_step(run, "../read ?", lambda s: {"id": s.keep("../lines*", lines("1.0000")).id})
     manifests = store.current("a/../b c", "../lines*")
     assert store.scan(manifests).collect().equals(lines("1.0000"))
-    assert sorted(path.name for path in home.iterdir()) == ["records", "tieout.sqlite"]
+    assert sorted(path.name for path in home.iterdir()) == ["records", "tieout.sqlite", "trail-key"]
     assert manifests[0].path.startswith("a_b_c/_lines_/")
     store.close()
 

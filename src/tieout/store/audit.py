@@ -1,11 +1,12 @@
-"""The append-only, hash-chained trail of who did what, written with the change it tells of.
+"""The append-only, sealed and hash-chained trail of who did what, written with the change itself.
 
-Each entry's hash covers every column and the hash before it, in a spelling any language can
-rebuild: SHA-256 of the canonical JSON array
-`["tieout audit 1", seq, at, actor, act, object, detail, run, step, previous]`, where `detail` is
-the stored text itself. Triggers refuse to edit, delete, replace or skip entries. A chain alone
-cannot convict somebody who rewrites all of it (guide/reliability.md §0.11): keyed checkpoints kept
-elsewhere come on top.
+An entry is spelled in a way any language can rebuild, as the canonical JSON array
+`["tieout audit 2", seq, at, actor, act, object, detail, run, step, previous, sealed_by]`, where
+`detail` is the stored text itself, `previous` the hash before it and `sealed_by` the name of the
+key. Its seal is the HMAC-SHA-256 of that under the key of the trail, which whoever only writes the
+database does not have; its hash, which needs no key, is the SHA-256 of the same array with the seal
+behind it. Triggers refuse to edit, delete, replace or skip entries. `verify_trail` checks all that
+for us and for auditors; against who cuts the end off, or has the key, stand the checkpoints.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ from typing import Any
 from sqlalchemy import Connection, desc, insert, select
 from sqlalchemy.engine import Row
 
+from tieout.store import seals
 from tieout.store.columns import canonical, clean, moment_text, parsed
-from tieout.store.database import lock
+from tieout.store.database import lock, trail_key_of
 from tieout.store.schema import audit
+from tieout.store.seals import TrailKey
+from tieout.store.verify_trail import Broken, Chain
 
-CHAIN_FORMAT = "tieout audit 1"
+CHAIN_FORMAT = "tieout audit 2"
 CHAIN_START = "0" * 64
 VERIFY_PAGE_ROWS_MAX = 1_000
+BEFORE_ALL = -(2**63)  # an entry that somebody slipped in before the first is seen too
+LOCK = "audit"  # of who adds to the trail, or reads it together with what it tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +48,9 @@ class Entry:
     run: str
     step: str
     previous: str
+    sealed_by: str
+    seal: str
     hash: str
-
-    def computed_hash(self) -> str:
-        """What `hash` must be."""
-        columns = [self.seq, self.at, self.actor, self.act, self.object, self.detail]
-        array = [CHAIN_FORMAT, *columns, self.run, self.step, self.previous]
-        return hashlib.sha256(canonical(array).encode()).hexdigest()
 
     @property
     def told(self) -> dict[str, Any]:
@@ -69,45 +71,59 @@ class Telling:
     step: str = ""
 
 
-def append(connection: Connection, at: datetime, *tellings: Telling) -> None:
+def append(connection: Connection, at: datetime, *tellings: Telling, anew: bool = False) -> None:
     """Add entries to the end of the chain, in the caller's transaction.
 
     Serialised over all processes: call it last in a transaction, so that others wait briefly.
+    KeyTrouble without the key that sealed the last entry; with `anew` another key goes on.
     """
     if not tellings:
         return
-    lock(connection, "audit")
-    last = connection.execute(
-        select(audit.c.seq, audit.c.hash).order_by(desc(audit.c.seq)).limit(1)
-    ).first()
-    seq, previous = (last.seq, last.hash) if last else (0, CHAIN_START)
+    lock(connection, LOCK)
+    path = trail_key_of(connection)
+    key, head = seals.read(path), last(connection)
+    if head and head.sealed_by != key.fingerprint and not anew:
+        raise seals.another(path, head.sealed_by, key.fingerprint)
+    seq, previous = (head.seq, head.hash) if head else (0, CHAIN_START)
     rows = []
     for telling in tellings:
         seq += 1
-        entry = _entry(seq, moment_text(at), telling, previous)
-        rows.append(_columns(entry))
-        previous = entry.hash
+        rows.append(_sealed(key, seq, moment_text(at), telling, previous))
+        previous = rows[-1]["hash"]
     connection.execute(insert(audit), rows)
 
 
-def _entry(seq: int, at: str, telling: Telling, previous: str) -> Entry:
-    entry = Entry(
-        seq=seq,
-        at=at,
-        actor=clean(telling.actor),
-        act=clean(telling.act),
-        object=clean(telling.object),
-        detail=canonical(dict(telling.detail)),
-        run=telling.run,
-        step=telling.step,
-        previous=previous,
-        hash="",
-    )
-    return Entry(**{**_columns(entry), "hash": entry.computed_hash()})
+def make_key(connection: Connection, *, anew: bool = False) -> TrailKey | None:
+    """Draw the key of a trail that has no entry yet, or with `anew` one for a lost key.
+
+    None when there is nothing to do: the key is there, or belongs to a trail and was not asked for.
+    """
+    lock(connection, LOCK)
+    path, head = trail_key_of(connection), last(connection)
+    if head and not anew:
+        return None
+    if not path.exists():
+        return seals.make(path)
+    key = seals.read(path)
+    return key if head and head.sealed_by != key.fingerprint else None
 
 
-def _columns(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__slots__}
+def last(connection: Connection) -> Row[int, str, str] | None:
+    """`seq`, `hash` and `sealed_by` of the newest entry, None before the first."""
+    columns = (audit.c.seq, audit.c.hash, audit.c.sealed_by)  # a detail may be long
+    return connection.execute(select(*columns).order_by(desc(audit.c.seq)).limit(1)).first()
+
+
+def _sealed(key: TrailKey, seq: int, at: str, told: Telling, previous: str) -> dict[str, Any]:
+    row = {
+        "seq": seq, "at": at, "actor": clean(told.actor), "act": clean(told.act),
+        "object": clean(told.object), "detail": canonical(dict(told.detail)), "run": told.run,
+        "step": told.step, "previous": previous, "sealed_by": key.fingerprint,
+    }  # fmt: skip
+    spelled = [CHAIN_FORMAT, *row.values()]
+    row["seal"] = key.seal(canonical(spelled))
+    row["hash"] = hashlib.sha256(canonical([*spelled, row["seal"]]).encode()).hexdigest()
+    return row
 
 
 def entries(
@@ -133,7 +149,7 @@ def _read(row: Row[Any]) -> Entry:
 
 def pages(page_after: Callable[[int], list[Entry]]) -> Iterator[list[Entry]]:
     """The whole trail page by page; `page_after(seq)` reads the one after entry `seq`."""
-    after = 0
+    after = BEFORE_ALL
     while page := page_after(after):
         yield page
         after = page[-1].seq
@@ -155,26 +171,23 @@ class Verdict:
 
 
 def verify(connection: Connection) -> Verdict:
-    """Recompute the chain as one transaction sees it."""
-    return verified(pages(lambda after: entries(connection, after=after)))
+    """Check links and seals as one transaction sees them."""
+    key = seals.read(trail_key_of(connection))
+    return verified(pages(lambda after: entries(connection, after=after)), key)
 
 
-def verified(trail: Iterable[list[Entry]]) -> Verdict:
-    """Recompute the chain from its start and name the first entry that does not fit."""
-    count, head = 0, CHAIN_START
-    for entry in chain.from_iterable(trail):
-        why = _broken(entry, count + 1, head)
-        if why:
-            return Verdict(count, head, count + 1, why)
-        count, head = count + 1, entry.hash
-    return Verdict(count, head, 0, "")
+def verified(trail: Iterable[list[Entry]], key: TrailKey) -> Verdict:
+    """Check links and seals from the start and name the first entry that does not fit."""
+    links = Chain(key.seal_key)
+    try:
+        for entry in chain.from_iterable(trail):
+            links.add(columns(entry))
+        links.end()
+    except Broken as broken:
+        return Verdict(links.seq, links.head, broken.seq, broken.why)
+    return Verdict(links.seq, links.head, 0, "")
 
 
-def _broken(entry: Entry, seq: int, previous: str) -> str:
-    if entry.seq != seq:
-        return f"entry {seq} is missing"
-    if entry.previous != previous:
-        return f"entry {seq} does not follow the entry before it"
-    if entry.hash != entry.computed_hash():
-        return f"entry {seq} was edited"
-    return ""
+def columns(entry: Entry) -> dict[str, Any]:
+    """Every stored column of an entry by its name."""
+    return {name: getattr(entry, name) for name in Entry.__slots__}

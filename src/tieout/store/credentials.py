@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select, update
 
 from tieout.errors import KeyTrouble, Misconfigured
-from tieout.store import vault
+from tieout.store import audit, vault
+from tieout.store.audit import Telling
 from tieout.store.database import lock
 from tieout.store.schema import app_secret
 from tieout.store.vault import Key
@@ -91,6 +92,19 @@ def make_key(connection: Connection, path: Path, *, anew: bool) -> tuple[Key, li
             who="who keeps the key of this instance",
         )
     return vault.make_key(path), sealed
+
+
+def make_keys(connection: Connection, path: Path, author: Author, *, anew: bool) -> None:
+    """The same, told in the trail; with `anew` a key of the trail that was lost is made as well."""
+    if anew and (trail := audit.make_key(connection, anew=True)):
+        told = Telling(author.name, "made key", "trail-key", {"public_key": trail.public})
+        audit.append(connection, author.at, told, anew=True)
+        if path.exists():
+            return
+    key, sealed = make_key(connection, path, anew=anew)
+    others = {note.name: note.key_fingerprint for note in sealed}
+    detail = {"key": key.fingerprint, "sealed_with_others": others}
+    audit.append(connection, author.at, Telling(author.name, "made key", "key", detail))
 
 
 def get(connection: Connection, key: Key, name: str) -> dict[str, str]:

@@ -43,6 +43,7 @@ TRANSACTION_TRIES_MAX = 4
 WAL_SOUND_SINCE = (3, 51, 3)
 SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
 _OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
+_TRAIL_KEY = "tieout_trail_key"  # where the key lies that seals what a transaction tells
 
 T = TypeVar("T")
 
@@ -54,7 +55,8 @@ class TryAgain(Unavailable):
 class Database:
     """One database; `engine` may be handed to a library that keeps its own tables in it."""
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, trail_key: Path | None = None) -> None:
+        """`trail_key` is the file of the key that seals the trail, for who adds to it."""
         self.url = make_url(url)
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
@@ -66,16 +68,17 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,  # an error must not carry ledger data into a log
             )
-        self._writing = self.engine.execution_options(**{_OPENING: "BEGIN IMMEDIATE"})
-        self._reading = self.engine.execution_options(**{_OPENING: "BEGIN"})
+        options = {_TRAIL_KEY: trail_key}
+        self._writing = self.engine.execution_options(**options, **{_OPENING: "BEGIN IMMEDIATE"})
+        self._reading = self.engine.execution_options(**options, **{_OPENING: "BEGIN"})
 
     @classmethod
-    def at(cls, path: Path) -> Database:
+    def at(cls, path: Path, trail_key: Path | None = None) -> Database:
         """The SQLite database in `path`, made empty and private when it is not there yet."""
         with saying_what_failed():
             # SQLite gives its journal the mode of the database: nobody else may read either.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        return cls(URL.create("sqlite", database=str(path)))
+        return cls(URL.create("sqlite", database=str(path)), trail_key)
 
     @property
     def is_sqlite(self) -> bool:
@@ -144,6 +147,14 @@ def newer_schema(found: str) -> Misconfigured:
         do="Install the newer version again, or restore a backup made before the upgrade.",
         who="who runs this installation",
     )
+
+
+def trail_key_of(connection: Connection) -> Path:
+    """Where the key lies that seals what this transaction adds to the trail."""
+    path = connection.get_execution_options().get(_TRAIL_KEY)
+    if not isinstance(path, Path):
+        raise TypeError("this database was opened by who adds nothing to the trail")
+    return path
 
 
 def lock(connection: Connection, name: str) -> None:

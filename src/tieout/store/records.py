@@ -19,8 +19,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Row
+from sqlalchemy.types import NULLTYPE
 
 from tieout.errors import Refused
 from tieout.store.database import disk_trouble, saying_what_failed
@@ -65,8 +75,14 @@ class Manifest:
         return (self.flow, self.kind, self.company, self.ledger, self.fiscal_year)
 
     def brief(self) -> dict[str, object]:
-        """What a step's result or an audit entry says about this file."""
+        """What a step's result says about this file."""
         return {"id": self.id, "kind": self.kind, "rows": self.rows, "sha256": self.sha256}
+
+    def told(self, seq: int) -> dict[str, object]:
+        """What the trail says about it: all that stands in row `seq` but what the entry says."""
+        of_the_entry = ("run", "step", "superseded_by")
+        names = [name for name in self.__slots__ if name not in of_the_entry]
+        return {name: getattr(self, name) for name in names} | {"seq": seq}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,21 +291,25 @@ def _damaged(manifest: Manifest, why: str) -> Refused:
 # Manifest rows
 
 
-def add(connection: Connection, manifests: Sequence[Manifest]) -> None:
-    """Make files visible."""
+def add(connection: Connection, manifests: Sequence[Manifest]) -> dict[str, int]:
+    """Make files visible; the number of each one's row, by its id."""
     rows = [{name: getattr(m, name) for name in Manifest.__slots__} for m in manifests]
-    if rows:
-        connection.execute(insert(app_manifest), rows)
+    if not rows:
+        return {}
+    numbered = insert(app_manifest).returning(app_manifest.c.id, app_manifest.c.seq)
+    return {row.id: row.seq for row in connection.execute(numbered, rows)}
 
 
-def supersede(connection: Connection, key: Key, run: str) -> None:
-    """Retire the visible files of `key` in favour of what `run` is about to add."""
+def supersede(connection: Connection, key: Key, run: str) -> list[str]:
+    """Retire the visible files of `key` in favour of what `run` is about to add; their ids."""
     columns = app_manifest.c
-    connection.execute(
+    retire = (
         update(app_manifest)
         .where(*_key(*key), columns.superseded_by.is_(None))
         .values(superseded_by=run)
+        .returning(columns.id)
     )
+    return sorted(connection.execute(retire).scalars())
 
 
 def _key(
@@ -359,6 +379,13 @@ def of_flow(connection: Connection, flow: str, kind: str) -> list[Manifest]:
 def paths(connection: Connection) -> set[str]:
     """The path of every visible file."""
     return set(connection.execute(select(app_manifest.c.path)).scalars())
+
+
+def as_stored(connection: Connection) -> list[dict[str, object]]:
+    """Every row of the manifest with every column exactly as the database holds it."""
+    columns = [type_coerce(column, NULLTYPE).label(column.name) for column in app_manifest.c]
+    query = select(*columns).order_by(app_manifest.c.seq)
+    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def _read(row: Row[Any]) -> Manifest:

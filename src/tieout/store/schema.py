@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0003"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0004"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
@@ -352,6 +352,13 @@ app_token = Table(
     Index("app_token_user", "user"),
 )
 
+app_checkpoint = Table(
+    "app_checkpoint",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("line", Text, nullable=False),  # what was signed, with its signature
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -364,6 +371,8 @@ audit = Table(
     Column("run", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("previous", Text, nullable=False),
+    Column("sealed_by", Text, nullable=False),
+    Column("seal", Text, nullable=False),
     Column("hash", Text, nullable=False, unique=True),
     Index("audit_object", "object"),
     Index("audit_run", "run"),

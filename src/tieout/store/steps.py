@@ -250,26 +250,28 @@ class Step:
                 raise AssertionError(f"step {self.name} of {self.run.id} is there and is not")
             return done
         self._inserted = True
-        self._commit_records(connection)
+        told = self._commit_records(connection)
         for write in self._writes:
             write(connection)
         add_calls(connection, self._calls)
-        audit.append(connection, finished_at, *self._tellings, self._last_telling())
+        audit.append(connection, finished_at, *self._tellings, self._last_telling(told))
         committed: dict[str, Any] = parsed(result)
         return committed
 
-    def _commit_records(self, connection: Connection) -> None:
+    def _commit_records(self, connection: Connection) -> dict[str, object]:
+        """The manifest rows, added and retired; what the trail says of them."""
         # Retire first, add afterwards: the files of one step never retire each other.
-        for key in sorted({kept.manifest.key for kept in self._kept if kept.replace}):
-            records.supersede(connection, key, self.run.id)
+        keys = sorted({kept.manifest.key for kept in self._kept if kept.replace})
+        retired = [id_ for key in keys for id_ in records.supersede(connection, key, self.run.id)]
         for kept in self._kept:
             self._files.require(kept.manifest)
-        records.add(connection, [kept.manifest for kept in self._kept])
+        numbers = records.add(connection, [kept.manifest for kept in self._kept])
+        told = [kept.manifest.told(numbers[kept.manifest.id]) for kept in self._kept]
+        return {"kept": told, "retired": retired}
 
-    def _last_telling(self) -> audit.Telling:
-        # The hashes of the files stand in the chain, so that a changed file contradicts it.
-        kept = [kept.manifest.brief() for kept in self._kept]
-        detail = {"kept": kept, "calls": len(self._calls)}
+    def _last_telling(self, told: Mapping[str, object]) -> audit.Telling:
+        # The rows with their hashes stand in the chain, so that a changed file contradicts it.
+        detail = {**told, "calls": len(self._calls)}
         who = self.run.started_by
         return audit.Telling(who, "finished step", self.run.id, detail, self.run.id, self.name)
 

@@ -16,6 +16,7 @@ from tieout.core.findings import Severity
 from tieout.errors import Trouble
 from tieout.store import (
     audit,
+    checkpoints,
     configs,
     credentials,
     mappings,
@@ -24,6 +25,7 @@ from tieout.store import (
     records,
     rejects,
     runs,
+    seals,
     steps,
     tasks,
     vault,
@@ -48,18 +50,24 @@ RECORDS_DIRECTORY = "records"
 class Store:
     """Everything an instance remembers. Safe to use from several threads and processes."""
 
-    def __init__(self, home: Path, clock: Clock, url: str | None = None) -> None:
-        """Open the instance in `home`; `url` names a PostgreSQL database instead of its file."""
+    def __init__(
+        self, home: Path, clock: Clock, url: str | None = None, anchor: Path | None = None
+    ) -> None:
+        """Open the instance in `home`; `url` names PostgreSQL, `anchor` the file of checkpoints."""
         if not url:
             refuse_network_disk(home)
         self.home, self.clock = home, clock
-        self.database = Database(url) if url else Database.at(home / DATABASE_FILE)
+        self.anchor = anchor or home / checkpoints.ANCHOR_FILE
+        key = home / seals.TRAIL_KEY_FILE
+        self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
         self.records = Records(home / RECORDS_DIRECTORY)
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:
-        """Bring the database up to date; a newer one is refused."""
+        """Bring the database up to date; a newer one is refused. A new trail gets its key."""
         migrate.migrate(self.database)
+        with self.begin() as connection:
+            audit.make_key(connection)
 
     def check(self) -> None:
         """Refuse a database of another schema than this program's."""
@@ -189,17 +197,20 @@ class Store:
         return run
 
     def finish_run(self, run: str, ending: Ending) -> Run:
-        """End a run, its late calls written first; one that has ended stays as it is."""
+        """End a run with a checkpoint, its late calls first; one that has ended stays as it is."""
 
         def write(connection: Connection) -> Run:
             if runs.finish(connection, run, ending, self.clock.now()):
                 done = runs.find(connection, run)
                 calls = runs.count_calls(connection, run)
                 self._tell(connection, done, "finished run", outcome=done.outcome, calls=calls)
+                checkpoints.add(connection, self.clock.now(), run)
             return runs.find(connection, run)
 
         self.write_late_calls(run)
-        return self.database.transact(write)
+        ended = self.database.transact(write)
+        checkpoints.bring_or_tell(self.database, self.anchor, self.clock.now(), run)
+        return ended
 
     def _tell(self, connection: Connection, run: Run, act: str, **detail: object) -> None:
         telling = Telling(run.started_by, act, run.id, detail, run.id)
@@ -357,15 +368,10 @@ class Store:
             audit.append(connection, author.at, Telling(by, "set credential", name, detail))
 
     def make_key(self, by: str, *, anew: bool = False) -> None:
-        """Make the key of this instance; KeyTrouble when there is one, or `anew` is needed."""
+        """Make the key, or with `anew` the lost ones; KeyTrouble when that is not what it takes."""
+        author = Author(by, self.clock.now())
         with self.begin() as connection:
-            path = self.home / vault.KEY_FILE
-            key, sealed = credentials.make_key(connection, path, anew=anew)
-            detail = {
-                "key": key.fingerprint,
-                "sealed_with_others": {note.name: note.key_fingerprint for note in sealed},
-            }
-            audit.append(connection, self.clock.now(), Telling(by, "made key", "key", detail))
+            credentials.make_keys(connection, self.home / vault.KEY_FILE, author, anew=anew)
 
     def secret(self, name: str) -> dict[str, str]:
         """Opened credentials, for use in a request and for nothing else."""
@@ -389,8 +395,8 @@ class Store:
             return audit.entries(connection, run=run, object_=object_, after=after)
 
     def verify_audit(self) -> Verdict:
-        """Recompute the whole chain."""
-        return audit.verified(self.audit_pages())
+        """Check every link and seal of the trail."""
+        return audit.verified(self.audit_pages(), seals.read(self.home / seals.TRAIL_KEY_FILE))
 
     def audit_pages(self) -> Iterator[list[Entry]]:
         """The whole trail; writers need not wait for who reads it, since no page holds the next."""

@@ -31,6 +31,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 FINGERPRINT_DIGITS = 16
 FORMAT = "tieout secret 1"
+MOVE = "move this file away, then "
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,18 @@ def make_key(path: Path) -> Key:
     return key
 
 
-def read_key(path: Path) -> Key:
-    """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key."""
+def read_key(path: Path, does: str = "opens the stored credentials", lost: str = "") -> Key:
+    """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key.
+
+    `does` says what it is for, `lost` what to do without it.
+    """
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()
     except FileNotFoundError as error:
-        raise _no_key(path, "there is no such file", "") from error
+        raise _no_key(path, "there is no such file", does, lost or if_lost()) from error
     except OSError as error:
-        raise _no_key(path, os.strerror(error.errno or 0)) from error
+        raise _no_key(path, os.strerror(error.errno or 0), does, lost or if_lost(MOVE)) from error
     if mode & 0o077:
         raise KeyTrouble(
             f"Other users of this machine can read the key in {path} (mode {mode & 0o777:o}).",
@@ -88,17 +92,17 @@ def read_key(path: Path) -> Key:
     try:
         secret = base64.b64decode(text.strip(), validate=True)
     except binascii.Error as error:
-        raise _no_key(path, "it is not a key") from error
+        raise _no_key(path, "it is not a key", does, lost or if_lost(MOVE)) from error
     if len(secret) != KEY_BYTES:
-        raise _no_key(path, "it is not a key")
+        raise _no_key(path, "it is not a key", does, lost or if_lost(MOVE))
     return Key(secret)
 
 
-def _no_key(path: Path, why: str, first: str = "move this file away, then ") -> KeyTrouble:
+def _no_key(path: Path, why: str, does: str, lost: str) -> KeyTrouble:
     return KeyTrouble(
-        f"The key that opens the stored credentials cannot be read from {path}: {why}.",
-        untouched="The sealed credentials were left as they are.",
-        do=f"Put the key of this instance back. {if_lost(first)}",
+        f"The key that {does} cannot be read from {path}: {why}.",
+        untouched="Nothing was written to the database; what it sealed was left as it is.",
+        do=f"Put the key of this instance back. {lost}",
         who="who keeps the key of this instance",
     )
 

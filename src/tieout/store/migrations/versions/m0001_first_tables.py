@@ -50,6 +50,8 @@ TABLES = (
         run TEXT NOT NULL,
         step TEXT NOT NULL,
         previous TEXT NOT NULL,
+        sealed_by TEXT NOT NULL,
+        seal TEXT NOT NULL,
         hash TEXT NOT NULL,
         PRIMARY KEY (seq),
         UNIQUE (hash)

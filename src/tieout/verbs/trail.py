@@ -1,0 +1,55 @@
+"""The audit trail: check it, hand it out, and sign how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tieout.app import Instance
+from tieout.store import audit, checkpoints, seals, trail_export
+from tieout.store.audit import Telling
+from tieout.store.verify_trail import Anchor, verify
+from tieout.verbs import acting
+
+
+def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
+    """Check every entry, checkpoint, manifest row and kept file against each other and the anchor.
+
+    Misconfigured when the anchor is not there although there are checkpoints.
+    """
+    acting.require(instance, "read trail")
+    key = instance.home / seals.TRAIL_KEY_FILE
+    report = verify(
+        trail_export.lines(instance.store.database, instance.clock.now()),
+        _anchor(instance, anchor),
+        instance.store.records.root,
+        seals.read(key).seal_key if key.exists() else None,
+        seals.signed,
+    )
+    return {"ok": not report.problems, **asdict(report)}
+
+
+def _anchor(instance: Instance, named: Path | None) -> Anchor | None:
+    path = named or instance.store.anchor
+    with instance.store.database.read() as connection:
+        expected = named or instance.environment.anchor or checkpoints.lines(connection)
+    return checkpoints.read(path) if expected or path.exists() else None
+
+
+def export(instance: Instance) -> Iterator[str]:
+    """The whole trail as lines of JSON, for `verify_trail.py`."""
+    acting.require(instance, "read trail")
+    return trail_export.lines(instance.store.database, instance.clock.now())
+
+
+def sign(instance: Instance) -> dict[str, Any]:
+    """Sign how far the trail has come, and bring to the anchor whatever it lacks."""
+    by = acting.require(instance, "read trail")
+    store, at = instance.store, instance.clock.now()
+    with store.begin() as connection:
+        audit.append(connection, at, Telling(by.name, "made checkpoint", "trail", {}))
+        line = checkpoints.add(connection, at)
+    checkpoints.bring(store.database, store.anchor)
+    return {"ok": True, "checkpoint": line, "anchor": str(store.anchor)}
