@@ -323,18 +323,13 @@ class Store:
             version = mappings.add(connection, rows, by, self.clock.now())
             tellings = [
                 Telling(
-                    by,
-                    "withdrew mapping" if row.target is None else "set mapping",
+                    by, "withdrew mapping" if row.target is None else "set mapping",
                     f"{row.dimension} {row.source}",
-                    {
-                        "target": row.target,
-                        "effective_from": row.effective_from,
-                        "why": row.why,
-                        "version": version,
-                    },
+                    {"target": row.target, "effective_from": row.effective_from, "why": row.why,
+                     "version": version},
                 )
                 for row in rows
-            ]
+            ]  # fmt: skip
             audit.append(connection, self.clock.now(), *tellings)
             return version
 
