@@ -291,9 +291,9 @@ def test_a_journal_that_people_deleted_is_told_and_prepared_again_only_with_a_re
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
 def test_a_journal_whose_answer_is_lost_is_in_the_ledger_once(home: Home, kind: str) -> None:
     """Cut before: it never arrived, twice, and a person lets it go again. Cut after: it did."""
-    home.project('first_period = "current"', 'first_period = "current"\nquiet_period = "12s"')
+    home.project('first_period = "current"', 'first_period = "current"\nquiet_period = "6s"')
     secret = 'secret = "secret://erp"'
-    home.project(secret, f'{secret}\nrequest_timeout = "6s"')
+    home.project(secret, f'{secret}\nrequest_timeout = "3s"')
     assert home.run("init", "--apply").code == 0
     batch = prepared(home, CELLS[0])
     fault = {"kind": kind, "method": "POST", "path": ORCHESTRATION}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 from books import Books, changed
@@ -85,9 +86,11 @@ def books_version(books: Books) -> int:
 
 
 @pytest.fixture(scope="module")
-def asked_books(loaded: Books, tmp_path_factory: pytest.TempPathFactory) -> Books:
+def asked_books(loaded: Books, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """Loaded books on which no import succeeds."""
-    return loaded.copy(tmp_path_factory.mktemp("asked") / "home")
+    copied = loaded.copy(tmp_path_factory.mktemp("asked") / "home")
+    yield copied
+    copied.close()
 
 
 def test_a_mapping_from_a_period_on_moves_the_cells_of_that_period_and_later_ones(

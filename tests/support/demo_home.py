@@ -227,10 +227,15 @@ def copied(home: Home, path: Path) -> Home:
     return Home(path)
 
 
+_made: list[tuple[Home, Done]] = []  # once for all folders of tests that name the fixture
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Done]:
     """A demo home that ties, and what the command that made it said."""
-    return make(tmp_path_factory.mktemp("made") / "home")
+    if not _made:
+        _made.append(make(tmp_path_factory.mktemp("made") / "home"))
+    return _made[0]
 
 
 @pytest.fixture(scope="module")
