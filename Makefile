@@ -36,7 +36,8 @@ BIN := .venv/bin
 READY := .venv/.in-step-with-lock
 DECODER := src/tieout/jde/build_decoder.py
 DEMO_HOME := $(or $(TIEOUT_HOME),tieout-demo)
-WORKERS ?= 2
+# One more than two cores: a quarter of its time a test waits for another process.
+WORKERS ?= 3
 DIST ?= loadfile
 # Each run of a flow waits for the disk some hundred times: in memory the tests take two thirds.
 TEST_TMP ?= $(shell test -w /dev/shm && \

@@ -17,10 +17,10 @@ EVENTS = (
 )  # fmt: skip
 COMPANIES = ("00001", "00060", "00070", "00090", "00200")
 MONEY_EVENTS = ("backdated", "unposted")
-EVENTS_MIN, EVENTS_MAX = 60, 100
 MOMENTS_MAX = 60  # a run has about fifteen steps of four moments each
 RUN_EVERY_EVENTS = 8
-WALKS = 20 if "walk" in os.environ.get("TIEOUT_CAMPAIGN", "") else 1
+CAMPAIGN = "walk" in os.environ.get("TIEOUT_CAMPAIGN", "")
+WALKS, EVENTS_MIN, EVENTS_MAX = (20, 60, 100) if CAMPAIGN else (1, 30, 50)
 
 
 def something_happens(books: Books, dice: Random) -> str:
