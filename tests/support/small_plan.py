@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import socket
@@ -38,6 +39,10 @@ FIRST_NUMBERS = {"batch": 40_000, "document": 100_000}
 VERSION, LEDGER = "BUD26", "BA"
 RUNS_MAX = 40  # of one batch, one after the other: more go in circles
 QUIET_SECONDS = 30 * 60
+# Closed books keep their ports, so nobody else may take them meanwhile: neither another worker, nor
+# demo homes (from 20,000 on), nor the kernel for outgoing connections.
+FIRST_PORT, PORTS_PER_WORKER = 10_000, 1_000
+_given: set[int] = set()
 
 PlanCell = tuple[str, str, str]  # company, account, month
 LedgerCell = tuple[str, int, int]  # account BU.OBJ, fiscal year, period
@@ -341,11 +346,16 @@ def free_addresses() -> dict[str, str]:
 
     A run keeps the configuration it began under: elsewhere it would ask other practice systems.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(
+        FIRST_PORT + worker * PORTS_PER_WORKER, FIRST_PORT + (worker + 1) * PORTS_PER_WORKER
+    )
     found: list[int] = []
     while len(found) < len(PORTS):
-        port = 20_000 + secrets.randbelow(10_000)
+        port = secrets.choice(mine)
         with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) and port not in found:
+            if port not in _given and tried.connect_ex(("127.0.0.1", port)):
+                _given.add(port)
                 found.append(port)
     return {name: f"http://127.0.0.1:{port}" for name, port in zip(PORTS, found, strict=True)}
 
