@@ -8,7 +8,8 @@ import pytest
 from books import Books, assert_tied
 from plan_books import ANNA, BEN, PlanBooks
 
-from tieout.errors import Misconfigured, NotAllowed, Refused
+from tieout.engine.story import Interrupted
+from tieout.errors import Busy, Misconfigured, NotAllowed, Refused
 from tieout.verbs import certifying
 
 COMPANY, PERIOD = "00001", "2025-05"
@@ -72,6 +73,24 @@ def test_nobody_certifies_other_amounts_than_those_that_were_prepared(people: Pl
     with pytest.raises(NotAllowed, match="is reopened"):
         certifying.certify(people.as_(BEN), "actuals", COMPANY, PERIOD, digest)
     assert state(people) == "reopened"
+
+
+def test_nobody_certifies_while_a_run_may_find_other_amounts(people: PlanBooks) -> None:
+    digest = prepared(people)
+    with pytest.raises(Interrupted):
+        people.books.run(full=True, meanwhile={"compare:before": interrupt})
+    with pytest.raises(Busy, match="is under way and may find other amounts"):
+        certifying.certify(people.as_(BEN), "actuals", COMPANY, PERIOD, digest)
+    run = people.store.unfinished_run("actuals")
+    assert run is not None
+    assert_tied(people.books, people.books.carry_on(run, {}))
+    done = certifying.certify(people.as_(BEN), "actuals", COMPANY, PERIOD, digest)
+    assert done["state"] == "certified"
+
+
+def interrupt() -> None:
+    """The process of the run dies."""
+    raise Interrupted("compare:before")
 
 
 def test_a_period_with_a_difference_cannot_be_prepared_and_every_reason_is_told(

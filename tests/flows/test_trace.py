@@ -106,7 +106,7 @@ def test_the_line_of_the_file_that_a_trace_names_holds_the_cell_and_its_amount(
         text = zlib.decompress(b"".join(chunks[: load["chunk"]]), GZIP_WINDOW_BITS).decode()
         line = text.splitlines()[load["line"] - 1].split(",")
         assert set(cell) <= {value.strip('"') for value in line}
-        assert load["amount"] in [Decimal(v) for v in line[-1:]]
+        assert load["amount"] == Decimal(line[-1])
         assert load["read_back"] == load["amount"]
         assert load["task"]
         assert load["rejected"] == []

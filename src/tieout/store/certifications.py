@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.engine import Row
 
-from tieout.errors import Misconfigured, Refused
-from tieout.store import audit
+from tieout.errors import Busy, Misconfigured, Refused
+from tieout.store import audit, runs
 from tieout.store.audit import Telling
 from tieout.store.database import lock
 from tieout.store.schema import app_certification
@@ -76,9 +76,19 @@ def prepare(connection: Connection, new: Certification) -> Certification:
 def certify(
     connection: Connection, flow: str, place: Place, by: str, reason: str, at: datetime
 ) -> Certification:
-    """The second person signs what the first has prepared."""
+    """The second person signs what the first has prepared.
+
+    Busy while a run of the flow is under way: it may find other amounts, and may have looked at the
+    certifications already.
+    """
     lock(connection, LOCK)
     held = require(connection, flow, place)
+    if run := runs.unfinished(connection, flow):
+        raise Busy(
+            f"{run.id} is under way and may find other amounts.",
+            untouched=f"{held.name} was not certified.",
+            do=f"Certify it when that has ended (`tieout show {run.id}`).",
+        )
     told = {"state": "certified", "certified_by": by, "certified_at": at, "reason": reason}
     connection.execute(update(app_certification).where(*_same(flow, place)).values(told))
     detail = {"digest": held.digest, "cells": held.cells, "reason": reason}
