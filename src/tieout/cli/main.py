@@ -115,6 +115,7 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
     from tieout.cli import (
+        baselining,
         certifying,
         commands,
         mapping,
@@ -125,7 +126,9 @@ def program() -> click.Group:
         trail,
     )
 
-    assert all((certifying, commands, mapping, people, planning, replaying, tracing, trail))
+    assert all(
+        (baselining, certifying, commands, mapping, people, planning, replaying, tracing, trail)
+    )
     return cli
 
 
