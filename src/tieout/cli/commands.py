@@ -226,21 +226,6 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
 
 
 @cli.command()
-@click.option("--flow", help="Only of this flow.")
-@click.option("--run", "run_id", help="Only of this run.")
-@click.option("--all", "every", is_flag=True, help="Settled ones too.")
-@with_json
-@needs
-def rejects(context: Context, flow: str | None, run_id: str | None, every: bool) -> None:
-    """List what was not loaded, and why."""
-    from tieout.verbs import seeing
-
-    state = None if every or run_id else "open"
-    found = seeing.rejects(context.opened(viewing=True), run=run_id, flow=flow, state=state)
-    context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
-
-
-@cli.command()
 @click.argument("run_id", metavar="RUN")
 @with_json
 @needs

@@ -21,6 +21,7 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
+from tieout.store.rejects import same
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
@@ -91,16 +92,12 @@ def settle_earlier(
     """
     earlier = [
         r
-        for r in world.store.rejects(flow=world.flow_name, state="open")
+        for r in world.store.rejects(flow=world.flow_name, standing=True)
         if r.run != run and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
     ]
-    now = {_same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
+    now = {same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
     for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (_same(r.finding) in now) is there], state)
-
-
-def _same(finding: Finding) -> tuple[str, str, str]:
-    return (finding.rule, finding.subject, finding.company)
+        step.settle([r.id for r in earlier if (same(r.finding) in now) is there], state)
 
 
 def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str, years: list[int]) -> None:

@@ -198,7 +198,8 @@ class Step:
 
     def reject(self, found: Sequence[Finding]) -> None:
         """Write down what was found wrong, at commit."""
-        self.after(lambda c: rejects.add(c, self.run.flow, self.run.id, found))
+        at = self._clock.now()
+        self.after(lambda c: rejects.add(c, self.run, found, at))
 
     def settle(self, ids: Sequence[int], state: str) -> None:
         """Rejects of earlier runs are `fixed`, `sent again` or `waived` by this run."""
