@@ -28,6 +28,7 @@ from tieout.store.schema import REJECT_STATES, app_reject
 LOCK = "rejects"  # a decision and the run that carries it over go one after the other
 UNDECIDED = ("open", "assigned")  # somebody still has to do something about it
 REASONS_SHOWN_MAX = 5
+IDS_PER_STATEMENT = 10_000  # SQLite takes 32,766 values in one
 Place: TypeAlias = tuple[str, ...]
 
 
@@ -68,13 +69,16 @@ class Decision:
     why: str = ""
 
 
-def add(connection: Connection, run: Run, found: Sequence[Finding], at: datetime) -> None:
+def add(
+    connection: Connection, run: Run, found: Sequence[Finding], at: datetime
+) -> Telling | None:  # fmt: skip
     """Write the findings of a run down; they stand in place of what earlier runs found the same.
 
-    That holds even if the run breaks off afterwards: nothing stands twice.
+    That holds even if the run breaks off afterwards: nothing stands twice. What the trail has to
+    tell of waivers that go on is returned, to be told at the end of the transaction.
     """
     if not found:
-        return
+        return None
     lock(connection, LOCK)
     earlier = [r for r in listed(connection, flow=run.flow, standing=True) if r.run != run.id]
     places: dict[Place, list[Reject]] = {}
@@ -89,9 +93,11 @@ def add(connection: Connection, run: Run, found: Sequence[Finding], at: datetime
     again = [r.id for r in earlier if same(r.finding) in now]
     settle(connection, again, "sent again", run.id)
     connection.execute(insert(app_reject), rows)
-    if waived := [row["decided_on"] for row in rows if row["state"] == "waived"]:
-        telling = Telling(run.started_by, "carried waivers over", run.id, {"of": waived}, run.id)
-        audit.append(connection, at, telling)
+    waived = [row["decided_on"] for row in rows if row["state"] == "waived"]
+    detail = {"of": waived}
+    return (
+        Telling(run.started_by, "carried waivers over", run.id, detail, run.id) if waived else None
+    )
 
 
 def same(finding: Finding) -> tuple[str, str, str]:
@@ -159,8 +165,10 @@ def settle(connection: Connection, ids: Sequence[int], state: str, run: str) -> 
     """Standing rejects reach their end by a run; one settled before stays as it was."""
     if state not in REJECT_STATES or state in UNDECIDED:
         raise ValueError(f"not how a reject ends: {state}")
-    standing = (app_reject.c.id.in_(ids), app_reject.c.settled_run.is_(None))
-    connection.execute(update(app_reject).where(*standing).values(state=state, settled_run=run))
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        some = app_reject.c.id.in_(ids[start : start + IDS_PER_STATEMENT])
+        standing = update(app_reject).where(some, app_reject.c.settled_run.is_(None))
+        connection.execute(standing.values(state=state, settled_run=run))
 
 
 # ---------------------------------------------------------------------------- decisions

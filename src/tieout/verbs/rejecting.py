@@ -66,9 +66,10 @@ def _seconds(since: datetime, now: datetime) -> int:
 
 
 def groups(found: Sequence[Mapping[str, Any]], by: str = "cause") -> list[dict[str, Any]]:
-    """What is on the desk by cause (rule and flow), owner or state; the largest amount first.
+    """What is on the desk by cause (rule and flow), owner or state.
 
-    Amounts are sums without signs, never across currencies. A note is in no group.
+    Amounts are sums without signs, never across currencies; the group with the largest of any
+    currency comes first. A note is in no group.
     """
     made: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in found:
