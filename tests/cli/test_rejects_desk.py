@@ -123,6 +123,6 @@ def test_all_rejects_leave_as_a_table_for_a_spreadsheet(stopped: Home) -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused_as_usage(shared: Home, words: list[str]) -> None:
-    done = shared.run(*words)
+def test_what_cannot_be_meant_is_refused_as_usage(stopped: Home, words: list[str]) -> None:
+    done = stopped.run(*words)
     assert (done.code, done.out) == (2, ""), done
