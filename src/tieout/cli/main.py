@@ -121,11 +121,13 @@ def program() -> click.Group:
         people,
         planning,
         rejecting,
+        replaying,
         tracing,
         trail,
     )
 
-    assert all((certifying, commands, mapping, people, planning, rejecting, tracing, trail))
+    loaded = (certifying, commands, mapping, people, planning, rejecting, replaying, tracing, trail)
+    assert all(loaded)
     return cli
 
 
