@@ -115,6 +115,7 @@ def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) ->
     found: set[int] = set()
     for run, ids in lines.items():
         sent = world.store.scan(world.store.kept(run, kind="sent")).rename({"period": "member"})
+        sent = sent.with_columns(pl.col(_KEY).fill_null(""))
         rows = (
             sent.filter(pl.col("line").is_in(list(ids))).select("line", *_KEY).collect().iter_rows()
         )

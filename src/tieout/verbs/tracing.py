@@ -99,7 +99,7 @@ def _traced(
     placed = drill.agreeing(drill.buckets(world, wanted), wanted)
     cells = drill.compared_cells(world, wanted, placed)
     if cell is not None:
-        cells = cells.filter(pl.col(name) == value for name, value in cell.items())
+        cells = cells.filter(pl.col(n).eq_missing(pl.lit(v)) for n, v in cell.items())
     if run:
         sent = _sent(world, world.store.kept(run, kind="sent"), cells)
         cells = cells.join(sent.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
