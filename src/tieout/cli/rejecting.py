@@ -17,7 +17,7 @@ from tieout.core.findings import counted
 from tieout.verbs.words import age, money
 
 ROWS_SHOWN_MAX = 100  # `--csv` and `--json` have all
-NUMBERS_MAX = 10_000  # in one decision
+ROWS_AT_ONCE_MAX = 10_000  # in one decision
 SPAN = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 Found = Mapping[str, Any]
 
@@ -116,8 +116,8 @@ def _numbers(words: Iterable[str]) -> list[int]:
         if span is None:
             raise click.UsageError(f"{word!r} is no number of a reject, nor a span like 14-20.")
         first, last = int(span[1]), int(span[2] or span[1])
-        if last < first or last - first + len(found) >= NUMBERS_MAX:
-            raise click.UsageError(f"{word} are none, or more than {NUMBERS_MAX:,} at once.")
+        if last < first or last - first + len(found) >= ROWS_AT_ONCE_MAX:
+            raise click.UsageError(f"{word} are none, or more than {ROWS_AT_ONCE_MAX:,} at once.")
         found |= dict.fromkeys(range(first, last + 1))
     return list(found)
 
