@@ -171,7 +171,14 @@ def _grouped(groups: Sequence[Found], by: str) -> None:
     kept = [n for n, name in enumerate(columns) if by == "cause" or name not in ("flow", by)]
     kept = [0, *(n for n in kept if n)]
     shown = tuple(columns[n] for n in kept)
-    table(shown, [tuple(row[n] for n in kept) for row in rows], ("rows", "amount"))
+    lines = [tuple(row[n] for n in kept) for row in rows]
+    sizes = [max(len(line[n]) for line in (shown, *lines)) for n in range(len(shown))]
+    if sum(sizes) + len(printing.GAP) * (len(sizes) - 1) <= printing.width():
+        table(shown, lines, ("rows", "amount"))
+    else:  # a narrow terminal, or many currencies
+        for line in lines:
+            told = [f"{name} {cell}" for name, cell in zip(shown, line, strict=True) if cell]
+            paragraph(", ".join(told), indent="")
     for g in groups:
         meaning = f": {g['meaning']}" if g["meaning"] else ""
         paragraph(f"{g['group']} (numbers {_spans(g['ids'])}){meaning}.")
