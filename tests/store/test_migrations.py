@@ -100,8 +100,9 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            baselines.app_baseline_balance.name, baselines.app_baseline.name, "app_checkpoint", "app_certification",
-            "app_journal", "app_batch", "app_plan_scope", "app_token", "app_user", "app_reject",
+            baselines.app_baseline_balance.name, baselines.app_baseline.name, "app_checkpoint",
+            "app_certification", "app_journal", "app_batch", "app_plan_scope", "app_token",
+            "app_user", "app_reject",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
