@@ -381,8 +381,8 @@ def test_every_table_that_is_read_can_be_decoded_also_by_its_texts_alone(
     texts = [c for c in table.columns if c.kind not in SAMPLES]
     for columns in filter(None, (list(table.columns), texts)):
         members = (f'"{table.name}_{c.alias}":{SAMPLES.get(c.kind, TEXT)}' for c in columns)
-        empty = page("ROWS").replace(b"F0911", table.name.encode())
-        body = empty.replace(b"ROWS", ("[{" + ",".join(members) + "}]").encode())
+        empty = page("@").replace(b"F0911", table.name.encode())
+        body = empty.replace(b"@", ("[{" + ",".join(members) + "}]").encode())
 
         found = decode.rows(body, columns, table.name, decoder)[0]
 
