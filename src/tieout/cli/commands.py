@@ -279,6 +279,8 @@ def tie_out(
         seeing.period_of(period)
     if to:
         exporting.form_of(to)
+    elif cells:
+        raise click.UsageError("--cells says what --export FILE writes.")
     done = None
     if not last:
         with progress.shown(instance):

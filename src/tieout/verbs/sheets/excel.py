@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import xlsxwriter  # type: ignore[import-untyped]  # no stubs
+from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # no stubs
 
 from tieout.verbs.sheets.sheet import Row, Sheet, Table, Value, places_of, plain
 
@@ -27,12 +28,15 @@ def write(sheet: Sheet, file: BinaryIO, at: datetime) -> None:
         "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
         "strings_to_numbers": False,
     }  # fmt: skip
-    with xlsxwriter.Workbook(file, options) as book:
-        book.set_properties({"title": sheet.title, "created": at.replace(tzinfo=None)})
-        paper = _Paper(book)
-        paper.facts(sheet)
-        for table in sheet.tables:
-            paper.table(table)
+    try:
+        with xlsxwriter.Workbook(file, options) as book:
+            book.set_properties({"title": sheet.title, "created": at.replace(tzinfo=None)})
+            paper = _Paper(book)
+            paper.facts(sheet)
+            for table in sheet.tables:
+                paper.table(table)
+    except FileCreateError as error:  # it hides the system's own error in itself
+        raise (error.args[0] if isinstance(error.args[0], OSError) else error) from error
 
 
 class _Paper:
