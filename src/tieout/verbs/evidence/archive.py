@@ -7,11 +7,11 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import polars as pl
 
@@ -78,19 +78,17 @@ class Archive:
 class _Hashing(io.RawIOBase):
     """Hashes and counts what is written through it."""
 
-    def __init__(self, file: object) -> None:
-        self._write = cast("Callable[[bytes], int]", file.write)  # type: ignore[attr-defined]  # a ZIP's
-        self.digest, self.bytes = hashlib.sha256(), 0
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.digest, self.bytes = file, hashlib.sha256(), 0
 
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        block = bytes(cast("bytes", data))
-        self._write(block)
-        self.digest.update(block)
-        self.bytes += len(block)
-        return len(block)
+    def write(self, data: Any) -> int:
+        self._file.write(data)
+        self.digest.update(data)
+        self.bytes += len(data)
+        return len(data)
 
 
 def _sink(frame: pl.LazyFrame, path: Path) -> None:

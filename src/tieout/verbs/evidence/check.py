@@ -17,7 +17,10 @@ NOT_WHOLE = 6  # exit code
 
 def problems(pack: Path) -> list[str]:
     """What is missing, edited or beside what the manifest names, each in a sentence."""
-    told = json.loads((pack / MANIFEST).read_text(encoding="utf-8"))["files"]
+    try:
+        told = json.loads((pack / MANIFEST).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return [f"{MANIFEST} is missing or cannot be read."]
     found = []
     for name, file in told.items():
         path = pack / name

@@ -96,14 +96,15 @@ def _picked(
         ever = registers.flows_run(connection)
     flows = tuple(ever) if flow is None else (flow,)
     newest = _newest(instance, flows)
-    compared, first = {}, date.max
+    compared: dict[str, str] = {}
+    days = []
     for name in running.actuals_flows(instance):
         last = seeing.last_comparison(instance, name) if name in flows else None
         if last is None or not seeing.tie_out_table(instance, name, period):
             continue
         compared[name] = last[0]
         with instance.world_for(last[0]) as world:
-            first = min(first, both_sides.first_day(world, year, number) or first)
+            days.append(both_sides.first_day(world, year, number) or date.min)
     if not compared:
         raise Misconfigured(
             f"No flow{f' {flow}' if flow else ''} has compared a cell of {period} yet.",
@@ -111,7 +112,7 @@ def _picked(
             do="Name a fiscal year and period that a flow of actuals loads.",
         )
     unfinished = [f for f in compared if instance.store.unfinished_run(f)]
-    picked = Picked(f"{year}-{number:02d}", flows, first)
+    picked = Picked(f"{year}-{number:02d}", flows, min(days))
     if unfinished:
         raise _busy(picked, f"has a run under way ({', '.join(unfinished)})")
     return newest, compared, picked
@@ -160,6 +161,9 @@ def _fill(pack: _Pack) -> None:
         ("Period", pack.picked.period), ("Flows", ", ".join(pack.picked.flows)),
         ("Made at", pack.at), ("Made by", pack.by.name), ("Tieout version", exporting.VERSION),
     ]  # fmt: skip
+    others = [f for f in running.actuals_flows(pack.instance) if f in pack.picked.flows]
+    if without := [flow for flow in others if flow not in pack.compared]:
+        facts.append(("Without a cell in the period", ", ".join(without)))
     practised = practice.practice_home(pack.instance.home)
     with pack.file.entry("index.html") as file:
         index.write(pack.verdicts, facts, pack.links, file, practised=practised)
