@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from zipfile import ZipFile
@@ -22,8 +23,11 @@ import pytest
 from books import Books, assert_tied
 from plan_books import ANNA, BEN, PlanBooks
 
+from tieout.app import Instance
+from tieout.clock import Clock
 from tieout.engine.story import Interrupted
-from tieout.errors import Busy, Misconfigured, NotAllowed
+from tieout.errors import Busy, Misconfigured, NotAllowed, Refused
+from tieout.store.runs import NewRun
 from tieout.verbs import certifying, people, seeing, setting_up
 from tieout.verbs.evidence import making
 
@@ -323,6 +327,61 @@ def test_no_pack_is_made_while_a_run_may_change_what_is_packed(
     with pytest.raises(Busy, match="has a run under way"):
         making.make(books.instance, PERIOD, to=tmp_path / "pack.zip")
     assert not (tmp_path / "pack.zip").exists()
+
+
+def test_no_pack_is_made_of_lines_that_were_read_after_both_sides_were_compared(
+    books: Books, tmp_path: Path
+) -> None:
+    books.event("backdated", company=COMPANY, period=PERIOD, amount="12.34")
+    seen = books.run(preview=True)
+    with pytest.raises(Refused, match=f"{seen.id} read lines of actuals after"):
+        making.make(books.instance, PERIOD, to=tmp_path / "pack.zip")
+    assert_tied(books, books.run())
+    making.make(books.instance, PERIOD, to=tmp_path / "pack.zip")
+
+
+class Hooked:
+    """The clock of an instance, at whose third look something else happens."""
+
+    def __init__(self, clock: Clock, then: Callable[[], object]) -> None:
+        self._clock, self._then, self._looks = clock, then, 0
+
+    def now(self) -> datetime:
+        self._looks += 1
+        if self._looks == 3:
+            self._then()
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
+def test_what_happens_while_a_pack_is_put_together_leaves_no_pack_and_no_entry_of_it(
+    packed: Packed, tmp_path: Path
+) -> None:
+    finn, store = packed.people.as_(FINN), packed.people.store
+    run = NewRun("accounts", "load_members", ANNA, outcome="waiting")
+    meanwhile: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (lambda: (tmp_path / "pack.zip").write_text("mine"), Misconfigured, "not written over"),
+        (lambda: store.new_run(run), Busy, "ran while it was put together"),
+    ]
+    before = len(acts(packed))
+    for then, refusal, why in meanwhile:
+        (tmp_path / "pack.zip").unlink(missing_ok=True)
+        desk = Instance(finn.environment, Hooked(finn.clock, then))
+        with pytest.raises(refusal, match=why):
+            making.make(desk, PERIOD, to=tmp_path / "pack.zip")
+        desk.close()
+    assert acts(packed)[before:] == ["began evidence pack"] * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def acts(packed: Packed) -> list[str]:
+    """What the trail tells of packs of the period."""
+    return [entry.act for entry in packed.people.store.audit(object_=f"evidence {PERIOD}")]
 
 
 def test_a_difference_of_the_period_is_on_the_first_page(books: Books, tmp_path: Path) -> None:

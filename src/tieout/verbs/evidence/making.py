@@ -12,7 +12,7 @@ from typing import Any
 
 from tieout.app import Instance
 from tieout.core.policy import Actor
-from tieout.errors import Busy, Misconfigured
+from tieout.errors import Busy, Misconfigured, Refused
 from tieout.flows import both_sides
 from tieout.store import audit, checkpoints, people, registers, trail_export, verify_trail
 from tieout.store.audit import Telling
@@ -75,7 +75,7 @@ def make(
         _fill(pack)
         digest, size = file.end()
         if _newest(instance, picked.flows) != newest:
-            raise _busy(picked, "ran while it was put together")
+            raise _busy(period, "ran while it was put together")
         told = {
             "file": path.name, "sha256": digest, "bytes": size, "files": len(file.files),
             "period": period, "flows": list(picked.flows),
@@ -102,6 +102,9 @@ def _picked(
         last = seeing.last_comparison(instance, name) if name in flows else None
         if last is None or not seeing.tie_out_table(instance, name, period):
             continue
+        if under_way := instance.store.unfinished_run(name):
+            raise _busy(period, f"has a run under way ({under_way.id})")
+        _refuse_newer(instance, name, *last)
         compared[name] = last[0]
         with instance.world_for(last[0]) as world:
             days.append(both_sides.first_day(world, year, number) or date.min)
@@ -111,11 +114,19 @@ def _picked(
             untouched="Nothing was written.",
             do="Name a fiscal year and period that a flow of actuals loads.",
         )
-    unfinished = [f for f in compared if instance.store.unfinished_run(f)]
-    picked = Picked(f"{year}-{number:02d}", flows, min(days))
-    if unfinished:
-        raise _busy(picked, f"has a run under way ({', '.join(unfinished)})")
-    return newest, compared, picked
+    return newest, compared, Picked(f"{year}-{number:02d}", flows, min(days))
+
+
+def _refuse_newer(instance: Instance, flow: str, run: str, at: datetime) -> None:
+    """Refused when the ledger was read anew since both sides were compared: they would not tie."""
+    kept = [m for kind in ("lines", "buckets") for m in instance.store.current(flow, kind)]
+    if newer := sorted({m.run for m in kept if m.written_at > at}):
+        raise Refused(
+            f"{', '.join(newer)} read lines of {flow} after {run} had compared both sides, and "
+            "compared nothing.",
+            untouched="No evidence pack was made.",
+            do=f"`tieout run {flow}` compares them; then make the pack.",
+        )  # fmt: skip
 
 
 def _newest(instance: Instance, flows: tuple[str, ...]) -> dict[str, int]:
@@ -123,9 +134,9 @@ def _newest(instance: Instance, flows: tuple[str, ...]) -> dict[str, int]:
     return {f: r.number for f in flows for r in instance.store.runs(flow=f, limit=1)}
 
 
-def _busy(picked: Picked, why: str) -> Busy:
+def _busy(period: str, why: str) -> Busy:
     return Busy(
-        f"A flow of the evidence of {picked.period} {why}.",
+        f"A flow of the evidence of {period} {why}.",
         untouched="No evidence pack was made.", do="Make it when that run has ended.",
     )  # fmt: skip
 

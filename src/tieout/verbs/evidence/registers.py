@@ -21,8 +21,8 @@ from tieout.verbs.sheets.sheet import Row, Sheet, Table, Value
 
 SINCE = (
     "Every run of these flows that began on or after the first day of the period ({first}, UTC), "
-    "and, whenever they began, those that prepared or sent a batch of the period, compared it last or "
-    "compared what was certified."
+    "and, whenever they began, those that prepared or sent a batch of the period, compared it last "
+    "or compared what was certified."
 )
 FINDING_COLUMNS = (
     "id",
