@@ -261,7 +261,7 @@ def test_the_registers_say_who_ran_approved_certified_and_may(packed: Packed) ->
 
     (signed,) = packed.rows("registers/certifications")
     assert (signed["certified_by"], signed["state"]) == (BEN, "certified")
-    assert signed["digest"] in {h["digest"] for h in packed.rows("tie-outs/actuals", 4)}
+    assert signed["digest"] in {h["digest"] for h in packed.rows("tie-outs/actuals", 5)}
     users = {u["user"]: u["roles"] for u in packed.rows("registers/access", 0)}
     assert users[FINN] == "auditor"
     assert {t["user"] for t in packed.rows("registers/access", 1)} == set(users)
@@ -382,6 +382,17 @@ def test_what_happens_while_a_pack_is_put_together_leaves_no_pack_and_no_entry_o
 def acts(packed: Packed) -> list[str]:
     """What the trail tells of packs of the period."""
     return [entry.act for entry in packed.people.store.audit(object_=f"evidence {PERIOD}")]
+
+
+def test_a_kept_file_that_was_damaged_is_named_and_no_pack_is_made(
+    books: Books, tmp_path: Path
+) -> None:
+    year = int(PERIOD[:4])
+    kept = books.store.current("actuals", "lines", company=COMPANY, fiscal_year=year)[0]
+    flipped(books.home / "records" / kept.path)
+    with pytest.raises(Refused, match=f"The kept file {kept.path} of run"):
+        making.make(books.instance, PERIOD, to=tmp_path / "pack.zip")
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == []
 
 
 def test_a_difference_of_the_period_is_on_the_first_page(books: Books, tmp_path: Path) -> None:

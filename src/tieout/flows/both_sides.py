@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import polars as pl
 
 from tieout.core import buckets as fold
-from tieout.core.frames import BUCKET_KEY, BUCKETS, LINES, Schema, empty
+from tieout.core.frames import BUCKET_KEY, BUCKETS, LINES, Schema, as_schema, empty
 from tieout.core.proof import taken
 from tieout.flows import drill
 from tieout.flows.balances import ACCOUNTS
@@ -19,7 +20,7 @@ from tieout.store.records import Manifest
 _READ = [*BUCKET_KEY, "read"]
 _GRAIN = ["company", "ledger", "bucket_currency", "account_id", "fiscal_year", "period",
           "subledger", "subledger_type"]  # fmt: skip
-_HELD: Schema = {**LINES, "read": pl.Int64, "bucket_currency": pl.String, "counts": pl.Boolean}
+HELD_LINES: Schema = {**LINES, "read": pl.Int64, "bucket_currency": pl.String, "counts": pl.Boolean}
 
 
 def first_day(world: World[LoadActuals], year: int, number: int) -> date | None:
@@ -45,10 +46,10 @@ def buckets_of(world: World[LoadActuals], year: int, number: int) -> pl.DataFram
     return drill.placed(world, whole, world.frame("accounts", ACCOUNTS)).sort(_READ)
 
 
-def lines_in(world: World[LoadActuals], buckets: pl.DataFrame) -> pl.LazyFrame:
-    """The ledger lines that these buckets hold, not read yet.
+def lines_in(world: World[LoadActuals], buckets: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The ledger lines that these buckets hold (HELD_LINES), those of one file at a time.
 
-    LINES, `bucket_currency`, and `counts`: no for a detail that a summary line stands for.
+    `counts`: no for a detail that a summary line stands for.
     """
     with_lines = buckets.filter(pl.col("lines") > 0).select(_READ)
     places = set(with_lines.select("company", "ledger", "fiscal_year").unique().iter_rows())
@@ -56,27 +57,31 @@ def lines_in(world: World[LoadActuals], buckets: pl.DataFrame) -> pl.LazyFrame:
         m for m in world.store.current(world.flow_name, "lines")
         if (m.company, m.ledger, m.fiscal_year) in places
     ]  # fmt: skip
-    if not files:
-        return empty(_HELD).lazy()
-    lines = _held(world, files, with_lines)
-    summaries = lines.filter(pl.col("document_type") == fold.SUMMARY).select(_GRAIN).unique()
-    summed = summaries.collect().with_columns(summed=pl.lit(True))
-    detail = (pl.col("summarized") == "Y") & (pl.col("document_type") != fold.SUMMARY)
-    known = lines.join(
-        summed.lazy(), on=_GRAIN, how="left", nulls_equal=True, maintain_order="left"
-    )
-    replaced = pl.col("summed").fill_null(False) & detail.fill_null(False)
-    return known.with_columns(counts=~replaced).select(list(_HELD))
+    is_summary = pl.col("document_type") == fold.SUMMARY
+    summed = [_held(world, file, with_lines, is_summary).select(_GRAIN) for file in files]
+    summaries = pl.concat(summed or [empty(HELD_LINES).select(_GRAIN)]).unique()
+    detail = (pl.col("summarized") == "Y").fill_null(False) & ~is_summary
+    for file in files:
+        lines = _held(world, file, with_lines).join(
+            summaries.with_columns(summed=pl.lit(True)), on=_GRAIN, how="left", nulls_equal=True,
+            maintain_order="left",
+        )  # fmt: skip
+        replaced = pl.col("summed").fill_null(False) & detail
+        yield as_schema(lines.with_columns(counts=~replaced), HELD_LINES)
 
 
-def _held(world: World[LoadActuals], files: list[Manifest], buckets: pl.DataFrame) -> pl.LazyFrame:
+def _held(
+    world: World[LoadActuals], file: Manifest, buckets: pl.DataFrame, *only: pl.Expr
+) -> pl.DataFrame:
+    """The lines of one file that the reads of `buckets` hold, in the order of the file."""
     periods = buckets["period"].unique().implode()
     own = ["bucket_currency" if name == "currency" else name for name in _READ]
     return (
-        world.store.scan(files)
-        .filter(pl.col("posted") == fold.POSTED, pl.col("period").is_in(periods))
+        world.store.scan([file])
+        .filter(pl.col("posted") == fold.POSTED, pl.col("period").is_in(periods), *only)
         .with_columns(bucket_currency=fold.bucket_currency())
         .join(buckets.lazy(), left_on=own, right_on=_READ, how="semi", maintain_order="left")
+        .collect()
     )
 
 

@@ -24,6 +24,7 @@ from tieout.store.runs import Run
 from tieout.verbs import acting, certifying, explaining, practice, seeing
 from tieout.verbs.sheets import csv_file, excel, page
 from tieout.verbs.sheets.sheet import Row, Sheet, Table, Value
+from tieout.verbs.words import OUTCOMES
 
 FORMS = (".csv", ".xlsx", ".html")
 ROWS_AT_ONCE = 50_000  # that are in memory as values
@@ -35,8 +36,8 @@ WHAT = (
 NOT_COMPARED = "units, subledgers, opening balances, unposted lines"
 SIGN = "that of the ledger, debit positive; Anaplan's amounts are turned back to it"
 HASHED = (
-    "over the rows of the table Hashes: a line `company,period,cells,digest` each, in their order, "
-    "ended by a line feed"
+    "over the rows of the table Hashes: company,period,cells,digest on a line each, in their "
+    "order, every line ended by a line feed"
 )
 SUMS = ("gross_f0911", "gross_f0902", "gross_anaplan", "difference", "f0911", "f0902", "anaplan")
 _KEY = list(CELL_KEY)
@@ -128,8 +129,8 @@ def statement(instance: Instance, asked: Asked) -> Sheet:
         *compared.facts(), *_made(instance),
     ]  # fmt: skip
     tables = [
-        *_sums(found["tie_out"]), _classes(found["classes"]), _certifications(instance, asked),
-        compared.hashes(), compared.apart(found["differences"]),
+        *_sums(found["tie_out"]), _classes(found["classes"]), compared.apart(found["differences"]),
+        _certifications(instance, asked), compared.hashes(),
         *([compared.every()] if asked.cells else []),
     ]  # fmt: skip
     if seeing.last_comparison(instance, asked.flow) != last:
@@ -149,7 +150,8 @@ def verdict(found: dict[str, Any]) -> str:
         return f"All {counted(cells, 'cell')} tie."
     told = f"{differing:,} of {counted(cells, 'cell')} differ" if differing else "Not complete"
     by = f"{counts['explained']:,} explained by a class, {counts['unexplained']:,} unexplained"
-    return f"{told}: {by}. {found.get('sentence', '')}".strip()
+    said = f" The run said: {found['sentence']}" if found.get("sentence") else ""
+    return f"{told}: {by}.{said}"
 
 
 def _facts(
@@ -183,7 +185,7 @@ def _facts(
         ("Compared by run", f"{run.id} ({run.kind}), started by {run.started_by}"),
         ("Run started", run.started_at),
         ("Run ended", run.finished_at),
-        ("Run outcome", f"{run.outcome}. {run.sentence}"),
+        ("Run outcome", f"{OUTCOMES[run.outcome]}. {run.sentence}"),
     ]  # fmt: skip
 
 
@@ -303,7 +305,7 @@ class _Compared:
         def rows() -> Iterator[Row]:
             for manifest in self._files:
                 here = self._scan([manifest]).join(
-                    classes.lazy(), on=_KEY, how="inner", nulls_equal=True
+                    classes.lazy(), on=_KEY, how="inner", nulls_equal=True, maintain_order="left"
                 )
                 yield from self._rows(here, ["held", "class", "outcome"])
 

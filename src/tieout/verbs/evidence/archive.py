@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from tieout.errors import Misconfigured, Refused
+from tieout.core.frames import Schema
+from tieout.errors import Misconfigured, Refused, Trouble
 
 COPY_BYTES = 1 << 20
 READABLE = 0o644 << 16  # the mode of a file as ZIP keeps it
@@ -58,6 +60,22 @@ class Archive:
                     file.write(block)
         finally:
             beside.unlink(missing_ok=True)
+
+    def parts(self, name: str, schema: Schema, parts: Iterator[pl.DataFrame]) -> None:
+        """A Parquet file of frames of `schema`, of which one is in memory at a time."""
+        troubles: list[Exception] = []
+
+        def each(*_: object) -> Iterator[pl.DataFrame]:
+            try:
+                yield from parts
+            except Trouble as trouble:  # the library would tell it in words of its own
+                troubles.append(trouble)
+                raise
+
+        try:
+            self.parquet(name, register_io_source(each, schema=pl.Schema(schema)))
+        except pl.exceptions.PolarsError as error:
+            raise (troubles[0] if troubles else error) from None
 
     def end(self) -> tuple[str, int]:
         """Close the ZIP and bring it to the disk; its SHA-256 and bytes."""

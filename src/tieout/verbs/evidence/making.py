@@ -205,12 +205,11 @@ def _sides(pack: _Pack, flow: str, run: str) -> None:
     folder = f"parquet/{flow}"
     with pack.instance.world_for(run) as world:
         buckets = both_sides.buckets_of(world, *place)
-        frames = {
-            "lines": both_sides.lines_in(world, buckets), "buckets": buckets.lazy(),
-            "cells": both_sides.cells_of(world, *place),
-        }  # fmt: skip
-        for name, frame in frames.items():
-            pack.file.parquet(f"{folder}/{name}.parquet", frame)
+        file = f"{folder}/{{}}.parquet".format
+        lines = both_sides.lines_in(world, buckets)
+        pack.file.parts(file("lines"), both_sides.HELD_LINES, lines)
+        pack.file.parquet(file("buckets"), buckets.lazy())
+        pack.file.parquet(file("cells"), both_sides.cells_of(world, *place))
     told = {
         "lines": "F0911: the posted lines of the period; those with counts = true add up to amount "
         "of their bucket",
