@@ -27,6 +27,7 @@ from tieout.app import Instance
 from tieout.clock import Clock
 from tieout.engine.story import Interrupted
 from tieout.errors import Busy, Misconfigured, NotAllowed, Refused
+from tieout.store import baselines
 from tieout.store.runs import NewRun
 from tieout.verbs import certifying, people, seeing, setting_up
 from tieout.verbs.evidence import making
@@ -76,6 +77,10 @@ def packed(loaded: Books, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     found.prepared_and_submitted()
     digest = certifying.prepare(found.as_(ANNA), "actuals", COMPANY, PERIOD)["digest"]
     certifying.certify(found.as_(BEN), "actuals", COMPANY, PERIOD, digest, "closed")
+    with found.store.begin() as connection:
+        row = (COMPANY, "AA", "", "00009999", 2025, 5, Decimal("12.34"))
+        baselines.prepare(connection, "actuals", COMPANY, [row], "old system", ANNA,
+                          books.clock.now())  # fmt: skip
     for name in ("erp", "planning"):
         fields = {"username": f"user-{SEED}", "password": f"password-{SEED}"}
         setting_up.connect(found.as_("ada"), name, fields)
@@ -262,6 +267,10 @@ def test_the_registers_say_who_ran_approved_certified_and_may(packed: Packed) ->
     (signed,) = packed.rows("registers/certifications")
     assert (signed["certified_by"], signed["state"]) == (BEN, "certified")
     assert signed["digest"] in {h["digest"] for h in packed.rows("tie-outs/actuals", 5)}
+    (baseline,) = packed.rows("registers/baselines", 0)
+    assert (baseline["prepared_by"], baseline["state"]) == (ANNA, "prepared")
+    (balance,) = packed.rows("registers/baselines", 1)
+    assert (balance["account_id"], balance["amount"]) == ("00009999", "12.34")
     users = {u["user"]: u["roles"] for u in packed.rows("registers/access", 0)}
     assert users[FINN] == "auditor"
     assert {t["user"] for t in packed.rows("registers/access", 1)} == set(users)

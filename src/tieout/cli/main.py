@@ -115,6 +115,7 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
     from tieout.cli import (
+        baselining,
         certifying,
         commands,
         evidence,
@@ -126,9 +127,8 @@ def program() -> click.Group:
         trail,
     )
 
-    assert all(
-        (certifying, commands, evidence, mapping, people, planning, replaying, tracing, trail)
-    )
+    assert all((baselining, certifying, commands, evidence, mapping, people, planning, replaying))
+    assert all((tracing, trail))
     return cli
 
 

@@ -16,7 +16,7 @@ from tieout.store import batches, journals, people, registers
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
 from tieout.store.runs import Run
-from tieout.verbs import approving, certifying, seeing
+from tieout.verbs import approving, baselining, certifying, seeing
 from tieout.verbs.sheets.sheet import Row, Sheet, Table, Value
 
 SINCE = (
@@ -72,6 +72,7 @@ def every(instance: Instance, picked: Picked) -> dict[str, Sheet]:
         "findings": _findings(instance, picked, named),
         "journals": _journals(instance, entered),
         "certifications": _certifications(certified),
+        "baselines": _baselines(instance, picked),
         "mappings": _mappings(instance),
         "configurations": _configurations(instance),
         "access": _access(instance),
@@ -241,6 +242,22 @@ def _certifications(found: Sequence[Mapping[str, Any]]) -> Sheet:
     return _sheet(
         "Certifications", f"{held:,} of {counted(len(found), 'certification')} in force.",
         table("Certifications", about, rows, usual),
+    )  # fmt: skip
+
+
+def _baselines(instance: Instance, picked: Picked) -> Sheet:
+    found = [b for b in baselining.listed(instance) if b["flow"] in picked.flows]
+    balances = [
+        {"baseline": b["baseline"], **row, "fiscal_year": str(row["fiscal_year"])}
+        for b in found for row in baselining.shown(instance, b["baseline"])["rows"]
+        if (row["fiscal_year"], row["period"]) == picked.place
+    ]  # fmt: skip
+    signed = sum(b["state"] == "signed" for b in found)
+    return _sheet(
+        "Baselines of converted balances", f"{signed:,} of {len(found):,} are signed.",
+        table("Baselines", "What two people say came without journals.", found,
+              ("baseline", "company", "state", "digest", "prepared_by", "decided_by")),
+        table("Balances", "Those of the period.", balances, ("baseline", "account_id", "amount")),
     )  # fmt: skip
 
 
