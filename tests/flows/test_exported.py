@@ -104,6 +104,7 @@ def test_a_tie_out_says_who_compared_what_when_and_by_which_versions(
 ) -> None:
     exporting.export(books.instance, Asked("actuals"), tmp_path / "tie.csv")
     facts, found = tables(tmp_path / "tie.csv")
+    assert exporting.statement(books.instance, Asked("actuals", "2025-5")).title.endswith(PERIOD)
     run, at = seeing.last_comparison(books.instance, "actuals") or ("", books.clock.now())
     assert facts["Compared by run"].startswith(f"{run} (load_actuals), started by ")
     assert facts["Compared at"] == at.isoformat()

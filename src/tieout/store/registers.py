@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from tieout.store import runs
 from tieout.store.configs import Config
 from tieout.store.database import Database
 from tieout.store.runs import Run
@@ -19,22 +18,15 @@ PAGE_ROWS_MAX = 1_000
 
 def runs_since(database: Database, flow: str, at: datetime) -> Iterator[Run]:
     """The runs of a flow that began at `at` or later, oldest first."""
-
-    def page(after: int) -> list[Run]:
-        query = select(app_run.c.id).where(
-            app_run.c.flow == flow, app_run.c.started_at >= at, app_run.c.number > after
-        )
+    wanted = select(app_run).where(app_run.c.flow == flow, app_run.c.started_at >= at)
+    query, after = wanted.order_by(app_run.c.number).limit(PAGE_ROWS_MAX), 0
+    while True:
         with database.read() as connection:
-            ids = connection.execute(query.order_by(app_run.c.number).limit(PAGE_ROWS_MAX))
-            return [runs.find(connection, run) for run in ids.scalars()]
-
-    yield from _pages(page)
-
-
-def _pages(page: Callable[[int], list[Run]]) -> Iterator[Run]:
-    after = 0
-    while found := page(after):
+            rows = connection.execute(query.where(app_run.c.number > after))
+            found = [Run(**row._mapping) for row in rows]
         yield from found
+        if len(found) < PAGE_ROWS_MAX:
+            return
         after = found[-1].number
 
 

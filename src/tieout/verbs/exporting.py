@@ -54,6 +54,11 @@ class Asked:
     period: str | None = None
     cells: bool = False
 
+    @property
+    def named(self) -> str:
+        """The period as it is written everywhere (2025-03), empty for all."""
+        return _named(*seeing.period_of(self.period)) if self.period else ""
+
     def inside(self) -> list[pl.Expr]:
         """Conditions on fiscal year and period."""
         if not self.period:
@@ -138,7 +143,7 @@ def statement(instance: Instance, asked: Asked) -> Sheet:
             f"A run of {asked.flow} compared both sides anew meanwhile.",
             untouched="Nothing was written.", do="Export it again.",
         )  # fmt: skip
-    title = f"Tie-out of {asked.flow}" + (f", {asked.period}" if asked.period else "")
+    title = f"Tie-out of {asked.flow}" + (f", {asked.named}" if asked.named else "")
     return Sheet(title, verdict(found), bool(found["ok"]), facts, tables)
 
 
@@ -171,7 +176,7 @@ def _facts(
         ("Not compared", NOT_COMPARED),
         ("Sign of amounts", SIGN),
         ("Flow", asked.flow),
-        ("Asked for", f"period {asked.period}" if asked.period else "every period of the flow"),
+        ("Asked for", f"period {asked.named}" if asked.named else "every period of the flow"),
         ("Companies", ", ".join(flow.companies)),
         ("Ledgers", ", ".join(flow.ledgers)),
         ("Periods", f"{periods[0]} to {periods[-1]}" if periods else "none"),
@@ -207,7 +212,11 @@ def _made(instance: Instance) -> list[tuple[str, Value]]:
 
 
 def _period(row: dict[str, Any]) -> str:
-    return f"{row['fiscal_year']}-{row['period']:02d}"
+    return _named(row["fiscal_year"], row["period"])
+
+
+def _named(fiscal_year: int, period: int) -> str:
+    return f"{fiscal_year}-{period:02d}"
 
 
 def _sums(table: list[dict[str, Any]]) -> Iterator[Table]:
@@ -253,7 +262,7 @@ def _certifications(instance: Instance, asked: Asked) -> Table:
     rows = [
         [c["company"], _period(c), *(c[name] for name in _OF_CERTIFICATION)]
         for c in certifying.listed(instance, asked.flow)
-        if asked.period in (None, _period(c))
+        if asked.named in ("", _period(c))
     ]
     about = "What two people signed; a digest is that of the table Hashes when it was signed."
     columns = ("ledger_company", "period", *_OF_CERTIFICATION)
@@ -280,7 +289,7 @@ class _Compared:
     def hashes(self) -> Table:
         """The digest of each company and period, which is what is certified."""
         rows = [
-            (company, f"{year}-{period:02d}", cells, digest)
+            (company, _named(year, period), cells, digest)
             for (company, year, period), (digest, cells) in sorted(self._digests.items())
         ]
         about = (

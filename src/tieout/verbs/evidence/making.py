@@ -67,18 +67,19 @@ def make(
     of theirs may change what is packed.
     """
     by, at = acting.require(instance, ACT), instance.clock.now()
-    path = (to or Path(f"evidence-{f'{flow}-' if flow else ''}{period}.zip")).absolute()
     newest, compared, picked = _picked(instance, period, flow)
+    of = f"{flow}-{picked.period}" if flow else picked.period
+    path = (to or Path(f"evidence-{of}.zip")).absolute()
     with archive.made(path, at) as (file, part):
         _begin(instance, picked, by, at)
         pack = _Pack(instance, picked, compared, by, at, file)
         _fill(pack)
         digest, size = file.end()
         if _newest(instance, picked.flows) != newest:
-            raise _busy(period, "ran while it was put together")
+            raise _busy(picked.period, "ran while it was put together")
         told = {
             "file": path.name, "sha256": digest, "bytes": size, "files": len(file.files),
-            "period": period, "flows": list(picked.flows),
+            "period": picked.period, "flows": list(picked.flows),
         }  # fmt: skip
         _name(instance, part, path, told)
     return {"ok": True, **told, "file": str(path),
@@ -225,7 +226,8 @@ def _trail(pack: _Pack) -> None:
     """The anchor first: it must not know of a checkpoint that the export has not."""
     store, names = pack.instance.store, [TRAIL]
     if (anchor := _anchor(store.anchor)) is not None:
-        pack.file.text(ANCHOR, anchor)
+        with pack.file.entry(ANCHOR) as file:
+            file.write(anchor)
         names.append(ANCHOR)
     with pack.file.entry(TRAIL) as file:
         for line in trail_export.lines(store.database, pack.at):
@@ -234,10 +236,10 @@ def _trail(pack: _Pack) -> None:
     pack.link("trail", "The trail", about, *names)
 
 
-def _anchor(path: Path) -> str | None:
+def _anchor(path: Path) -> bytes | None:
     """What the anchor says; None when it cannot be read, which `tieout audit verify` tells."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes()
     except OSError:
         return None
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import xlsxwriter  # type: ignore[import-untyped]  # no stubs
@@ -28,15 +30,18 @@ def write(sheet: Sheet, file: BinaryIO, at: datetime) -> None:
         "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
         "strings_to_numbers": False,
     }  # fmt: skip
-    try:
-        with xlsxwriter.Workbook(file, options) as book:
-            book.set_properties({"title": sheet.title, "created": at.replace(tzinfo=None)})
-            paper = _Paper(book)
-            paper.facts(sheet)
-            for table in sheet.tables:
-                paper.table(table)
-    except FileCreateError as error:  # it hides the system's own error in itself
-        raise (error.args[0] if isinstance(error.args[0], OSError) else error) from error
+    with TemporaryFile() as whole:  # a disk that is full fails the copy, not the library
+        try:
+            with xlsxwriter.Workbook(whole, options) as book:
+                book.set_properties({"title": sheet.title, "created": at.replace(tzinfo=None)})
+                paper = _Paper(book)
+                paper.facts(sheet)
+                for table in sheet.tables:
+                    paper.table(table)
+        except FileCreateError as error:  # it hides the system's own error in itself
+            raise (error.args[0] if isinstance(error.args[0], OSError) else error) from error
+        whole.seek(0)
+        copyfileobj(whole, file)
 
 
 class _Paper:
