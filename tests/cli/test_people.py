@@ -48,6 +48,7 @@ def test_every_command_asks_who_acts_as_soon_as_there_are_users(home: Home) -> N
         ("backfill", "actuals", "--from", "2025-01", "--to", "2025-02", "--why", "x"),
         ("tie-out",), ("tie-out", "--last"), ("rejects", "assign", "1", "--to", "eve"),
         ("rejects", "waive", "1", "--why", "x"), ("rejects", "reopen", "1", "--why", "x"),
+        ("evidence", "--period", "2025-01"),
         ("connect", "erp", "--stdin"), ("init", "--apply"), ("users", "list"),
         ("users", "add", "max", "--role", "admin"), ("tokens", "create"), ("tokens", "revoke", "x"),
     )  # fmt: skip

@@ -44,6 +44,7 @@ ONLY_HERE = {
     "uvicorn": ("web/", "cli/"),
     "click": ("cli/",),
     "rich": ("cli/",),
+    "xlsxwriter": ("verbs/sheets/",),
 }
 
 # The vendors' own spelling: fields of a page, of a task, of a token.

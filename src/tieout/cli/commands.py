@@ -231,16 +231,27 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
 @click.option(
     "--last", is_flag=True, help="Show the last comparison instead of reading both sides."
 )
+@click.option(
+    "--export", "to", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write it to FILE too: .csv, .xlsx, or .html to print.",
+)  # fmt: skip
+@click.option("--cells", is_flag=True, help="With --export: all cells, not only those apart.")
 @with_json
 @needs
-def tie_out(context: Context, flow: str | None, period: str | None, last: bool) -> None:
+def tie_out(
+    context: Context, flow: str | None, period: str | None, last: bool, to: Path | None, cells: bool
+) -> None:
     """Compare F0911, F0902 and Anaplan cell by cell, and say what explains each difference."""
-    from tieout.verbs import explaining, running, seeing
+    from tieout.verbs import explaining, exporting, running, seeing
 
     instance = context.opened(practice=not last, viewing=True)
     name = running.actuals_flow(instance, flow)
     if period:
         seeing.period_of(period)
+    if to:
+        exporting.form_of(to)
+    elif cells:
+        raise click.UsageError("--cells says what --export FILE writes.")
     done = None
     if not last:
         with progress.shown(instance):
@@ -251,10 +262,15 @@ def tie_out(context: Context, flow: str | None, period: str | None, last: bool) 
     result |= explaining.explain(instance, name, period)
     table, code = result["tie_out"], result["exit_code"]
     told = result.get("sentence", "") if code or not table else ""
+    if to:
+        asked = exporting.Asked(name, period, cells)
+        result["export"] = exporting.export(instance, asked, to)
 
     def show() -> None:
         printing.tie_out(table, seeing.totals(table), told)
         printing.explained(result)
+        if to:
+            click.echo(f"Wrote {to}, SHA-256 {result['export']['sha256']}.")
 
     context.show(result, show)
     sys.exit(code)

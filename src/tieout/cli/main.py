@@ -28,8 +28,8 @@ UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "mapping", "people", "planning", "rejecting",
-    "replaying", "tracing", "trail",
+    "baselining", "certifying", "commands", "evidence", "mapping", "people", "planning",
+    "rejecting", "replaying", "tracing", "trail",
 )  # fmt: skip
 
 

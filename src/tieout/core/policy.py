@@ -19,6 +19,7 @@ ROLES = (VIEWER, OPERATOR, APPROVER, ADMIN, AUDITOR)
 RIGHTS: dict[str, tuple[str, ...]] = {
     "view": ROLES,
     "read trail": (APPROVER, ADMIN, AUDITOR),
+    "hand out evidence": (APPROVER, ADMIN, AUDITOR),
     "run": (OPERATOR,),
     "prepare": (OPERATOR,),
     "map": (OPERATOR,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -25,16 +25,31 @@ def digests(compared: pl.LazyFrame, places: Collection[Place]) -> dict[Place, tu
     ledger, four decimals), sorted by the key.
     """
     found = {}
+    periods: dict[tuple[str, int], set[int]] = {}
     for company, year, period in places:
+        periods.setdefault((company, year), set()).add(period)
+    for (company, year), wanted in periods.items():
         here = compared.filter(
             pl.col("ledger_company") == company, pl.col("fiscal_year") == year,
-            pl.col("period") == period,
-        ).select(_COLUMNS).collect()  # fmt: skip
-        if here.height:
-            text = here.sort(CELL_KEY).write_csv()
+            pl.col("period").is_in(sorted(wanted)),
+        ).select(*_COLUMNS, "period").collect()  # fmt: skip
+        for (period,), cells in here.partition_by("period", as_dict=True).items():
+            text = cells.select(_COLUMNS).sort(CELL_KEY).write_csv()
             digest = hashlib.sha256(text.encode()).hexdigest()
-            found[(company, year, period)] = (digest, here.height)
+            found[(company, year, period)] = (digest, cells.height)
     return found
+
+
+def digest_of(found: Mapping[Place, tuple[str, int]]) -> str:
+    """SHA-256 over what `digests` found: a line `company,year-period,cells,digest` for each place.
+
+    The lines are sorted by company, year and period; each ends with a line feed.
+    """
+    lines = (
+        f"{company},{year}-{period:02d},{cells},{digest}\n"
+        for (company, year, period), (digest, cells) in sorted(found.items())
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def reopen_what_moved(step: Step, world: World[LoadActuals], compared: pl.LazyFrame) -> None:

@@ -75,7 +75,7 @@ def explained_cells(world: World[LoadActuals]) -> pl.DataFrame:
     """
     compared = world.lazy("compared", drill.COMPARED)
     if not compared.collect_schema().get("f0911"):
-        return empty(_SCHEMA)
+        return empty(EXPLAINED_CELLS)
     first = scope_for(world).rule.detail_from
     early = pl.lit(False)
     if first is not None:
@@ -112,12 +112,12 @@ def explained_cells(world: World[LoadActuals]) -> pl.DataFrame:
         )
         .group_by(*places, "class", "outcome")
         .agg(pl.col("ledger_gap", "anaplan_gap").sum().cast(AMOUNT))
-        .select(list(_SCHEMA))
+        .select(list(EXPLAINED_CELLS))
         .sort(*_KEY, "class")
     )
 
 
-_SCHEMA: Schema = {
+EXPLAINED_CELLS: Schema = {
     **dict.fromkeys(CELL_KEY, pl.String), "ledger_company": pl.String, "fiscal_year": pl.Int32,
     "period": pl.Int16, "class": pl.String, "outcome": pl.String, "ledger_gap": AMOUNT,
     "anaplan_gap": AMOUNT,

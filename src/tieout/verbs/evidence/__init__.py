@@ -1,0 +1,1 @@
+"""The evidence pack: all that an auditor needs of one period, in one ZIP that stands alone."""
