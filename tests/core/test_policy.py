@@ -10,13 +10,14 @@ from tieout.core import policy
 from tieout.core.policy import ACTS, EVERYTHING, RIGHTS, ROLES, STATES, Actor, Thing, may, why_not
 from tieout.store.schema import BATCH_STATES, JOURNAL_STATES
 
-EVERY_STATE = ("", *BATCH_STATES, *JOURNAL_STATES)
+EVERY_STATE = ("", *BATCH_STATES, *JOURNAL_STATES, "signed", "withdrawn")
 PREPARERS = ("anna", "ben", "carla", policy.SYSTEM, policy.OWNER, "")
 DECIDING = (
     "approve",
     "decline",
     "release",
     "certify",
+    "sign baseline",
 )  # written here again: the rule must not agree with itself only
 
 
@@ -26,10 +27,12 @@ def expected(actor: Actor, act: str, on: Thing) -> bool:
         return False
     if EVERYTHING not in actor.scopes and act not in actor.scopes:
         return False
-    if act in ("approve", "decline", "certify"):
+    if act in ("approve", "decline", "certify", "sign baseline"):
         fit = on.state == "prepared"
     elif act == "void":
         fit = on.state in ("prepared", "approved")
+    elif act == "withdraw baseline":
+        fit = on.state in ("prepared", "signed")
     elif act == "release":
         fit = on.state in ("absent", "refused", "uncertain")  # the store looks closer at the last
     else:

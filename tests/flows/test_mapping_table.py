@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 import pytest
+import xlsxwriter
 from books import Books, changed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tieout.errors import Misconfigured
 from tieout.verbs import mapping, setting_up, suggesting
+from tieout.verbs.sheets import mapping_book
 
 HEAD = "dimension,source,target,effective_from,why\n"
 CODES = st.text("0123456789ABC.-,\"' ÄΩ", min_size=1, max_size=12).filter(lambda c: c == c.strip())
@@ -160,3 +163,40 @@ def test_an_unmapped_code_is_shown_the_members_it_could_be_meant_for(new_books: 
     best = found["members"][0]
     assert (best["code"], best["name"]) == ("0J77", "Unit J77 of old")
     assert best["why"] == "it is the same code but for zeros in front"
+
+
+def test_a_workbook_comes_back_with_every_zero_and_changes_nothing(books: Books) -> None:
+    setting_up.set_mapping(books.instance, "business-unit", "0012", "=A1+1", 'zeros, "kept"')
+    rows = mapping.rows_exported(books.instance)
+    content = mapping_book.written(rows)
+
+    done = mapping.imported(books.instance, mapping_book.as_csv(content), "again", preview=True)
+
+    assert (done["changed"], done["unchanged"]) == ([], len(rows))
+    table = mapping_book.as_csv(content)
+    assert "business_unit,0012,=A1+1,," in table
+
+
+def workbook(*rows: tuple[object, ...]) -> bytes:
+    """What a person saves who typed into a new workbook."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        sheet, day = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+        for line, row in enumerate((mapping.COLUMNS, *rows)):
+            for place, value in enumerate(row):
+                form = day if isinstance(value, date) else None
+                sheet.write(line, place, value, form)
+    return file.getvalue()
+
+
+def test_what_excel_made_of_a_code_is_told_and_nothing_is_set(asked_books: Books) -> None:
+    whole = workbook(("account", 6010, "6020", "", "typed as a number"))
+    assert "account,6010,6020,," in mapping_book.as_csv(whole)
+    for value in (date(2025, 4, 10), 4.1, True):
+        with pytest.raises(Misconfigured, match="Line 2 of the workbook holds"):
+            mapping_book.as_csv(workbook(("account", value, "6020", "", "")))
+    with pytest.raises(Misconfigured, match="no Excel workbook"):
+        mapping_book.as_csv(b"dimension,source")
+    zeros = mapping_book.as_csv(workbook(("company", 60, "00001", "", "")))
+    with pytest.raises(Misconfigured, match="there is no company 60, but 00060"):
+        mapping.imported(asked_books.instance, zeros, "x")

@@ -27,8 +27,8 @@ SUGGEST = "suggest"  # no dimension is called so
 @click.option("--why", default="", help="The reason, kept with the mapping.")
 @click.option("--withdraw", is_flag=True, help="Let SOURCE map to itself again.")
 @click.option("--from", "since", default="", metavar="P", help="From fiscal period 2025-04 on.")
-@click.option("--export", "to", metavar="FILE", help="Write the table as CSV; - for stdout.")
-@click.option("--import", "table", metavar="FILE", help="Set what a CSV says differently.")
+@click.option("--export", "to", metavar="FILE", help="Write .csv or .xlsx; - for stdout.")
+@click.option("--import", "table", metavar="FILE", help="Set what .csv or .xlsx says anew.")
 @click.option("--preview", is_flag=True, help="With --import: say what would change.")
 @with_json
 @needs
@@ -99,22 +99,26 @@ def _table(
     context: Context, instance: Instance, to: str | None, table: str | None, why: str, preview: bool
 ) -> None:
     from tieout.verbs import mapping
+    from tieout.verbs.sheets import mapping_book
 
     if to:
+        if to.endswith(mapping_book.WORKBOOK):
+            rows = mapping.rows_exported(instance)
+            Path(to).write_bytes(mapping_book.written(rows))
+            _wrote(context, to, len(rows))
+            return
         text = mapping.exported(instance)
         if to == "-":
             click.echo(text, nl=False)
             return
         Path(to).write_text(text, encoding="utf-8")
-        rows = text.count("\n") - 1
-        context.show(
-            {"ok": True, "file": to, "rows": rows},
-            lambda: click.echo(f"Wrote {rows} mappings to {to}; keep its columns as text."),
-        )
+        _wrote(context, to, text.count("\n") - 1)
         return
     assert table is not None
     try:
-        text = Path(table).read_text(encoding="utf-8")
+        content = Path(table).read_bytes()
+        book = table.endswith(mapping_book.WORKBOOK)
+        text = mapping_book.as_csv(content) if book else content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{table} cannot be read as UTF-8 text: {error}.") from None
     result = mapping.imported(instance, text, why, preview=preview)
@@ -130,3 +134,10 @@ def _table(
         click.echo(mapping.sentence(result))
 
     context.show(result, show)
+
+
+def _wrote(context: Context, file: str, rows: int) -> None:
+    context.show(
+        {"ok": True, "file": file, "rows": rows},
+        lambda: click.echo(f"Wrote {rows} mappings to {file}; keep its columns as text."),
+    )

@@ -23,13 +23,18 @@ FAULTS_SHOWN_MAX = 10
 ZEROS_MAX = 12  # of the longest code, a business unit
 
 
-def exported(instance: Instance) -> str:
-    """The mappings that hold as CSV with COLUMNS, in the order of the table."""
+def rows_exported(instance: Instance) -> list[dict[str, Any]]:
+    """The mappings that hold, in the order of the table."""
     acting.require(instance, "view")
+    return mappings(instance)
+
+
+def exported(instance: Instance) -> str:
+    """The same as CSV with COLUMNS."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(mappings(instance))
+    writer.writerows(rows_exported(instance))
     return text.getvalue()
 
 
