@@ -114,9 +114,18 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
-    from tieout.cli import certifying, commands, mapping, people, planning, tracing, trail
+    from tieout.cli import (
+        certifying,
+        commands,
+        mapping,
+        people,
+        planning,
+        retaining,
+        tracing,
+        trail,
+    )
 
-    assert all((certifying, commands, mapping, people, planning, tracing, trail))
+    assert all((certifying, commands, mapping, people, planning, retaining, tracing, trail))
     return cli
 
 

@@ -297,7 +297,7 @@ def _mirror(
             pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
                 numbered = unit.with_columns(read=pl.lit(read_number, pl.Int64))
-                step.keep("lines", numbered, **key, sums=spans(unit))
+                step.keep("lines", numbered, **key, sums=spans(numbered))
                 folds.append(fold.fold_lines(unit, days))
                 came += _counted(unit, key, currency_of)
                 unposted += _unposted(unit, currency_of)

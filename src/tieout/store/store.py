@@ -22,6 +22,7 @@ from tieout.store import (
     mappings,
     migrate,
     positions,
+    purges,
     records,
     rejects,
     runs,
@@ -60,7 +61,7 @@ class Store:
         self.anchor = anchor or home / checkpoints.ANCHOR_FILE
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
-        self.records = Records(home / RECORDS_DIRECTORY)
+        self.records = Records(home / RECORDS_DIRECTORY, purges.explainer(self.database))
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:

@@ -16,6 +16,7 @@ from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
+from tieout.store import purges
 from tieout.store.rejects import Reject
 from tieout.store.runs import Run
 from tieout.verbs.words import NOTED
@@ -77,6 +78,8 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
     for call in store.calls(run_id):
         calls[call.system] = calls.get(call.system, 0) + 1
     steps = store.steps(run_id)
+    with store.database.read() as connection:
+        purged = purges.of_run(connection, run_id)
     return {
         **run_as_json(run),
         "accounted": next(
@@ -95,6 +98,7 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
             {"kind": m.kind, "rows": m.rows, "bytes": m.bytes, "sha256": m.sha256, "path": m.path}
             for m in store.kept(run_id)
         ],
+        "purged": purged,
     }  # fmt: skip
 
 
