@@ -11,10 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import polars as pl
-from sqlalchemy import Connection
 
 from tieout.flows.partitions import PARTITION
-from tieout.store import records
 from tieout.store.records import Manifest, Records
 
 Place: TypeAlias = tuple[str, str, int]  # company, ledger, fiscal year
@@ -35,10 +33,9 @@ def counting(files: Records, lines: Iterable[Manifest], reads: Reads) -> list[Ma
     return [m for m in lines if _names(files, m, reads.get(place_of(m), ()))]
 
 
-def uncounted(connection: Connection, files: Records, flow: str) -> set[str]:
-    """Ids of the files of a flow's mirror in which no line counts any more."""
-    lines = records.current(connection, flow, "lines")
-    reads = reads_that_hold(files, records.current(connection, flow, "buckets"))
+def uncounted(files: Records, lines: Sequence[Manifest], buckets: Sequence[Manifest]) -> set[str]:
+    """Ids of those files of a flow's mirror in which no line counts any more."""
+    reads = reads_that_hold(files, buckets)
     return {m.id for m in lines} - {m.id for m in counting(files, lines, reads)}
 
 

@@ -13,7 +13,7 @@ from tieout.errors import Misconfigured
 from tieout.store import audit
 from tieout.store.audit import Telling
 from tieout.store.database import lock
-from tieout.store.schema import app_hold
+from tieout.store.retention_schema import app_hold
 
 LOCK = "retention"  # of who holds, releases or purges
 

@@ -35,7 +35,8 @@ from sqlalchemy.types import NULLTYPE
 from tieout.errors import Refused
 from tieout.store.database import saying_what_failed
 from tieout.store.disk import filled, flush_directory, make_directory
-from tieout.store.schema import app_manifest, app_purged
+from tieout.store.retention_schema import app_purged
+from tieout.store.schema import app_manifest
 
 PARQUET_ZSTD_LEVEL = 1  # guide/dataplane.md §4: 17 bytes a row at 1.4 million rows a second
 ORPHAN_AGE_SECONDS_MIN = 86_400  # another worker's step may be between its file and its commit

@@ -324,48 +324,6 @@ app_certification = Table(
     _one_of("state", CERTIFICATION_STATES, "app_certification_state"),
 )
 
-# A legal hold: no purge removes what it covers until it is released.
-app_hold = Table(
-    "app_hold",
-    metadata,
-    Column("name", Words, primary_key=True),
-    _text("flow"),  # "": of every flow
-    _text("company"),  # "": of every company
-    _text("why"),
-    Column("placed_by", Words, nullable=False),
-    Column("placed_at", Moment, nullable=False),
-    Column("released_by", Words),
-    Column("released_at", Moment),
-    _text("released_why"),
-)
-
-app_purge = Table(
-    "app_purge",
-    metadata,
-    Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("purged_at", Moment, nullable=False),
-    Column("purged_by", Words, nullable=False),
-    Column("digest", Text, nullable=False),  # of the preview that was shown
-    _text("why"),
-)
-
-# What stays of a file (whose row of the manifest stays too) or of the calls of a run.
-app_purged = Table(
-    "app_purged",
-    metadata,
-    Column("object", Text, primary_key=True),  # the id of the file, or the run of the calls
-    Column("purge", Integer, ForeignKey("app_purge.n"), nullable=False),
-    Column("kind", Text, nullable=False),  # of retention
-    Column("age", Text, nullable=False),  # that the rule of this kind said
-    Column("flow", Text, nullable=False),
-    _run(),
-    Column("rows", BigInteger, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("totals", Json, nullable=False),  # the sum of every column of amounts
-    Index("app_purged_run", "run"),
-)
-
 app_user = Table(
     "app_user",
     metadata,

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection
 
 from tieout.app import Instance
 from tieout.core.policy import INSTANCE
-from tieout.core.retention import IN_USE, KINDS, ends_before
-from tieout.errors import Busy, Misconfigured, Refused
+from tieout.core.retention import IN_USE, KINDS
+from tieout.errors import Misconfigured, Refused
 from tieout.flows.mirror import uncounted
-from tieout.store import holds, people, purges, records, runs
-from tieout.store.database import lock
+from tieout.store import holds, kept, people, purges, records
 from tieout.store.holds import LegalHold
-from tieout.store.purges import Decision, Item
+from tieout.store.kept import Item, Uncounted, Weighed
+from tieout.store.purges import UNTOUCHED, Decision
 from tieout.store.records import Manifest
 from tieout.verbs import acting, seeing
 
 HOLD, PURGE = "hold records", "purge records"  # the acts of core/policy.py
-UNTOUCHED = "Nothing was purged."
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    """What has reached the age of its rule: due, or kept by a hold."""
-
-    rules: Mapping[str, str]
-    kept: Sequence[Item]
-    due: Sequence[Item]
-    held: Sequence[tuple[LegalHold, Item]]
-
-    @property
-    def digest(self) -> str:
-        return purges.digest_of(self.rules, self.due)
 
 
 def overview(instance: Instance) -> dict[str, Any]:
@@ -45,12 +30,13 @@ def overview(instance: Instance) -> dict[str, Any]:
     acting.require(instance, "view", INSTANCE)
     rules = instance.project().retention.rules()
     with instance.store.database.read() as connection:
-        kept = _kept(instance, connection)
+        everything = kept.kept(connection, _uncounted(instance))
         placed = [asdict(hold) for hold in holds.listed(connection)]
         purged = [asdict(p) | {"sentence": p.sentence()} for p in purges.listed(connection)]
     names = {IN_USE: "needed by what holds now or stands open", **KINDS}
     kinds = [
-        _summed([i for i in kept if i.kind == kind], kind) | {"what": what, "rule": rules.get(kind)}
+        _summed([i for i in everything if i.kind == kind], kind)
+        | {"what": what, "rule": rules.get(kind)}
         for kind, what in names.items()
     ]
     return {"ok": True, "kinds": kinds, "holds": placed, "purged": purged}
@@ -59,8 +45,7 @@ def overview(instance: Instance) -> dict[str, Any]:
 def preview(instance: Instance) -> dict[str, Any]:
     """Exactly what a purge would remove now, and what holds keep from it."""
     acting.require(instance, "view", INSTANCE)
-    with instance.store.database.read() as connection:
-        found = _weighed(instance, connection)
+    found = _weigh(instance)
     return _as_json(found) | {"items": [_item(i) for i in found.due]}
 
 
@@ -73,15 +58,14 @@ def purge(instance: Instance, digest: str, why: str = "") -> dict[str, Any]:
     acting.require(instance, PURGE)
     store, token, at = instance.store, acting.held_token(instance), instance.clock.now()
     _remove_leftovers(instance)
-    with store.database.read() as connection:
-        found = _weighed(instance, connection)
+    found = _weigh(instance)
     _same(found, digest)
     totals = _totals(instance, found.due)
     with store.begin() as connection:
         by = acting.allowed(people.who(connection, token, at), PURGE)
-        lock(connection, holds.LOCK)
-        _alone(connection, {i.flow for i in found.due})
-        found = _weighed(instance, connection)
+        purges.alone(connection, {i.flow for i in found.due})
+        rules = instance.project().retention.rules()
+        found = kept.weigh(connection, rules, at, _uncounted(instance))
         _same(found, digest)
         due = [replace(item, totals=totals.get(item.object, {})) for item in found.due]
         decided = Decision(by.name, at, found.rules, digest, why)
@@ -113,25 +97,17 @@ def release(instance: Instance, name: str, why: str) -> dict[str, Any]:
     return {"ok": True, **asdict(done)}
 
 
-def _kept(instance: Instance, connection: Connection) -> list[Item]:
-    flows, files = records.flows_with(connection, "buckets"), instance.store.records
-    old = {id_ for flow in flows for id_ in uncounted(connection, files, flow)}
-    return purges.kept(connection, old)
+def _uncounted(instance: Instance) -> Uncounted:
+    return partial(uncounted, instance.store.records)
 
 
-def _weighed(instance: Instance, connection: Connection) -> _Weighed:
-    rules = instance.project().retention.rules()
-    now = instance.clock.now()
-    ends = {kind: ends_before(age, now) for kind, age in rules.items()}
-    kept = _kept(instance, connection)
-    old = [i for i in kept if i.kind in ends and i.newest < ends[i.kind]]
-    placed = holds.in_force(connection)
-    held = {i.object: (each, i) for i in old for each in placed if each.covers(i.flow, i.company)}
-    due = [i for i in old if i.object not in held]
-    return _Weighed(rules, kept, due, list(held.values()))
+def _weigh(instance: Instance) -> Weighed:
+    rules, now = instance.project().retention.rules(), instance.clock.now()
+    with instance.store.database.read() as connection:
+        return kept.weigh(connection, rules, now, _uncounted(instance))
 
 
-def _same(found: _Weighed, digest: str) -> None:
+def _same(found: Weighed, digest: str) -> None:
     if not found.due:
         raise Misconfigured(
             "There is nothing to purge now.", untouched=UNTOUCHED,
@@ -143,17 +119,6 @@ def _same(found: _Weighed, digest: str) -> None:
             untouched=UNTOUCHED,
             do="Look at it again: `tieout retention preview`.",
         )
-
-
-def _alone(connection: Connection, flows: Iterable[str]) -> None:
-    for flow in sorted(flows):
-        lock(connection, f"run {flow}")  # as a run does when it starts
-        if run := runs.unfinished(connection, flow):
-            raise Busy(
-                f"{run.id} is under way and may need what would be purged.",
-                untouched=UNTOUCHED,
-                do=f"Purge when that has ended (`tieout show {run.id}`).",
-            )
 
 
 def _totals(instance: Instance, due: Sequence[Item]) -> dict[str, dict[str, str]]:
@@ -184,7 +149,7 @@ def _remove_leftovers(instance: Instance) -> None:
     instance.store.records.remove(paths)
 
 
-def _as_json(found: _Weighed) -> dict[str, Any]:
+def _as_json(found: Weighed) -> dict[str, Any]:
     kinds = [
         _summed([i for i in found.due if i.kind == kind], kind) | {"rule": age}
         for kind, age in found.rules.items()
