@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,19 @@ def purge_records(context: Context, digest: str, why: str) -> None:
     now = retaining.preview(instance)["digest"]
     done = retaining.purge(instance, now if now.startswith(digest) else digest, why)
     context.show(done, lambda: _purged(done))
+
+
+@retention.command("compact")
+@click.option("--flow", help="The actuals flow, if there are several.")
+@with_json
+@needs
+def compact_mirror(context: Context, flow: str | None) -> None:
+    """Copy many small files of the mirror into few; every version of every line stays."""
+    from tieout.verbs import retaining
+
+    done = retaining.compact(context.opened(), flow)
+    context.show(done, lambda: click.echo(f"{done['run']}: {done['sentence']}"))
+    sys.exit(done["exit_code"] or 0)
 
 
 @retention.command("hold")

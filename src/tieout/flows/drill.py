@@ -18,7 +18,8 @@ from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, LINES, Schema, emp
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.changes import SEEN
 from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
-from tieout.flows.partitions import outside
+from tieout.flows.mirror import FIRST_KEPT, place_of, spanning
+from tieout.flows.partitions import PARTITION, outside
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
@@ -197,11 +198,9 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
 
     A line holds when it was kept by the read that its bucket names; other versions are history.
     """
-    places = {(r[0], r[1], r[2]) for r in placed.select("company", "ledger", "fiscal_year").rows()}
-    files = [
-        m for m in world.store.current(world.flow_name, "lines")
-        if (m.company, m.ledger, m.fiscal_year) in places
-    ]  # fmt: skip
+    places = {(r[0], r[1], r[2]) for r in placed.select(PARTITION).rows()}
+    here = [m for m in _files(world) if place_of(m) in places]
+    files = spanning(here, "period", placed["period"])
     ids = placed["account_id"].unique().implode()
     periods = placed["period"].unique().implode()
     inside = [pl.col("account_id").is_in(ids), pl.col("period").is_in(periods)]
@@ -211,7 +210,7 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
 
 def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     """The lines that agree with a document, batch or amount, in every version that was read."""
-    files = [m for m in world.store.current(world.flow_name, "lines") if not _outside(m, wanted)]
+    files = [m for m in _files(world) if not _outside(m, wanted)]
     conditions: list[pl.Expr] = []
     for name, value in (
         ("document", wanted.document), ("document_type", wanted.document_type),
@@ -222,6 +221,12 @@ def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     if wanted.amount is not None:
         conditions.append(pl.col("amount").is_in([wanted.amount, -wanted.amount]))
     return _scanned(world, files, conditions)
+
+
+def _files(world: World[LoadActuals]) -> list[Manifest]:
+    """Every file of the mirror: of lines that count, and of earlier versions alone."""
+    kinds = ("lines", "earlier_lines")
+    return [m for kind in kinds for m in world.store.current(world.flow_name, kind)]
 
 
 def _outside(manifest: Manifest, wanted: Wanted) -> bool:
@@ -239,7 +244,8 @@ def _scanned(
 ) -> pl.DataFrame:
     if not files:
         return empty({**LINES, "read": pl.Int64, FILE: pl.String})
-    return world.store.scan(files, source=FILE).filter(*conditions).collect()
+    found = world.store.scan(files, source=FILE, more=[FIRST_KEPT]).filter(*conditions).collect()
+    return found.with_columns(pl.coalesce(FIRST_KEPT, FILE).alias(FILE)).drop(FIRST_KEPT)
 
 
 def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,8 @@ import polars as pl
 from tieout.flows.partitions import PARTITION
 from tieout.store.records import Manifest, Records
 
+COPIED = "copied"  # in the sums of a manifest: from how many files its lines were copied
+FIRST_KEPT = "kept_in"  # the column that says in which file a copied line was kept first
 Place: TypeAlias = tuple[str, str, int]  # company, ledger, fiscal year
 Reads: TypeAlias = Mapping[Place, Sequence[int]]  # in their order
 
@@ -31,6 +33,18 @@ def reads_that_hold(files: Records, buckets: Sequence[Manifest]) -> Reads:
 def counting(files: Records, lines: Iterable[Manifest], reads: Reads) -> list[Manifest]:
     """Those files of `lines` that may hold a line that counts."""
     return [m for m in lines if _names(files, m, reads.get(place_of(m), ()))]
+
+
+def spanning(lines: Iterable[Manifest], name: str, values: pl.Series) -> list[Manifest]:
+    """Those files of `lines` that may hold a line with one of these numbers."""
+    wanted = values.drop_nulls().unique().sort().to_list()
+    return [m for m in lines if not _all_outside(m, name, wanted)]
+
+
+def _all_outside(manifest: Manifest, name: str, wanted: Sequence[int]) -> bool:
+    first, _, last = manifest.sums.get(name, "").partition("..")
+    at = bisect_left(wanted, int(first)) if last else 0
+    return bool(last) and (at == len(wanted) or wanted[at] > int(last))
 
 
 def uncounted(files: Records, lines: Sequence[Manifest], buckets: Sequence[Manifest]) -> set[str]:

@@ -144,11 +144,13 @@ class Records:
         return Written(path, *written)
 
     def scan(
-        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
-    ) -> pl.LazyFrame:
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = "",
+        more: Sequence[str] = (),
+    ) -> pl.LazyFrame:  # fmt: skip
         """The rows of all `manifests`, one after the other in their order.
 
-        `source` names a column to be added that says in which file (`Manifest.path`) a row stands.
+        `source` names a column to be added that says in which file (`Manifest.path`) a row stands,
+        `more` columns of text that only some files have: null in the others.
         Without manifests the frame is empty and has `schema`. Refused when a file is missing, or is
         not the one that was written: each is hashed the first time this process reads it, and again
         when it changed since.
@@ -159,10 +161,11 @@ class Records:
         with paths[0].open("rb") as file:
             kinds = pl.read_parquet_schema(file)
         as_written = pl.Schema((n, pl.String if k == _EMPTY else k) for n, k in kinds.items())
+        as_written.update(dict.fromkeys(more, pl.String()))
         # The home may have any name; nothing in a path of ours is a pattern.
         found = pl.scan_parquet(
             paths, glob=False, hive_partitioning=False, schema=as_written, cast_options=_AS_TEXT,
-            include_file_paths=source or None,
+            include_file_paths=source or None, missing_columns="insert" if more else "raise",
         )  # fmt: skip
         if not source:
             return found
@@ -364,11 +367,11 @@ def of_flow(connection: Connection, flow: str, kind: str) -> list[Manifest]:
     return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
 
 
-def by_ids(connection: Connection, ids: Collection[str]) -> list[Manifest]:
-    """The files with these ids, whatever became of them."""
-    found, wanted = [], sorted(ids)
+def among(connection: Connection, column: str, values: Collection[str]) -> list[Manifest]:
+    """The files whose `column` (id or path) is one of `values`, whatever became of them."""
+    found, wanted = [], sorted(values)
     for start in range(0, len(wanted), IDS_AT_ONCE):
-        some = app_manifest.c.id.in_(wanted[start : start + IDS_AT_ONCE])
+        some = app_manifest.c[column].in_(wanted[start : start + IDS_AT_ONCE])
         found += [_read(row) for row in connection.execute(select(app_manifest).where(some))]
     return found
 

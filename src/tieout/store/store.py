@@ -163,13 +163,11 @@ class Store:
             return records.before(connection, run, flow, kind, step=step)
 
     def scan(
-        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
-    ) -> pl.LazyFrame:
-        """The rows of `manifests` in their order; an empty frame of `schema` without any.
-
-        `source`: the name of a column that says in which file a row stands.
-        """
-        return self.records.scan(manifests, schema, source=source)
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = "",
+        more: Sequence[str] = (),
+    ) -> pl.LazyFrame:  # fmt: skip
+        """As `Records.scan`: the rows of `manifests`; an empty frame of `schema` without any."""
+        return self.records.scan(manifests, schema, source=source, more=more)
 
     def read_bytes(self, manifest: Manifest) -> bytes:
         """Kept bytes, checked against their hash."""

@@ -14,14 +14,16 @@ from tieout.app import Instance
 from tieout.core.policy import INSTANCE
 from tieout.core.retention import IN_USE, KINDS
 from tieout.errors import Misconfigured, Refused
+from tieout.flows.compacting import FILES_MIN, small_files
 from tieout.flows.mirror import uncounted
 from tieout.store import holds, kept, people, purges, records
 from tieout.store.holds import LegalHold
 from tieout.store.kept import Item, Uncounted, Weighed
 from tieout.store.purges import UNTOUCHED, Decision
 from tieout.store.records import Manifest
-from tieout.verbs import acting, seeing
+from tieout.verbs import acting, running, seeing
 
+COMPACT = "compact"  # the kind of a run that copies small files of the mirror
 HOLD, PURGE = "hold records", "purge records"  # the acts of core/policy.py
 
 
@@ -75,6 +77,22 @@ def purge(instance: Instance, digest: str, why: str = "") -> dict[str, Any]:
     return _as_json(found) | {"purge": n, "by": by.name, "at": at}
 
 
+def compact(instance: Instance, flow: str | None = None) -> dict[str, Any]:
+    """Copy the many small files of a mirror into few, as a run of its flow.
+
+    Nothing is lost: see `flows.compacting`. Misconfigured when there are not many small files.
+    """
+    name = running.actuals_flow(instance, flow)
+    if not small_files(instance.store.current(name, "lines")):
+        raise Misconfigured(
+            f"The mirror of {name} has no year with {FILES_MIN} small files, so there is nothing "
+            "to gain.",
+            untouched="Nothing was copied.",
+        )  # fmt: skip
+    done = running.run_flow(instance, name, kind=COMPACT)
+    return seeing.run_as_json(done.run)
+
+
 def hold(
     instance: Instance, name: str, *, flow: str = "", company: str = "", why: str
 ) -> dict[str, Any]:
@@ -125,7 +143,7 @@ def _totals(instance: Instance, due: Sequence[Item]) -> dict[str, dict[str, str]
     """The sum of every column of amounts of each file, by its id; each file is hashed first."""
     store = instance.store
     with store.database.read() as connection:
-        manifests = records.by_ids(connection, [i.object for i in due if i.path])
+        manifests = records.among(connection, "id", [i.object for i in due if i.path])
     return {m.id: _sums(instance, m) for m in manifests}
 
 

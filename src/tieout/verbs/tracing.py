@@ -134,7 +134,9 @@ def _lines(world: World[LoadActuals], found: pl.DataFrame) -> list[dict[str, Any
     """Lines with the run, step and time of their reading, the versions that hold first."""
     if found.is_empty():
         return []
-    files = {m.path: m for m in world.store.current(world.flow_name, "lines")}
+    with world.store.database.read() as connection:
+        kept = records.among(connection, "path", found[FILE].unique().to_list())
+    files = {m.path: m for m in kept}
     by = ["gl_date", "document_type", "document", "line_number", "read"]
     rows = found.sort(by, descending=[False] * 4 + [True]).to_dicts()
     for row in rows:
