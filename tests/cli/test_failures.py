@@ -175,7 +175,7 @@ def test_an_unmapped_unit_ends_with_rejects_and_what_to_do_about_it(home: Home) 
     assert "USD" in done.out
     assert f"Next: tieout --home {home.path} map business-unit J77 TARGET" in done.out
     assert home.run("map", "business-unit", "J77", "1", "--why", "mended").code == 0
-    assert home.run("replay", "actuals-3").code == 0
+    assert home.run("replay", "actuals-3", "--yes").code == 0
 
 
 def test_a_cell_changed_in_anaplan_is_a_difference_and_never_complete(home: Home) -> None:

@@ -50,7 +50,11 @@ def test_after_a_mapping_the_next_command_sends_what_waited_for_it(home: Home) -
     assert home.run("run", "actuals").code == 5
     words = next_words(home.run("map", "business-unit", "J77", "1", "--why", WHY))
     assert words == ["replay", "actuals-3"]
-    assert home.run(*words).code == 0
+    shown = home.run(*words)
+    assert shown.code == 7
+    assert "Would be sent: what actuals-3 could not load, 6 cells." in shown.out
+    assert "with --yes sends it" in shown.err
+    assert home.run(*words, "--yes").code == 0
     assert home.run("tie-out", "--last").code == 0
 
 

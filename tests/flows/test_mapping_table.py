@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from books import Books, changed
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tieout.errors import Misconfigured
-from tieout.verbs import mapping, setting_up
+from tieout.verbs import mapping, setting_up, suggesting
 
 HEAD = "dimension,source,target,effective_from,why\n"
 CODES = st.text("0123456789ABC.-,\"' ÄΩ", min_size=1, max_size=12).filter(lambda c: c == c.strip())
@@ -67,6 +68,8 @@ WRONG = [
     (table("account,1,2"), "Line 2 of the table has another number of columns"),
     ("source,target\n1,2\n", "lacks the column dimension"),
     (table("company,60,00001,,"), "line 2: there is no company 60, but 00060"),
+    (table("account,5..4,2,,"), "line 2: the range 5..4 ends before it begins"),
+    (table("account,40*,2,,", "account,*10,3,,"), "40\\* of account may take one code"),
 ]
 
 
@@ -121,3 +124,39 @@ def test_any_codes_survive_the_way_through_a_file(pairs: list[tuple[str, str]]) 
     writer.writerows(("account", source, target, "", "") for source, target in pairs)
     rows = [row for _, row in mapping._rows(text.getvalue(), "why")]
     assert [(row.source, row.target) for row in rows] == pairs
+
+
+def test_a_range_and_a_default_move_whole_groups_of_accounts_and_every_cell_ties(
+    books: Books,
+) -> None:
+    before = books.anaplan()
+    accounts = sorted({c[1] for c in before if c[0] == "00001"})
+    first, last, target = accounts[2], accounts[6], accounts[0]
+    setting_up.set_mapping(books.instance, "account", f"{first}..{last}", target, "one group")
+    setting_up.set_mapping(books.instance, "account", accounts[4], "=", "stays apart")
+
+    run = books.run()
+
+    assert run.outcome == "complete", run.sentence
+    after = {c[1] for c in books.anaplan() if c[0] == "00001"}
+    taken = {a for a in accounts if first <= a and a[: len(last)] <= last}
+    assert taken >= set(accounts[2:7])
+    assert not after & (taken - {accounts[4], target})
+    assert accounts[4] in after
+    with pytest.raises(Misconfigured, match="may take one code"):
+        setting_up.set_mapping(books.instance, "account", f"{accounts[3]}..9999", "1110", "clash")
+    assert books.run().outcome == "complete"
+
+
+def test_an_unmapped_code_is_shown_the_members_it_could_be_meant_for(new_books: Books) -> None:
+    new_books.person("add_item", list="Cost Centers", name="Unit J77 of old", code="0J77")
+    assert new_books.run("cost_centers", full=True).outcome == "complete"
+    assert new_books.run().exit_code == 5
+
+    (found,) = suggesting.suggestions(new_books.instance)
+
+    assert (found["dimension"], found["code"]) == ("business_unit", "J77")
+    assert (found["amount"], found["currency"]) == (Decimal("1204.00"), "USD")
+    best = found["members"][0]
+    assert (best["code"], best["name"]) == ("0J77", "Unit J77 of old")
+    assert best["why"] == "it is the same code but for zeros in front"

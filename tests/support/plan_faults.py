@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from small_plan import UNITS, SmallPlan, asks
+from small_plan import UNITS, SmallPlan, asks, only_trouble
 
 from tieout.core.posting import State
 from tieout.store.batches import Batch
@@ -177,8 +177,8 @@ def people_answer(p: SmallPlan, journal: Journal) -> str:
         if KEY_IS_THERE in str(journal.evidence.get("answer")):
             # What was entered from it was deleted, and our database restored: nobody knows it.
             p.ledger.delete("F0911Z1", {"EDSP": "1"})
-        p.releases(journal)
-        return "released"
+        # While the run that sends another one waits, they are told so and come again.
+        return only_trouble(p.releases, journal) or "released"
     if state is State.PARTIAL:
         return _deleted(p, journal)
     if state is State.UNCERTAIN:  # it stands unprocessed in F0911Z1

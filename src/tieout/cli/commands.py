@@ -146,10 +146,10 @@ def run(context: Context, flow: str, wait: bool, full: bool, unlock: str | None)
     asked = {**({"full": True} if full else {}), **({"unlock": unlock} if unlock else {})}
     with progress.shown(instance):
         done = running.run_flow(instance, flow, asked=asked, wait=wait)
-    _end(context, instance, done)
+    end(context, instance, done)
 
 
-def _end(context: Context, instance: Any, done: Any) -> None:
+def end(context: Context, instance: Any, done: Any) -> None:
     """Show the run that was asked for, and what had to be carried on; end with its exit code."""
     result = told_of(instance, done)
     context.show(result, lambda: printing.run(result))
@@ -188,7 +188,7 @@ def preview(context: Context, flow: str) -> None:
     instance = context.opened(practice=True)
     with progress.shown(instance):
         done = running.preview(instance, flow)
-    _end(context, instance, done)
+    end(context, instance, done)
 
 
 @cli.command()
@@ -238,20 +238,6 @@ def rejects(context: Context, flow: str | None, run_id: str | None, every: bool)
     state = None if every or run_id else "open"
     found = seeing.rejects(context.opened(viewing=True), run=run_id, flow=flow, state=state)
     context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
-
-
-@cli.command()
-@click.argument("run_id", metavar="RUN")
-@with_json
-@needs
-def replay(context: Context, run_id: str) -> None:
-    """Send again what RUN could not load, with today's mapping and members."""
-    from tieout.verbs import running
-
-    instance = context.opened(practice=True)
-    with progress.shown(instance):
-        done = running.replay(instance, run_id)
-    _end(context, instance, done)
 
 
 @cli.command("tie-out")

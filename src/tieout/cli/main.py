@@ -120,12 +120,14 @@ def program() -> click.Group:
         mapping,
         people,
         planning,
+        replaying,
         retaining,
         tracing,
         trail,
     )
 
-    assert all((certifying, commands, mapping, people, planning, retaining, tracing, trail))
+    used = (certifying, commands, mapping, people, planning, replaying, retaining, tracing, trail)
+    assert all(used)
     return cli
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,17 @@ import click
 from tieout.cli import printing
 from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
+from tieout.verbs.words import money
 
 if TYPE_CHECKING:
     from tieout.app import Instance
 
+CHOICES_SHOWN_MAX = 3
+SUGGEST = "suggest"  # no dimension is called so
+
 
 @cli.command("map")
-@click.argument("dimension", required=False)
+@click.argument("dimension", required=False, metavar="[DIMENSION|suggest]")
 @click.argument("source", required=False)
 @click.argument("target", required=False)
 @click.option("--why", default="", help="The reason, kept with the mapping.")
@@ -33,11 +38,16 @@ def map_(
 ) -> None:  # fmt: skip
     """Map code SOURCE of account, business-unit or company to TARGET; without arguments: list.
 
-    With DIMENSION and SOURCE alone: every mapping that code ever had.
+    SOURCE may also be a range (4000..4999), a pattern (41*, 4?10) or * for every other code, and
+    TARGET = for the code itself. With DIMENSION and SOURCE alone: every mapping it ever had.
+    `tieout map suggest`: members that unmapped codes could be meant for.
     """
     from tieout.verbs import setting_up
 
     instance = context.opened(viewing=True)
+    if dimension == SUGGEST and source is None:
+        _suggest(context, instance)
+        return
     if to or table:
         if dimension or (to and table):
             raise click.UsageError("Give --export or --import alone.")
@@ -58,6 +68,31 @@ def map_(
     then = setting_up.sent_by(instance, dimension, source)
     result = {"ok": True, "version": version}
     context.show(result, lambda: printing.mapped(source, target, version, then))
+
+
+def _suggest(context: Context, instance: Instance) -> None:
+    from tieout.verbs import suggesting
+
+    found = suggesting.suggestions(instance)
+
+    def show() -> None:
+        if not found:
+            click.echo("No code waits for a mapping.")
+        for one in found:
+            word = one["dimension"].replace("_", "-")
+            called = f" ({one['name']})" if one["name"] else ""
+            amount = money(one["amount"], one["currency"])
+            click.echo(f"{word} {one['code']}{called}: {amount} wait")
+            for member in one["members"]:
+                click.echo(f"  {member['code']}  {member['name']}: {member['why']}")
+            if not one["members"]:
+                click.echo("  nothing in the list is like it")
+        choices = [f"tieout map {o['dimension'].replace('_', '-')} {shlex.quote(o['code'])} "
+                   f"{shlex.quote(o['members'][0]['code'])} --why REASON"
+                   for o in found if o["members"]]  # fmt: skip
+        printing.following(*choices[:CHOICES_SHOWN_MAX])
+
+    context.show({"ok": True, "suggestions": found}, show)
 
 
 def _table(

@@ -109,7 +109,8 @@ def made(result: Mapping[str, Any], wrote: bool) -> None:
 
 def mapped(source: str, target: str | None, version: int, then: Sequence[str]) -> None:
     """What a mapping changed, and the commands that send it."""
-    click.echo(f"{source} maps to {target or 'itself'} from now on (mapping version {version}).")
+    to = "itself" if target in (None, "=") else target
+    click.echo(f"{source} maps to {to} from now on (mapping version {version}).")
     following(*then)
 
 

@@ -8,13 +8,13 @@ import polars as pl
 
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKET_KEY, CELL_KEY, CELLS, ZERO, as_schema, sorted_by
+from tieout.core.mapping import UNKNOWN_MARK, through_mapping
 from tieout.core.proof import HELD, taken
 
 _KEY = list(CELL_KEY)
 PART_ROWS = 50_000  # of small companies that are folded or compared at once; bounds memory
 
 UNKNOWN_ACCOUNT = "unknown account"
-UNKNOWN_MARK = "?"  # begins the code of an account that F0901 never showed
 PERIOD_REFUSED = "no member for the period"
 LOCKED = "locked period"
 TWO_CURRENCIES = "companies of several currencies"
@@ -49,36 +49,6 @@ def flipped(ranges: Sequence[str]) -> pl.Expr:
         start = pl.col("object_account").str.slice(0, len(last))
         expression = expression | ((pl.col("object_account") >= first) & (start <= last))
     return expression
-
-
-def through_mapping(rows: pl.DataFrame, dimension: str, table: pl.DataFrame | None) -> pl.DataFrame:
-    """Codes of a dimension through its mapping table; a code without a row maps to itself.
-
-    `table`: source, target and, optionally, effective_from ("2025-04": for that fiscal period and
-    later ones; "": always); of several rows for a code the latest that has begun holds. `rows` have
-    shown_year and shown_period. The order of rows is not kept.
-    """
-    if table is None or table.is_empty():
-        return rows
-    starts = table.get_column("effective_from", default=pl.lit("", pl.String))
-    month = pl.col("since").fill_null("").str.replace("-", "", literal=True)
-    known = (
-        table.select("source", _target="target", since=starts)
-        .with_columns(since=pl.when(month == "").then(pl.lit("0")).otherwise(month).cast(pl.Int32))
-        .unique(["source", "since"], keep="last", maintain_order=True)
-        .sort("since")
-    )
-    at = pl.col("shown_year") * 100 + pl.col("shown_period")
-    return (
-        rows.with_columns(_at=at.cast(pl.Int32))
-        .sort("_at")
-        .join_asof(
-            known, left_on="_at", right_on="since", by_left=dimension, by_right="source",
-            check_sortedness=False,
-        )
-        .with_columns(pl.coalesce("_target", dimension).alias(dimension))
-        .select(rows.columns)
-    )  # fmt: skip
 
 
 def shown_members(members: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -142,7 +112,7 @@ def placed(
 
     `accounts`: account_id, business_unit, object_account, subsidiary as F0901 has them now, and
     perhaps `gone` (`remembered`); `members`: `Scope.member_frame`, with the companies of JD
-    Edwards; `tables`: a mapping table per dimension (`through_mapping`). `by_currency`: where
+    Edwards; `tables`: a mapping table per dimension (`mapping.resolved`). `by_currency`: where
     currency is a dimension of the cells, the ledgers that are kept in a currency of their own; then
     every cell names the one it is in, also outside of CA (facts/jde-gl.md §2.6).
     """

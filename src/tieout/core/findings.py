@@ -58,6 +58,7 @@ RULES = {
     "period-refused": "an adjusting period has amounts and the policy of the company refuses them",
     "period-folded": "an adjusting period is shown in another period by the company's policy",
     "locked-period": "a balance changed in a period that is locked",
+    "not-asked-for": "a replay or backfill left what moved beside it to the next run",
     "import-rejected": "Anaplan rejected rows",
     "import-ignored": "Anaplan ignored rows",
     "import-warned": "Anaplan loaded rows with warnings",

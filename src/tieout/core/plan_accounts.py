@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tieout.core.cells import account_code, through_mapping
+from tieout.core.cells import account_code
 from tieout.core.frames import TARGETS
+from tieout.core.mapping import through_mapping
 
 DIMENSIONS = ("account", "business_unit", "company")
 _CODES = ["company", "account", "business_unit"]

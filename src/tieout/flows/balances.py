@@ -13,6 +13,7 @@ from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKET_KEY, BUCKETS, Sch
 from tieout.core.members import refuse_collisions
 from tieout.core.proof import NO_LONGER_SHOWN
 from tieout.core.scope import Scope
+from tieout.flows.asked import read_anew
 from tieout.flows.at_once import by_readers
 from tieout.flows.partitions import (
     ACCOUNTS_PER_QUERY_MAX,
@@ -86,13 +87,14 @@ def read_balances(
     partition as it is now) and `dirty` (BUCKET_KEY). Returns the partitions that were read, and
     those into which a company's new period brought buckets; and how many buckets moved.
     """
-    scope = scope_for(world)
+    scope, anew = scope_for(world), read_anew(world, changes)
     found: list[tuple[str, str, int]] = []
     to_read: list[tuple[tuple[str, str, int], Groups | None]] = []
     for partition in partitions(scope, changes["years"]):
         key = partition_of(partition)
         moved = _moved_groups(world, run, key)
-        if changes["all_balances"] or _reads_whole(world, run, key):
+        asked_for = not anew.filter(in_partition(key)).is_empty()
+        if changes["all_balances"] or asked_for or _reads_whole(world, run, key):
             to_read.append((partition, None))
         elif moved is not None:
             to_read.append((partition, moved))

@@ -14,6 +14,7 @@ from tieout.core import fingerprint
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.periods import PERIODS_MAX
 from tieout.core.scope import Scope
+from tieout.flows.asked import reads_anew
 from tieout.flows.partitions import PARTITION
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
@@ -43,7 +44,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         world.jde.check_dates()
     doubtful = bool(before) and not before.get("proved", False)
     moved_reference = before.get("reference") != reference
-    years = scope.years() if everything or doubtful else scope.open_years()
+    anew = reads_anew(world)
+    years = scope.years() if everything or doubtful or anew else scope.open_years()
     groups = _moved_groups(step, world, scope, years, _of_the_last_run(world, years))
     window, next_window = _window(world, scope, before)
     batches, next_batches = _batches(step, world, before)
@@ -85,7 +87,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     return {
         "quiet": not reasons, "everything": everything, "reasons": reasons, "seen": kept,
         "before": before or None,
-        "all_balances": everything or doubtful,
+        "all_balances": everything or doubtful, "anew": anew,
         "years": years, "lines_moved": bool(before) and window != before.get("window"),
         "batches_moved": batches_moved,
         "reference_moved": moved_reference,

@@ -15,6 +15,7 @@ import polars as pl
 from tieout.core import cells as core
 from tieout.core.buckets import bucket_currency
 from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, LINES, Schema, empty
+from tieout.core.mapping import resolved
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.changes import SEEN
 from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
@@ -80,10 +81,21 @@ def _places(wanted: Wanted) -> list[pl.Expr]:
     return found
 
 
-def placed(world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
-    """BUCKETS with the cell each is folded into, in the columns of `buckets`."""
-    scope = scope_for(world)
-    version = (world.store.position(world.flow_name, SEEN) or {}).get("mappings")
+def mapping_seen(world: World[LoadActuals]) -> int | None:
+    """The version of the mapping that the last run which came to its end used."""
+    version: int | None = (world.store.position(world.flow_name, SEEN) or {}).get("mappings")
+    return version
+
+
+def placed(
+    world: World[LoadActuals], found: pl.DataFrame, accounts: pl.DataFrame,
+    version: int | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """BUCKETS with the cell each is folded into, in the columns of `buckets`.
+
+    `version` of the mapping; None: that of the last run.
+    """
+    scope, version = scope_for(world), version or mapping_seen(world)
     rows = core.placed(
         found, accounts, scope.member_frame(), code=world.flow.account_code,
         flip=world.flow.signs.flip,
@@ -108,10 +120,13 @@ def _accounts_of(
     named = accounts
     for dimension, code in (("account", wanted.account), ("business_unit", wanted.business_unit)):
         if code:
-            sources = [code, *_sources(world, dimension, code)]
+            sources = [code, *_sources(world, dimension, code, accounts)]
             named = named.filter(_account_is(sources, dimension))
     if wanted.code:
-        sources = [wanted.code, *(s for d in ALWAYS for s in _sources(world, d, wanted.code))]
+        sources = [
+            wanted.code,
+            *(s for d in ALWAYS for s in _sources(world, d, wanted.code, accounts)),
+        ]
         mapped_company = pl.col("company").is_in(sources)
         named = named.filter(
             _account_is(sources, "account") | _account_is(sources, "business_unit")
@@ -120,9 +135,16 @@ def _accounts_of(
     return named["account_id"]
 
 
-def _sources(world: World[LoadActuals], dimension: str, target: str) -> list[str]:
-    table = world.store.mapping(dimension)
-    return table.filter(pl.col("target") == target)["source"].to_list()
+def _sources(
+    world: World[LoadActuals], dimension: str, target: str, accounts: pl.DataFrame
+) -> list[str]:
+    """Codes of JD Edwards that are mapped to a member, ever."""
+    column = (
+        pl.col(dimension) if dimension != "account" else core.account_code(world.flow.account_code)
+    )
+    codes = accounts.select(code=column)["code"]
+    found = resolved(world.store.mapping(dimension), codes)
+    return found.filter(pl.col("target") == target)["source"].unique().to_list()
 
 
 def _is_member(world: World[LoadActuals], code: str) -> bool:

@@ -16,7 +16,7 @@ from tieout.core import proof, tie_out
 from tieout.core.frames import AMOUNT, BUCKETS, CELL_KEY, ZERO, Schema, empty
 from tieout.flows import drill
 from tieout.flows.balances import ACCOUNTS
-from tieout.flows.cells import DOUBTED, INCOMPLETE, MOVED, STOPPED, UNMATCHED
+from tieout.flows.cells import DOUBTED, INCOMPLETE, MOVED, NOT_ASKED_FOR, STOPPED, UNMATCHED
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
@@ -56,6 +56,7 @@ CLASSES = {
     STOPPED: Class("another cell of the company has no member"),
     INCOMPLETE: Class("an account of the company is unknown"),
     DOUBTED: Class("not all of the company is shown to us"),
+    NOT_ASKED_FOR: Class("it moved beside what a replay or backfill sent, and waits for a run"),
     MOVED: Class("its amount may stand in a held cell"),
 }
 

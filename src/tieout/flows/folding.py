@@ -11,7 +11,8 @@ import polars as pl
 from tieout.core import buckets as fold
 from tieout.core import cells as core
 from tieout.core import proof
-from tieout.core.frames import BUCKETS, CELL_KEY
+from tieout.core.frames import BUCKETS, CELL_KEY, sorted_by
+from tieout.core.mapping import resolved
 from tieout.core.scope import Scope
 from tieout.core.tally import CurrencyOf, Tally, tallies_by, tally_of
 from tieout.flows.at_once import ahead
@@ -24,6 +25,7 @@ from tieout.flows.cells import (
 )
 from tieout.flows.dimensions import constants_of, dimensions_of
 from tieout.flows.proving import PROVED
+from tieout.flows.replaying import again
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.project import LoadActuals
@@ -47,8 +49,8 @@ class Folding:
         Only companies that the mapping of companies names must be together.
         """
         sizes = dict(buckets.group_by("company").len().collect().iter_rows())
-        named = self.tables["company"]
-        together = {*named["source"], *named["target"]} if named.height else set()
+        named = resolved(self.tables["company"], pl.Series(list(sizes), dtype=pl.String))
+        together = {*named["source"], *named["target"]}
         parts = [pl.col("company").is_in(part) for part in core.in_parts(sizes, together)]
         return [*parts, ~pl.any_horizontal(pl.lit(False), *parts)]
 
@@ -77,7 +79,9 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
         for mine in folding.parts(buckets):
             here = buckets.filter(mine).collect()
             cells = folding.cells(here)
-            yield _Part(here, cells, _touched(cells, proved.filter(mine).collect(), anew=anew))
+            yield _Part(
+                here, cells, _touched(world, cells, proved.filter(mine).collect(), anew=anew)
+            )
 
     counted = dict.fromkeys(("in cells", "out of scope", "cells", "touched"), Tally())
     count = _Counting(world, scope)
@@ -138,11 +142,15 @@ class _Counting:
         return tallies_by(rows, "what", self._of_buckets).get(PROVED, Tally())
 
 
-def _touched(cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool) -> pl.DataFrame:
+def _touched(
+    world: World[LoadActuals], cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool
+) -> pl.DataFrame:
     touched = core.touched(cells, proved.select(*_KEY, "shown"))
     if anew and proved.height:
         # Nothing is proved there: all cells go, and zeros for those the ledger has no longer.
         gone = touched.filter("gone")
         touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])
+    else:
+        touched = sorted_by(pl.concat([touched, again(world, cells, proved)]), _KEY)
     touched = touched.join(proved.select(*_KEY, "ours"), on=_KEY, how="left")
     return touched.with_columns(pl.col("ours").fill_null(True))

@@ -6,6 +6,7 @@ import polars as pl
 
 from tieout.core.cells import account_code
 from tieout.core.findings import Finding, Severity
+from tieout.core.mapping import resolved
 from tieout.flows.changes import SUMS
 from tieout.flows.world import World
 from tieout.jde import tables
@@ -62,7 +63,8 @@ def gone_findings(world: World[LoadMembers], gone: pl.DataFrame) -> list[Finding
     dimension = DIMENSION[world.flow.members]
     burdened: set[str] = set()
     if ACTIVE not in world.flow.columns.values():
-        mapped = set(world.store.mapping(dimension)["source"].to_list())
+        named = resolved(world.store.mapping(dimension), gone["code"])
+        mapped = set(named.filter(pl.col("target") != pl.col("source"))["source"].to_list())
         burdened = _with_amounts(world, [c for c in codes if c not in mapped])
     quiet = [c for c in codes if c not in burdened]
     found = [

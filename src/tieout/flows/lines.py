@@ -1,4 +1,4 @@
-"""Posted lines (F0911) into the mirror: what moved, what is dirty, and the reading of it."""
+"""Posted lines (F0911) into the mirror: what moved there, and the reading of what is planned."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import polars as pl
 
 from tieout.core import buckets as fold
 from tieout.core import proof
-from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, as_schema, empty
+from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, as_schema, empty
 from tieout.core.scope import Scope
 from tieout.core.tally import CurrencyOf, Tally, added, label, tally_of
-from tieout.errors import Refused, Unavailable
+from tieout.errors import Unavailable
 from tieout.flows import mirror
+from tieout.flows.asked import read_anew
 from tieout.flows.at_once import ahead, by_readers
 from tieout.flows.changes import SEEN, window_where
 from tieout.flows.partitions import (
@@ -24,10 +25,10 @@ from tieout.flows.partitions import (
     Partition,
     in_partition,
     partition_of,
-    partitions,
     spans,
     within,
 )
+from tieout.flows.reads import READS_PER_RUN_MAX
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.jde import tables
@@ -37,26 +38,12 @@ from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
 UNIT_ROWS = 40_000  # lines held in memory before they go to a file of the mirror
-# Lines of one step. It ends with one reader waiting for the other and a commit to the disk, so it
-# has many pages; when it breaks off, so many are read again.
-READ_ROWS = 500_000
-BRACKET_ROWS = 100_000  # lines between two totals: read again when something is posted among them
-UNCOUNTED_ROWS = READ_ROWS // 10  # a part whose lines nobody counted is taken for so many
-BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 BATCHES_PER_QUERY_MAX = 100
-READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
 TRIES_MAX = 3  # of one read that the ledger moved under
-READS: Schema = {
-    "read": pl.Int64,  # the step that reads this part
-    "company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32,
-    "periods": pl.List(pl.Int16),
-    "buckets": pl.Int64,  # how many are wanted; null where whole periods are read
-}  # fmt: skip
 Selection: TypeAlias = tuple[Partition, Where | None]  # a partition, and which of its lines
-# Periods, how many lines to expect in them, and how many buckets are wanted (None: all).
-Part: TypeAlias = tuple[list[int], int, int | None]
 _KEY = list(BUCKET_KEY)
 _LINE_KEY = list(LINE_KEY)
+_PERIOD = [*PARTITION, "period"]
 
 
 def read_moved_lines(
@@ -75,7 +62,7 @@ def read_moved_lines(
     if changes["batches_moved"]:
         frames.extend(_lines_of_batches(world, run, scope))
     seen = pl.concat(frames).unique(_LINE_KEY) if frames else empty(LINES)
-    dirty = [_buckets_in_use(world, run)]
+    dirty = [_buckets_in_use(world, run), _of_periods_read_anew(world, changes)]
     if seen.height:
         dirty.append(fold.changed_lines(seen, current_lines(world, seen, _LINE_KEY)))
     step.keep("dirty", within(pl.concat(dirty).unique(), scope))
@@ -90,6 +77,12 @@ def _buckets_in_use(world: World[LoadActuals], run: str) -> pl.DataFrame:
         return _no_buckets()
     lines = current_lines(world, using, ["batch_type", "batch_number"])
     return lines.with_columns(currency=fold.bucket_currency()).select(_KEY).unique()
+
+
+def _of_periods_read_anew(world: World[LoadActuals], changes: dict[str, Any]) -> pl.DataFrame:
+    """The buckets of periods that a backfill reads whole: one without a line any more is zero."""
+    buckets = world.lazy("buckets", BUCKETS).select(_KEY)
+    return buckets.join(read_anew(world, changes).lazy(), on=_PERIOD, how="semi").collect()
 
 
 def _since(world: World[LoadActuals]) -> str | None:
@@ -135,113 +128,6 @@ def current_lines(world: World[LoadActuals], those: pl.DataFrame, key: list[str]
     on = [name if name != "currency" else "bucket_currency" for name in _KEY]
     joined = held.join(buckets, left_on=[*on, "read"], right_on=[*_KEY, "read"], how="semi")
     return joined.select(LINES.keys()).collect()
-
-
-def plan_reads(
-    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any], number: int
-) -> Result:
-    """What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
-
-    Buckets that were held come again; periods before `detail_from` have no lines to read. Keeps
-    `wanted`, the dirty buckets of years that are not read whole, and `reads`: the parts to read,
-    in order, and the step in which each is read, from `number` + 1 on.
-    """
-    scope = scope_for(world)
-    years = changes["years"] if changes["everything"] else []
-    some_only = ~pl.col("fiscal_year").is_in(years)  # whole years are read without a list
-    held = proof.worth_reading(world.lazy("buckets", BUCKETS)).select(_KEY)
-    dirty = world.lazy_of_this_run(run, "dirty", {name: BUCKETS[name] for name in _KEY})
-    both = pl.concat([dirty.select(_KEY), held]).filter(some_only)
-    return _planned(step, world, scope, within(both.unique().collect(), scope), years, number)
-
-
-def plan_again(
-    step: Step, world: World[LoadActuals], run: str, apart: Sequence[Sequence[Any]], number: int
-) -> Result:
-    """The same for exactly the buckets of some partitions that do not tie."""
-    frames = [world.frame("buckets", BUCKETS, **partition_of(p)) for p in apart]
-    wanted = pl.concat([_no_buckets(), *(proof.not_tied(f).select(_KEY) for f in frames)])
-    return _planned(step, world, scope_for(world), wanted, [], number)
-
-
-def _planned(
-    step: Step, world: World[LoadActuals], scope: Scope, wanted: pl.DataFrame, years: list[int],
-    number: int,
-) -> Result:  # fmt: skip
-    step.keep("wanted", wanted)
-    counts = _lines_by_period(world, scope, years)
-    parts: list[dict[str, Any]] = []
-    touched, read, size = [], number, 0
-    for company, ledger, year in partitions(scope, scope.years()):
-        key = partition_of((company, ledger, year))
-        here = wanted.filter(in_partition(key))
-        if year not in years and here.is_empty():
-            continue
-        touched.append([company, ledger, year])
-        periods = _detailed_periods(scope, company, year)
-        if year in years:
-            sizes = [counts.get((company, ledger, year, period), 0) for period in periods]
-            found = _parts(periods, sizes)
-        else:
-            found = _dirty_parts(periods, here)
-        for part, rows, buckets in found:
-            if not parts or size + rows > READ_ROWS:
-                read, size = read + 1, 0
-            size += rows
-            parts.append(key | {"read": read, "periods": part, "buckets": buckets})
-    if read >= READS_PER_RUN_MAX:
-        raise Refused(
-            f"This run would read in more than {READS_PER_RUN_MAX} steps.",
-            untouched="Nothing was loaded.", do="Load fewer companies or years at a time.",
-        )  # fmt: skip
-    step.keep("reads", pl.DataFrame(parts, schema=READS))
-    return {"reads": read, "partitions": touched}
-
-
-def _lines_by_period(
-    world: World[LoadActuals], scope: Scope, years: list[int]
-) -> dict[tuple[str, str, int, int], int]:
-    """How many posted lines JD Edwards counts per company, ledger, year and period."""
-    if not years:
-        return {}
-    where = every(
-        equal("posted", fold.POSTED), one_of("ledger", list(scope.rule.ledgers)),
-        one_of("fiscal_year", list(years)), one_of("company", scope.company_codes()),
-    )  # fmt: skip
-    group = ("company", "ledger", "fiscal_year", "period")
-    found = world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where)
-    return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
-
-
-def _parts(periods: list[int], sizes: list[int]) -> list[Part]:
-    """Consecutive periods put together until a part would hold more than BRACKET_ROWS lines."""
-    parts: list[Part] = []
-    for period, lines in zip(periods, sizes, strict=True):
-        if parts and parts[-1][1] + lines <= BRACKET_ROWS:
-            parts[-1] = ([*parts[-1][0], period], parts[-1][1] + lines, None)
-        else:
-            parts.append(([period], lines, None))
-    return parts
-
-
-def _dirty_parts(periods: list[int], dirty: pl.DataFrame) -> list[Part]:
-    """One period each, of those that have dirty buckets."""
-    counts = dict(dirty.group_by("period").agg(pl.col("account_id").n_unique()).iter_rows())
-    return [
-        ([p], UNCOUNTED_ROWS, counts[p] if counts[p] <= BUCKETS_PER_PERIOD_MAX else None)
-        for p in periods
-        if p in counts
-    ]
-
-
-def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:
-    return [
-        m.period.number
-        for c in scope.companies
-        if c.company == company
-        for m in c.members
-        if m.period.fiscal_year == year and scope.has_detail(m.period)
-    ]
 
 
 def read_lines(step: Step, world: World[LoadActuals], run: str, number: int) -> Result:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.core.findings import counted
+from tieout.flows.aligning import align
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
-from tieout.flows.cells import align, rows_to_send, tally_of_rows
+from tieout.flows.cells import rows_to_send, tally_of_rows
 from tieout.flows.changes import look_again, look_for_changes, tell_that_it_moves
 from tieout.flows.closing import close_the_run
 from tieout.flows.folding import fold_cells
-from tieout.flows.lines import plan_again, plan_reads, read_lines, read_moved_lines
+from tieout.flows.lines import read_lines, read_moved_lines
 from tieout.flows.loading import load
 from tieout.flows.proving import prove
 from tieout.flows.read_back import compare, read_back
+from tieout.flows.reads import plan_again, plan_reads
 from tieout.flows.scope import read_reference
 from tieout.flows.shown import check_what_is_shown
 from tieout.flows.world import Result, Run, Steps, World
@@ -82,7 +84,7 @@ def _read_until_it_rests(run: Run, step: Steps[LoadActuals], changes: Result) ->
         lines += healed
         if not step(f"look again, {look}", look_again, run.id, changes)["groups"]:
             return lines
-        moved = changes | dict.fromkeys(("everything", "all_balances"), False)
+        moved = changes | dict.fromkeys(("everything", "all_balances", "anew"), False)
         again = f" after look {look}"
     moving = step(f"read the balances{again}", read_balances, run.id, moved)["dirty"]
     if moving:

@@ -32,7 +32,6 @@ MASTERS = {
     "companies": tables.COMPANIES,
 }
 OK, REJECTED = 0, 5
-SENT_WHOLE = ("full", "replay")  # asked for with these, every member goes again
 FOUND_BEFORE_THE_LOAD = ("code-too-long", GONE)  # no row that was sent is concerned
 PROVED_UNDER = "proved_under"  # the position that keeps the configuration of the last proof
 
@@ -55,7 +54,7 @@ def load_members(run: Run, world: World[LoadMembers]) -> Result:
 
 def _whole(world: World[LoadMembers]) -> bool:
     """Whether every member goes again, whatever was proved."""
-    return any(world.asked.get(word) for word in SENT_WHOLE)
+    return bool(world.asked.get("full"))
 
 
 def read_members(step: Step, world: World[LoadMembers]) -> Result:

@@ -9,7 +9,8 @@ from tieout.core import proof
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
 from tieout.core.scope import Scope
-from tieout.flows.cells import ALL_COMPANIES, members_in_anaplan
+from tieout.flows.aligning import ALL_COMPANIES
+from tieout.flows.cells import members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
 from tieout.flows.mirror import FIRST_KEPT, spanning
 from tieout.flows.partitions import within

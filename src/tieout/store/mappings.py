@@ -1,7 +1,7 @@
 """The mapping table: which code of the ledger becomes which member of the plan, since when.
 
 A row is never edited: setting a mapping adds rows under a new version, so that every run can be
-repeated with the mapping it used. A code without a row maps to itself.
+repeated with the mapping it used. `core/mapping.py` says which codes a row takes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import polars as pl
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.engine import Row
 
+from tieout.core.mapping import conflicts
+from tieout.errors import Misconfigured
 from tieout.store.database import lock
 from tieout.store.schema import app_mapping
 
@@ -52,15 +54,29 @@ def version(connection: Connection) -> int:
 
 
 def add(connection: Connection, rows: Sequence[Mapping], set_by: str, at: datetime) -> int:
-    """Set `rows` together under a new version and return it."""
+    """Set `rows` together under a new version and return it.
+
+    Misconfigured, and nothing is set, when two of the rows that would hold then may take one code.
+    """
     lock(connection, "mapping")
     following = version(connection) + 1
     told = {"version": following, "set_by": set_by, "set_at": at}
     if rows:
         values = [{n: getattr(row, n) for n in Mapping.__slots__} | told for row in rows]
         connection.execute(insert(app_mapping), values)
+        for dimension in sorted({row.dimension for row in rows}):
+            _refuse_conflicts(connection, dimension)
         return following
     return following - 1
+
+
+def _refuse_conflicts(connection: Connection, dimension: str) -> None:
+    for one, other in conflicts(table(connection, dimension)):
+        raise Misconfigured(
+            f"Both {one} and {other} of {dimension.replace('_', ' ')} may take one code and begin "
+            "together, but have different targets.", untouched="Nothing was mapped.",
+            do="Make them apart, give them one target, or let one begin later.",
+        )  # fmt: skip
 
 
 def holding(

@@ -11,6 +11,7 @@ import polars as pl
 
 from tieout.app import LISTS_OF, Instance
 from tieout.core.findings import counted
+from tieout.core.mapping import fault
 from tieout.errors import Misconfigured
 from tieout.project import LoadMembers
 from tieout.store.mappings import Mapping
@@ -99,6 +100,8 @@ def _faults(line: int, row: Mapping) -> list[str]:
     codes = [code for code in (row.source, row.target) if code is not None]
     if not row.source or any(code != code.strip() for code in codes):
         faults.append(f"line {line}: a code is empty or has spaces around it")
+    if wrong := fault(row.source):
+        faults.append(f"line {line}: {wrong}")
     if row.effective_from and not PERIOD.fullmatch(row.effective_from):
         faults.append(f"line {line}: effective_from is no period such as 2025-04")
     return faults

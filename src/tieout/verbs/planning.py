@@ -111,6 +111,14 @@ def check_journals(
     return checked
 
 
+def again(instance: Instance, batch_id: str, engine: Engine | None = None) -> dict[str, Any]:
+    """Go on with one approved batch: everything is read again, and only the same journals go."""
+    by = acting.require(instance, "check journals")
+    with running.executing(instance, engine) as executor:
+        _start(instance, batch_id, by.name)
+        return follow(instance, batch_id, executor)
+
+
 def _to_check(instance: Instance, *, every: bool) -> list[str]:
     with instance.store.database.read() as connection:
         approved = [b.id for b in batches.listed(connection, states=("approved",))]

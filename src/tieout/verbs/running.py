@@ -1,4 +1,4 @@
-"""Run a flow, preview it, replay what was rejected, tie both sides out now."""
+"""Run a flow, preview it, tie both sides out now."""
 
 from __future__ import annotations
 
@@ -124,6 +124,11 @@ def _refuse_unfit(
             untouched="Nothing was run.",
             do=f"`tieout prepare {flow}` compares the plan with the ledger anew.",
         )
+    if {"rejects", "periods"} & asked.keys() and not isinstance(configured, LoadActuals):
+        raise Misconfigured(
+            f"The flow {flow} loads no cells that could be sent alone.",
+            untouched="Nothing was run.", do=f"`tieout run {flow}` sends what is not proved.",
+        )  # fmt: skip
     if "replay" in asked:
         earlier = instance.store.run(str(asked["replay"]))
         if earlier.flow != flow:
@@ -156,13 +161,6 @@ def executing(instance: Instance, engine: Engine | None = None) -> Iterator[Engi
 def preview(instance: Instance, flow: str) -> Done:
     """Read and prove, and say what would be sent; nothing is sent."""
     return run_flow(instance, flow, asked={"preview": True})
-
-
-def replay(instance: Instance, run_id: str) -> Done:
-    """Send again what run `run_id` could not load, with today's mapping and members."""
-    acting.require(instance, "run")  # before it is told whether there is such a run
-    earlier = instance.store.run(run_id)
-    return run_flow(instance, earlier.flow, asked={"replay": run_id})
 
 
 def tie_out_now(instance: Instance, flow: str | None = None, engine: Engine | None = None) -> Done:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tieout.app import PROJECT_FILE, Instance, differences, secret_name
+from tieout.core.mapping import fault
 from tieout.errors import Misconfigured
 from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
 from tieout.settings import read_project
@@ -131,8 +132,9 @@ def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
 def set_mapping(
     instance: Instance, dimension: str, source: str, target: str | None, why: str, since: str = ""
 ) -> int:
-    """Map a JD Edwards code to an Anaplan member, None: to itself; returns the table's version.
+    """Map a JD Edwards code (range, pattern, `*`) to an Anaplan member; the table's version.
 
+    A `target` of None withdraws the row; `=` lets what it takes stand for itself.
     `since`: the fiscal period from which it holds, such as 2025-04; empty: always.
     """
     by = acting.require(instance, "map")
@@ -141,6 +143,8 @@ def set_mapping(
             f"{since!r} is no fiscal period.", untouched="Nothing was mapped.",
             do="Write fiscal year and period: 2025-04.",
         )  # fmt: skip
+    if wrong := fault(source):
+        raise Misconfigured(f"{wrong[0].upper()}{wrong[1:]}.", untouched="Nothing was mapped.")
     row = Row(_dimension(dimension), source, target, since, why)
     return instance.store.set_mappings([row], by.name)
 

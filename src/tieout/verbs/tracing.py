@@ -10,6 +10,7 @@ import polars as pl
 from tieout.anaplan import wire
 from tieout.app import Instance
 from tieout.core.frames import CELL_KEY
+from tieout.core.mapping import resolved
 from tieout.core.policy import INSTANCE
 from tieout.errors import Misconfigured
 from tieout.flows import drill
@@ -190,9 +191,10 @@ def _mappings(
     own = {"account": "ledger_account", "business_unit": "ledger_unit", "company": "company"}
     told = []
     for dimension in ALWAYS:
-        sources = set(placed[own[dimension]].to_list())
+        found = resolved(world.store.mapping(dimension), placed[own[dimension]])
+        rules = set(found.filter(pl.col("target") == key[dimension])["rule"].to_list())
         for held in world.store.mappings_that_hold(dimension):
-            if held.mapping.source in sources and held.mapping.target == key[dimension]:
+            if held.mapping.source in rules:
                 told.append({
                     "dimension": dimension, "source": held.mapping.source,
                     "target": held.mapping.target, "version": held.version,

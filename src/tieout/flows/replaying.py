@@ -1,0 +1,226 @@
+"""Which cells a run may send that was asked for some only: a replay or a backfill.
+
+What a run could not load is known by the cells it compared. A mapping may have given their amounts
+other cells since, so a replay sends these too, and the old ones as zero: one without the other
+would double an amount in Anaplan or lose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from operator import or_
+
+import polars as pl
+
+from tieout.core import tie_out
+from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
+from tieout.flows import drill
+from tieout.flows.asked import periods_asked_for
+from tieout.flows.balances import ACCOUNTS
+from tieout.flows.cells import PROVED
+from tieout.flows.world import World
+from tieout.project import LoadActuals
+from tieout.store.rejects import Reject
+
+REPLAY, REJECTS = "replay", "rejects"  # asked for: a run; ids of rejects, of that run or others
+MEMBERS = ("account", "business_unit", "company")  # dimensions by which a reject names cells
+FOLD = "fold into cells"  # the step that says which version of the mapping a run used
+_KEY = list(CELL_KEY)
+_CELLS: Schema = dict.fromkeys(CELL_KEY, pl.String)
+_PLACE = ("ledger_company", "fiscal_year", "period")
+
+Only = Callable[[pl.DataFrame], pl.Series]  # rows with CELL_KEY → which of them may be sent
+
+
+def only_asked_for(world: World[LoadActuals]) -> Only | None:
+    """What of the touched cells this run may send; None: all of them."""
+    periods = periods_asked_for(world)
+    if periods is not None:
+        return _in_periods(world, periods)
+    if not {REPLAY, REJECTS} & world.asked.keys():
+        return None
+    wanted = cells_to_replay(world).with_columns(asked=pl.lit(True))
+
+    def replayed(rows: pl.DataFrame) -> pl.Series:
+        found = rows.select(_KEY).join(wanted, on=_KEY, how="left", maintain_order="left")
+        return found["asked"].fill_null(False)
+
+    return replayed
+
+
+def again(world: World[LoadActuals], cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
+    """CELL_KEY, value, held, gone, shown of cells that go although Anaplan was proved to show them.
+
+    Only periods that were asked for go whole.
+    """
+    periods = periods_asked_for(world)
+    none = cells.clear().select(*_KEY, "value", "held", gone=pl.lit(False), shown="value")
+    if periods is None:
+        return none
+    here = cells.filter(_placed(periods))
+    same = here.join(proved.select(*_KEY, "shown"), on=_KEY, how="inner")
+    return same.filter(pl.col("value") == pl.col("shown")).select(
+        *_KEY, "value", "held", gone=pl.lit(False), shown="shown"
+    )
+
+
+def _placed(periods: pl.DataFrame) -> pl.Expr:
+    """The condition on `ledger_company`, `ledger`, `fiscal_year`, `period` of cells."""
+    places = periods.select(
+        *(pl.col(a).alias(b) for a, b in (
+            ("company", "ledger_company"), ("ledger", "ledger"), ("shown_year", "fiscal_year"),
+            ("shown_period", "period"),
+        ))
+    ).unique()  # fmt: skip
+    return pl.struct("ledger_company", "ledger", "fiscal_year", "period").is_in(
+        places.select(pl.struct(pl.all()).alias("place"))["place"].implode()
+    )
+
+
+def _in_periods(world: World[LoadActuals], periods: pl.DataFrame) -> Only:
+    """By where a cell stands now, or stood when it was proved."""
+    sides = [world.lazy("cells", CELLS), world.lazy("proved", PROVED)]
+
+    def asked(rows: pl.DataFrame) -> pl.Series:
+        wanted = rows.lazy().select(_KEY)
+        found = [
+            side.select(*_KEY, *_PLACE).join(wanted, on=_KEY, how="semi").filter(_placed(periods))
+            for side in sides
+        ]
+        marked = pl.concat([f.select(_KEY) for f in found]).unique()
+        marked = marked.with_columns(asked=pl.lit(True))
+        here = rows.lazy().select(_KEY).join(marked, on=_KEY, how="left", maintain_order="left")
+        return here.collect()["asked"].fill_null(False)
+
+    return asked
+
+
+def cells_to_replay(world: World[LoadActuals]) -> pl.DataFrame:
+    """CELL_KEY of what the run could not load, or of what rejects hold back, as it is mapped now.
+
+    Cells that changed places with one of them belong to it, however many mappings are in between.
+    """
+    run = str(world.asked.get(REPLAY, ""))
+    found = rejects_asked_for(world)
+    runs = {run} if not found else {r.run for r in found}
+    wanted, moves = [empty(_CELLS)], [_moves(world, drill.mapping_seen(world))]
+    for each in sorted(runs):
+        left = not_loaded(world, each)
+        mine = [r for r in found if r.run == each]
+        wanted.append(left.filter(_behind(mine)).select(_KEY) if found else left.select(_KEY))
+        moves.append(_moves(world, _version_of(world, each)))
+    return _with_what_moved(pl.concat(wanted).unique(), pl.concat(moves).unique())
+
+
+def rejects_asked_for(world: World[LoadActuals]) -> list[Reject]:
+    """The rejects that the run was asked for by their ids."""
+    ids = set(world.asked.get(REJECTS, ()))
+    return [r for r in world.store.rejects(flow=world.flow_name) if r.id in ids]
+
+
+def not_loaded(world: World[LoadActuals], run: str) -> pl.DataFrame:
+    """CELL_KEY, ledger_company, value (then) of cells that were not proved when `run` ended."""
+    compared = world.lazy_of_this_run(run, "compared")
+    if "f0911" in compared.collect_schema():
+        odd = tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != "")
+        return compared.filter(odd).select(*_KEY, "ledger_company", "value").collect()
+    # It ended before it compared: what it was about to send, and what waited.
+    sides = [world.lazy_of_this_run(run, kind, {**_CELLS, "value": BUCKETS["amount"]})
+             for kind in ("to_send", "waiting")]  # fmt: skip
+    found = pl.concat([s.select(*_KEY, "value") for s in sides]).unique(_KEY)
+    return (
+        found.with_columns(ledger_company=pl.lit(""))
+        .select(*_KEY, "ledger_company", "value")
+        .collect()
+    )
+
+
+def _behind(rejects: Sequence[Reject]) -> pl.Expr:
+    """The condition for cells that one of the rejects holds back."""
+    return reduce(or_, map(_of_reject, rejects), pl.lit(False))
+
+
+def _of_reject(reject: Reject) -> pl.Expr:
+    f = reject.finding
+    here = pl.lit(True)
+    if f.company:
+        here &= (pl.col("company") == f.company) | (pl.col("ledger_company") == f.company)
+    if f.dimension in MEMBERS and f.member:
+        here &= pl.col(f.dimension) == f.member
+    return here
+
+
+def _version_of(world: World[LoadActuals], run: str) -> int | None:
+    told = {s.name: s.result for s in world.store.steps(run)}
+    version: int | None = told.get(FOLD, {}).get("mapping")
+    return version
+
+
+def _moves(world: World[LoadActuals], then: int | None) -> pl.DataFrame:
+    """before_* and now_* (CELL_KEY) of cells whose amounts stand in another cell now than `then`.
+
+    A company's buckets are in memory at once.
+    """
+    pair = {f"{side}_{name}": pl.String() for side in ("before", "now") for name in _KEY}
+    current = world.store.mapping_version()
+    if then is None or then == current:
+        return empty(pair)
+    accounts, buckets = world.frame("accounts", ACCOUNTS), world.lazy("buckets", BUCKETS)
+    cell = [f"cell_{name}" for name in _KEY]
+    found = [empty(pair)]
+    for company in buckets.select("company").unique().collect()["company"].sort():
+        here = buckets.filter(pl.col("company") == company).collect()
+        sides = [
+            drill.placed(world, here, accounts, version)
+            .select(*BUCKET_KEY, *(pl.col(c).alias(f"{side}_{c[5:]}") for c in cell))
+            for side, version in (("before", then), ("now", current))
+        ]  # fmt: skip
+        both = sides[0].join(sides[1], on=list(BUCKET_KEY), how="inner")
+        other = pl.any_horizontal(pl.col(f"before_{n}") != pl.col(f"now_{n}") for n in _KEY)
+        found.append(both.filter(other).select(pair.keys()).unique())
+    return pl.concat(found)
+
+
+def _with_what_moved(cells: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
+    """`cells` with every cell that amounts of theirs moved into or came from, and so on."""
+    before = moves.select(pl.col(f"before_{n}").alias(n) for n in _KEY)
+    now = moves.select(pl.col(f"now_{n}").alias(n) for n in _KEY)
+    edges = pl.concat([
+        pl.concat([before, now.rename({n: f"to_{n}" for n in _KEY})], how="horizontal"),
+        pl.concat([now, before.rename({n: f"to_{n}" for n in _KEY})], how="horizontal"),
+    ])  # fmt: skip
+    return pl.concat([cells, *_reached(cells, edges)]).unique()
+
+
+def _reached(cells: pl.DataFrame, edges: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The cells that can be reached from `cells`, those of each step together; each once."""
+    known, fresh = cells, cells
+    while not fresh.is_empty():
+        beyond = edges.join(fresh, on=_KEY, how="semi")
+        beyond = beyond.select(pl.col(f"to_{n}").alias(n) for n in _KEY).unique()
+        fresh = beyond.join(known, on=_KEY, how="anti")
+        known = pl.concat([known, fresh])
+        yield fresh
+
+
+def would_send(world: World[LoadActuals], run: str) -> pl.DataFrame:
+    """What the preview `run` would send: CELL_KEY, shown (by Anaplan), then, now.
+
+    `then`: what the run that is replayed had for the cell, null for a cell it had proved or that it
+    did not know: a mapping brought it.
+    """
+    earlier = [world.asked[REPLAY]] if world.asked.get(REPLAY) else []
+    earlier += sorted({r.run for r in rejects_asked_for(world)})
+    left = [not_loaded(world, each).select(*_KEY, then="value") for each in earlier]
+    before = pl.concat(left) if left else empty({**_CELLS, "then": BUCKETS["amount"]})
+    before = before.unique(_KEY, keep="last", maintain_order=True)
+    shown = world.lazy("proved", PROVED).select(*_KEY, "shown").collect()
+    return (
+        world.of_this_run(run, "to_send", {**_CELLS, "value": BUCKETS["amount"]})
+        .select(*_KEY, now="value")
+        .join(before, on=_KEY, how="left")
+        .join(shown, on=_KEY, how="left")
+        .select(*_KEY, pl.col("shown").fill_null(ZERO), "then", "now")
+        .sort(_KEY)
+    )

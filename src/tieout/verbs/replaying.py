@@ -1,0 +1,195 @@
+"""Send again: what a run could not load, what rejects hold back, a period; or read periods anew.
+
+What would be sent, and what changed since, is shown first; only then is it sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tieout.app import Instance
+from tieout.core.frames import AMOUNT
+from tieout.engine.durable import Engine
+from tieout.errors import Misconfigured, Refused
+from tieout.flows.asked import PERIODS
+from tieout.flows.cells import currency_of_cells, members_in_anaplan
+from tieout.flows.replaying import REJECTS, REPLAY, would_send
+from tieout.flows.scope import scope_for
+from tieout.project import LoadActuals
+from tieout.store import batches, journals
+from tieout.verbs import acting, planning, running, seeing
+from tieout.verbs.running import Done
+
+NEVER_SENT = ("reserved", "absent")  # states of a journal that certainly is not in JD Edwards
+BATCH_ENDS = "-batch"  # no run is called so: its name ends with a number
+JOURNALS_TOLD_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What is to be sent again: the flow, and what its run is asked for."""
+
+    flow: str
+    asked: Mapping[str, Any]
+    name: str  # as a sentence names it
+
+
+def of_run(instance: Instance, run_id: str) -> Replay:
+    """What a run could not load, with today's mapping and members."""
+    acting.require(instance, "run")  # before it is told whether there is such a run
+    earlier = instance.store.run(run_id)
+    if not earlier.finished:
+        raise Misconfigured(
+            f"{run_id} has not ended.", untouched="Nothing was sent.",
+            do=f"`tieout run {earlier.flow}` carries it to its end.",
+        )  # fmt: skip
+    return Replay(earlier.flow, {REPLAY: run_id}, f"what {run_id} could not load")
+
+
+def of_rejects(instance: Instance, ids: Sequence[int]) -> Replay:
+    """What rejects of one flow hold back; a members flow sends every member that is not proved."""
+    acting.require(instance, "run")
+    found = {r.id: r for r in instance.store.rejects() if r.id in set(ids)}
+    if missing := sorted(set(ids) - found.keys()):
+        raise Misconfigured(
+            f"There is no reject {', '.join(map(str, missing))}.", untouched="Nothing was sent.",
+            do="`tieout rejects` lists them with their numbers.",
+        )  # fmt: skip
+    flows = sorted({r.flow for r in found.values()})
+    if len(flows) != 1:
+        raise Misconfigured(
+            f"These rejects are of several flows ({', '.join(flows)}).",
+            untouched="Nothing was sent.", do="Send those of one flow at a time.",
+        )  # fmt: skip
+    told = ", ".join(f"{i}" for i in sorted(found))
+    name = f"what reject{'s' if len(found) > 1 else ''} {told} hold{'' if len(found) > 1 else 's'}"
+    return Replay(flows[0], {REJECTS: sorted(found)}, f"{name} back")
+
+
+def of_period(
+    instance: Instance, flow: str, period: str, companies: Sequence[str] = ()
+) -> Replay:  # fmt: skip
+    """Every cell of a period as the mirror has it, although Anaplan was proved to show it."""
+    return _periods(instance, flow, (period, period), companies, (), why="")
+
+
+def backfill(
+    instance: Instance, flow: str, first: str, last: str, *, companies: Sequence[str] = (),
+    ledgers: Sequence[str] = (), why: str = "",
+) -> Replay:  # fmt: skip
+    """Periods read anew from JD Edwards and sent whole, locked ones too, which takes a reason."""
+    if not why.strip():
+        raise Misconfigured(
+            "Closed periods are not reloaded without a reason.", untouched="Nothing was read.",
+            do="Say why with --why; it is kept with the run.",
+        )  # fmt: skip
+    return _periods(instance, flow, (first, last), companies, ledgers, why=why)
+
+
+def _periods(
+    instance: Instance, flow: str, bounds: tuple[str, str], companies: Sequence[str],
+    ledgers: Sequence[str], *, why: str,
+) -> Replay:  # fmt: skip
+    acting.require(instance, "run")
+    configured = seeing.known(instance, flow)
+    if not isinstance(configured, LoadActuals):
+        raise Misconfigured(
+            f"The flow {flow} loads no periods.", untouched="Nothing was sent.",
+            do=f"Name one of: {', '.join(running.actuals_flows(instance)) or 'none'}.",
+        )  # fmt: skip
+    first, last = (f"{y}-{n:02d}" for y, n in map(seeing.period_of, bounds))
+    since, through = configured.from_period, configured.to_period
+    if last < first or first < since or (through != "current" and last > through):
+        raise Misconfigured(
+            f"{flow} loads {since} to {through}, not all of {first} to {last}.",
+            untouched="Nothing was sent.",
+            do="Name periods of the flow, the earlier one first; `from_period` says where it "
+            "begins.",
+        )
+    for name, asked, known in (
+        ("company", companies, configured.companies), ("ledger", ledgers, configured.ledgers),
+    ):  # fmt: skip
+        if strange := sorted(set(asked) - set(known)):
+            raise Misconfigured(
+                f"{flow} does not load {name} {', '.join(strange)}.",
+                untouched="Nothing was sent.", do=f"Name one of: {', '.join(known)}.",
+            )  # fmt: skip
+    periods = {
+        "from": first, "to": last, "companies": sorted(set(companies)),
+        "ledgers": sorted(set(ledgers)), "read": bool(why),
+    }  # fmt: skip
+    name = first if first == last else f"{first} to {last}"
+    name += f" of company {', '.join(sorted(set(companies)))}" if companies else ""
+    return Replay(flow, {PERIODS: periods} | ({"unlock": why} if why else {}), name)
+
+
+def preview(instance: Instance, replay: Replay, engine: Engine | None = None) -> dict[str, Any]:
+    """Read and prove, and say what would be sent and what changed since; nothing is sent.
+
+    `cells`: company, account, business unit, member, ledger, currency with `shown` (by Anaplan),
+    `then` (in the run that is replayed) and `now`; `sums` per company and currency, without signs.
+    """
+    asked = {**replay.asked, "preview": True}
+    done = running.run_flow(instance, replay.flow, asked=asked, engine=engine)
+    result = {
+        "ok": done.run.exit_code == 0, "exit_code": done.run.exit_code, "flow": replay.flow,
+        "replays": replay.name, "sentence": done.run.sentence, "run": done.run.id,
+        "rows_to_send": done.run.figures.get("rows_to_send", 0),
+    }  # fmt: skip
+    if not isinstance(seeing.known(instance, replay.flow), LoadActuals) or not result["ok"]:
+        return result
+    with instance.world_for(done.run.id) as world:
+        cells = would_send(world, done.run.id)
+        scope = scope_for(world)
+        currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
+    changed = cells.filter(pl.col("then").is_not_null() & (pl.col("then") != pl.col("now")))
+    sums = (
+        cells.group_by("company", "ledger", "currency")
+        .agg(cells=pl.len(), amount=pl.col("now").abs().sum().cast(AMOUNT))
+        .sort("company", "ledger", "currency")
+        .to_dicts()
+    )
+    for row in sums:
+        row["currency"] = row["currency"] or currency_of(row["ledger"], row["company"])
+    return result | {
+        "sums": sums, "other_amount": changed.height,
+        "by_mapping": cells.select(pl.col("then").is_null().sum()).item(),
+        "cells": cells.to_dicts(),
+    }  # fmt: skip
+
+
+def send(instance: Instance, replay: Replay, engine: Engine | None = None) -> Done:
+    """Send it: what the mirror and JD Edwards say now, and nothing beside it."""
+    return running.run_flow(instance, replay.flow, asked=replay.asked, engine=engine)
+
+
+def batch_again(
+    instance: Instance, batch_id: str, engine: Engine | None = None, *, look: bool = False
+) -> dict[str, Any]:
+    """A batch of which nothing reached JD Edwards goes again, under its own keys and approval.
+
+    With `look` only says which journals would. Refused when one of them was sent, or may have been:
+    what the ledger lacks then is for a new preparation to say.
+    """
+    acting.require(instance, "check journals")
+    with instance.store.database.read() as connection:
+        batch = batches.find(connection, batch_id)
+        found = journals.listed(connection, batch=batch_id)
+    there = [j for j in found if j.state not in NEVER_SENT]
+    if batch.state != "approved" or there:
+        told = ", ".join(f"{j.name} {j.state}" for j in there[:JOURNALS_TOLD_MAX])
+        raise Refused(
+            f"Batch {batch_id} is {batch.state}" + (f" ({told})" if told else "") + ": only an "
+            "approved batch of which nothing was sent goes again as it is.",
+            untouched="Nothing was sent.",
+            do=f"`tieout prepare {batch.flow}` compares the plan with the ledger anew.",
+        )
+    if look:
+        named = [j.name for j in found]
+        return {"ok": True, "exit_code": 0, "batch": batch_id, "journals": named,
+                "digest": batch.digest, "flow": batch.flow}  # fmt: skip
+    return planning.again(instance, batch_id, engine)
