@@ -50,12 +50,22 @@ def test_after_a_mapping_the_next_command_sends_what_waited_for_it(home: Home) -
     assert home.run("run", "actuals").code == 5
     words = next_words(home.run("map", "business-unit", "J77", "1", "--why", WHY))
     assert words == ["replay", "actuals-3"]
-    shown = home.run(*words)
+    done = home.run(*words)
+    assert done.code == 0
+    assert "nothing is left to send" in done.err  # Anaplan shows it as it was mapped before
+    assert home.run("tie-out", "--last").code == 0
+
+
+def test_a_replay_shows_what_it_would_send_and_sends_it_after_a_yes(home: Home) -> None:
+    assert home.run("map", "business-unit", "J77", "--withdraw", "--why", "a test").code == 0
+    assert home.run("run", "actuals").code == 5
+    assert home.run("map", "business-unit", "J77", "10", "--why", WHY).code == 0
+    shown = home.run("replay", "actuals-3")
     assert shown.code == 7
     assert "Would be sent: what actuals-3 could not load, 6 cells." in shown.out
     assert "with --yes sends it" in shown.err
-    assert home.run(*words, "--yes").code == 0
-    assert home.run("tie-out", "--last").code == 0
+    done = home.run("replay", "actuals-3", "--yes", "--json")
+    assert (done.code, done.json["rows_sent"]) == (0, 6)
 
 
 def test_where_nothing_waited_the_next_command_after_a_mapping_is_a_run(home: Home) -> None:

@@ -99,10 +99,13 @@ def _shown_then_sent(context: Context, instance: Instance, asked: Replay, yes: b
     if not yes:
         with progress.shown(instance):
             found = replaying.preview(instance, asked)
-        if not found["ok"] or not found["rows_to_send"]:
+        if not found["ok"]:
             context.show(found, lambda: _would_send(found))
             sys.exit(found["exit_code"])
-        _refuse_unseen(context, found)
+        if found["rows_to_send"]:
+            _refuse_unseen(context, found)
+        else:  # it is proved all the same, which settles what stood open
+            printing.note(f"Of {found['replays']} nothing is left to send.")
     with progress.shown(instance):
         done = replaying.send(instance, asked)
     end(context, instance, done)
@@ -121,10 +124,6 @@ def _refuse_unseen(context: Context, found: dict[str, Any]) -> None:
 
 
 def _would_send(found: Mapping[str, Any]) -> None:
-    if not found["rows_to_send"]:
-        printing.paragraph(f"Of {found['replays']} nothing is left to send.", indent="")
-        printing.paragraph(found["sentence"], indent="")
-        return
     if "cells" not in found:
         printing.paragraph(found["sentence"], indent="")
         return

@@ -11,7 +11,7 @@ from tieout.project import LoadMembers
 from tieout.verbs import acting, seeing
 from tieout.verbs.setting_up import UNMATCHED
 
-SUGGESTED_MAX = 3  # members for one code
+MEMBERS_MAX = 3  # shown for one code
 LIKENESS_MIN = 0.75  # of two codes, 1 being equal (difflib)
 
 
@@ -30,7 +30,7 @@ def suggestions(instance: Instance, flow: str | None = None) -> list[dict[str, A
     told = []
     for (dimension, code), found in sorted(waiting.items()):
         shown, names = sides[dimension]
-        members = list(_like(code, names.get(code, ""), shown))[:SUGGESTED_MAX]
+        members = list(_like(code, names.get(code, ""), shown))[:MEMBERS_MAX]
         told.append({
             "dimension": dimension, "code": code, "name": names.get(code, ""), "run": found["run"],
             "amount": found["amount"], "currency": found["currency"], "cells": found["cells"],
@@ -70,7 +70,7 @@ def _like(code: str, name: str, shown: dict[str, str]) -> Iterator[dict[str, str
     for other in sorted(shown):
         if bare and other.lstrip("0") == bare:
             found.setdefault(other, "it is the same code but for zeros in front")
-    for other in get_close_matches(code, shown, SUGGESTED_MAX, LIKENESS_MIN):
+    for other in get_close_matches(code, shown, MEMBERS_MAX, LIKENESS_MIN):
         found.setdefault(other, "its code is nearly the same")
     found.pop(code, None)  # it was there when the members were loaded last, and is no longer
     for other, why in found.items():
