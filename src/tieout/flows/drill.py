@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from tieout.core.mapping import resolved
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.changes import SEEN
 from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
-from tieout.flows.mirror import FIRST_KEPT, place_of, spanning
+from tieout.flows.mirror import FIRST_KEPT, spanning
 from tieout.flows.partitions import PARTITION, outside
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
@@ -220,8 +221,8 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
 
     A line holds when it was kept by the read that its bucket names; other versions are history.
     """
-    places = {(r[0], r[1], r[2]) for r in placed.select(PARTITION).rows()}
-    here = [m for m in _files(world) if place_of(m) in places]
+    places = placed.select(PARTITION).unique(maintain_order=True).iter_rows(named=True)
+    here = [m for place in places for m in _files(world, **place)]
     files = spanning(here, "period", placed["period"])
     ids = placed["account_id"].unique().implode()
     periods = placed["period"].unique().implode()
@@ -245,10 +246,10 @@ def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     return _scanned(world, files, conditions)
 
 
-def _files(world: World[LoadActuals]) -> list[Manifest]:
+def _files(world: World[LoadActuals], **place: Any) -> list[Manifest]:
     """Every file of the mirror: of lines that count, and of earlier versions alone."""
     kinds = ("lines", "earlier_lines")
-    return [m for kind in kinds for m in world.store.current(world.flow_name, kind)]
+    return [m for kind in kinds for m in world.store.current(world.flow_name, kind, **place)]
 
 
 def _outside(manifest: Manifest, wanted: Wanted) -> bool:
