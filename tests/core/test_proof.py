@@ -26,12 +26,22 @@ def in_use(*given_rows: dict[str, Any]) -> pl.DataFrame:
                 fiscal_year=2025, period=1)  # fmt: skip
 
 
+NOTHING_SIGNED = empty(proof.BASELINES)
+
+
+def baseline(amount: object) -> pl.DataFrame:
+    """What people signed for the same bucket."""
+    return rows(proof.BASELINES, [{"signed": amount}], company="00001", ledger="AA",
+                account_id="00000001", fiscal_year=2025, period=1, currency="")  # fmt: skip
+
+
 def tied(
-    bucket: dict[str, Any], batch: dict[str, Any] | None = None, within: Any = ALL
-) -> tuple[str, str]:
+    bucket: dict[str, Any], batch: dict[str, Any] | None = None, within: Any = ALL,
+    signed: pl.DataFrame = NOTHING_SIGNED,
+) -> tuple[str, str]:  # fmt: skip
     """State and reason of one bucket."""
     batches = in_use(batch) if batch else in_use()
-    found = proof.tie(buckets(bucket | {"state": ""}), within, batches)
+    found = proof.tie(buckets(bucket | {"state": ""}), within, batches, signed)
     (row,) = found.select("state", "reason").rows()
     return row
 
@@ -140,7 +150,7 @@ def test_proving_changes_no_amount_and_loses_no_bucket(left: list[int], right: l
         for n, (a, b) in enumerate(zip(left, right, strict=False))
     ]
     before = buckets(*given_rows)
-    after = proof.tie(before, ALL, in_use())
+    after = proof.tie(before, ALL, in_use(), NOTHING_SIGNED)
     assert after.drop("state", "reason").equals(before.drop("state", "reason"))
     free = after.filter(pl.col("state") == "tied")
     assert (free["amount"] == free["balance"]).all()
@@ -150,7 +160,7 @@ def test_proving_changes_no_amount_and_loses_no_bucket(left: list[int], right: l
 
 def test_a_doubled_batch_row_stops_the_program_before_it_doubles_a_bucket() -> None:
     with pytest.raises(pl.exceptions.ComputeError):
-        proof.tie(buckets({"amount": 1}), ALL, in_use(OTHER, OTHER))
+        proof.tie(buckets({"amount": 1}), ALL, in_use(OTHER, OTHER), NOTHING_SIGNED)
 
 
 # ------------------------------------------------------------- what is shown no longer
@@ -291,3 +301,34 @@ def test_a_posted_batch_of_which_no_line_is_shown_is_named() -> None:
     (finding,) = proof.batches_without_lines([("G", n) for n in range(1, 9)], shown)
     assert finding.cells == 7
     assert finding.subject == "batches G 2, G 3, G 4, G 5, G 6…"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "signed", "found"),
+    [
+        ({"amount": 0, "balance": 60, "lines": 0}, 60, (proof.BALANCE, proof.BASELINE)),
+        ({"amount": 40, "balance": 100, "lines": 2}, 60, (proof.BALANCE, proof.BASELINE)),
+        ({"amount": 0, "balance": "60.01", "lines": 0}, 60, (proof.HELD, proof.NO_JOURNALS)),
+        ({"amount": 60, "balance": 60}, 60, (proof.TIED, "")),  # the journals came after all
+        ({"amount": 60, "balance": 0}, 60, (proof.HELD, proof.UNEXPLAINED)),  # the other way
+        ({"amount": 0, "balance": 60, "lines": 0, "misdated": 1}, 60,
+         (proof.HELD, proof.WRONG_PERIOD)),
+    ],
+)  # fmt: skip
+def test_a_signed_baseline_loads_exactly_the_balance_that_was_signed(
+    bucket: dict[str, Any], signed: object, found: tuple[str, str]
+) -> None:
+    assert tied(bucket, signed=baseline(signed)) == found
+
+
+def test_before_detail_from_a_signed_balance_is_told_apart_from_one_that_nobody_signed() -> None:
+    early = scope("00001", first="2024-01", detail="2025-06")
+    bucket = {"amount": 0, "balance": 60, "lines": 0}
+    assert tied(bucket, within=early, signed=baseline(60)) == (proof.BALANCE, proof.BASELINE)
+    assert tied(bucket, within=early, signed=baseline(59)) == (proof.BALANCE, "")
+
+
+def test_buckets_that_rest_on_a_baseline_are_read_again_only_when_baselines_moved() -> None:
+    found = buckets({"state": proof.BALANCE, "reason": proof.BASELINE})
+    assert proof.worth_reading(found).is_empty()
+    assert proof.worth_reading(found, baselines_moved=True).height == 1

@@ -115,6 +115,7 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
     from tieout.cli import (
+        baselining,
         certifying,
         commands,
         mapping,
@@ -126,7 +127,10 @@ def program() -> click.Group:
         trail,
     )
 
-    used = (certifying, commands, mapping, people, planning, replaying, retaining, tracing, trail)
+    used = (
+        baselining, certifying, commands, mapping, people, planning, replaying, retaining,
+        tracing, trail,
+    )  # fmt: skip
     assert all(used)
     return cli
 

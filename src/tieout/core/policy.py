@@ -26,6 +26,9 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "check journals": (OPERATOR, APPROVER, AUDITOR),
     "prepare certification": (OPERATOR,),
     "certify": (APPROVER,),
+    "prepare baseline": (OPERATOR,),
+    "sign baseline": (APPROVER,),
+    "withdraw baseline": (OPERATOR, APPROVER),
     "approve": (APPROVER,),
     "decline": (APPROVER,),
     "void": (OPERATOR, APPROVER),
@@ -46,6 +49,8 @@ STATES: dict[str, tuple[str, ...]] = {
     "approve": ("prepared",),
     "decline": ("prepared",),
     "certify": ("prepared",),
+    "sign baseline": ("prepared",),
+    "withdraw baseline": ("prepared", "signed"),
     "void": ("prepared", "approved"),
     "release": ("absent", "refused", "uncertain"),
 }
@@ -54,6 +59,7 @@ OF_TWO_PEOPLE = (
     "decline",
     "release",
     "certify",
+    "sign baseline",
 )  # never by who prepared it; they may void it
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from tieout.core.buckets import FOREIGN_LEDGER
 from tieout.core.findings import Finding, Severity, counted
-from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY
+from tieout.core.frames import ACCOUNT_YEARS, AMOUNT, BUCKET_KEY, BUCKETS, Schema
 from tieout.core.scope import DICTIONARY_DECIMALS, Scope, places_exceeded
 
 _KEY = list(BUCKET_KEY)
@@ -28,6 +28,9 @@ NO_BALANCE_ROW = "no balance row"
 NO_JOURNALS = "balance without journals"
 NO_LONGER_SHOWN = "no longer shown"
 UNEXPLAINED = "unexplained"
+# A balance that came without journals (a conversion), which two people signed: it loads.
+BASELINE = "signed baseline"
+BASELINES: Schema = {**{name: BUCKETS[name] for name in BUCKET_KEY}, "signed": AMOUNT}
 
 REMEDIES = {
     TOO_MANY_DECIMALS: "Compare one document with what JD Edwards prints; then ask who set the "
@@ -40,8 +43,8 @@ REMEDIES = {
     "repost.",
     NO_BALANCE_ROW: "Ask the JD Edwards team to run R099102: lines are posted to an account "
     "without F0902 row.",
-    NO_JOURNALS: "Find out how the balance was loaded; set `detail_from` later if the year was "
-    "converted.",
+    NO_JOURNALS: "Find out how the balance was loaded; if it was converted, prepare its baseline "
+    "(`tieout baselines`), which another person signs, or set `detail_from` later.",
     NO_LONGER_SHOWN: "Ask the JD Edwards team whether row security changed or history was purged.",
     UNEXPLAINED: "Compare the lines and the balance in JD Edwards (R097001, R099102 in proof "
     "mode).",
@@ -50,12 +53,15 @@ REMEDIES = {
 RULES_OF_REASONS = {NO_LONGER_SHOWN: "no-longer-shown", TOO_MANY_DECIMALS: "decimals"}
 
 
-def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFrame:
+def tie(
+    buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame, baselines: pl.DataFrame
+) -> pl.DataFrame:
     """Set state and reason of every bucket (facts/jde-gl.md §3.4).
 
     `batches`: BUCKET_KEY, in_use_amount, in_use_lines: what lines of batches in use put into a
-    bucket. Lines and balance that agree are tied, unless a line is misdated, its batch in use, or
-    an amount finer than its currency: then it was read with wrong decimals, or written so.
+    bucket; `baselines`: BASELINES, what people signed that a balance has beside its lines. Lines
+    and balance that agree are tied, unless a line is misdated, its batch in use, or an amount finer
+    than its currency: then it was read with wrong decimals, or written so.
     """
     detail = pl.lit(True)
     first = scope.rule.detail_from
@@ -64,24 +70,31 @@ def tie(buckets: pl.DataFrame, scope: Scope, batches: pl.DataFrame) -> pl.DataFr
             (pl.col("fiscal_year") == first.fiscal_year) & (pl.col("period") >= first.number)
         )
     difference = pl.col("amount") - pl.col("balance")
+    signed = (difference + pl.col("signed") == 0).fill_null(False)
     reason = (
         pl.when(_places_exceeded(scope)).then(pl.lit(TOO_MANY_DECIMALS))
-        .when(~detail).then(pl.lit(""))
+        .when(~detail).then(pl.when(signed).then(pl.lit(BASELINE)).otherwise(pl.lit("")))
         .when(pl.col("misdated") > 0).then(pl.lit(WRONG_PERIOD))
         .when((difference != 0) & (difference == pl.col("in_use_amount"))).then(pl.lit(DIED_POST))
         .when(pl.col("in_use_lines") > 0).then(pl.lit(BATCH_IN_USE))
         .when(difference == 0).then(pl.lit(""))
+        .when(signed).then(pl.lit(BASELINE))
         .when(~pl.col("has_balance")).then(pl.lit(NO_BALANCE_ROW))
         .when(pl.col("lines") == 0).then(pl.lit(NO_JOURNALS))
         .otherwise(pl.lit(UNEXPLAINED))
     )  # fmt: skip
-    joined = buckets.join(batches, on=_KEY, how="left", validate="m:1").with_columns(
-        pl.col("in_use_amount").fill_null(pl.lit(0).cast(AMOUNT)),
-        pl.col("in_use_lines").fill_null(0),
+    joined = (
+        buckets.join(batches, on=_KEY, how="left", validate="m:1")
+        .with_columns(
+            pl.col("in_use_amount").fill_null(pl.lit(0).cast(AMOUNT)),
+            pl.col("in_use_lines").fill_null(0),
+        )
+        .join(baselines, on=_KEY, how="left", validate="m:1")
     )
     return joined.with_columns(reason=reason).with_columns(
-        state=pl.when(pl.col("reason") != "").then(pl.lit(HELD))
-        .when(~detail).then(pl.lit(BALANCE)).otherwise(pl.lit(TIED))
+        state=pl.when(~pl.col("reason").is_in(["", BASELINE])).then(pl.lit(HELD))
+        .when(~detail | (pl.col("reason") == BASELINE)).then(pl.lit(BALANCE))
+        .otherwise(pl.lit(TIED))
     ).select(buckets.columns)  # fmt: skip
 
 
@@ -124,9 +137,13 @@ def _looked_up(column: str, decimals: Mapping[str, int]) -> pl.Expr:
     )
 
 
-def worth_reading(buckets: F) -> F:
-    """Held buckets that a next run reads again; one that is not shown waits for its balance."""
-    return buckets.filter((pl.col("state") == HELD) & (pl.col("reason") != NO_LONGER_SHOWN))
+def worth_reading(buckets: F, *, baselines_moved: bool = False) -> F:
+    """Held buckets that a next run reads again; one that is not shown waits for its balance.
+
+    With other baselines than before, those that rest on one, too.
+    """
+    held = (pl.col("state") == HELD) & (pl.col("reason") != NO_LONGER_SHOWN)
+    return buckets.filter(held | ((pl.col("reason") == BASELINE) & pl.lit(baselines_moved)))
 
 
 def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:

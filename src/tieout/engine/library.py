@@ -16,7 +16,7 @@ from tieout.errors import Misconfigured
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
-ABI = "3"
+ABI = "4"
 ABIS_CARRIED_ON = frozenset({ABI})
 EXECUTOR = "embedded"
 QUEUE = "runs"

@@ -21,6 +21,7 @@ from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
 from tieout.jde.query import Where, at_least, either, every, not_equal, one_of
 from tieout.project import LoadActuals
+from tieout.store import baselines
 from tieout.store.steps import Step
 
 POSTED_BATCH = "D"
@@ -55,6 +56,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         "batches": next_batches,
         "accounts": _accounts(world, before),
         "mappings": world.store.mapping_version(),
+        "baselines": _baselines(world),
         "reference": reference,
         "configured": world.configured,
         "target": world.target,
@@ -68,9 +70,9 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         reasons.append(f"{counted(groups, 'balance group')} moved")
     for name, words in (
         ("window", "lines were updated"), ("accounts", "accounts changed"),
-        ("mappings", "mappings changed"),
+        ("mappings", "mappings changed"), ("baselines", "baselines were signed or withdrawn"),
     ):  # fmt: skip
-        if before and seen[name] != before.get(name):
+        if before and seen[name] != before.get(name, 0):
             reasons.append(words)
     if batches_moved:
         reasons.append("batches moved")
@@ -91,8 +93,14 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         "years": years, "lines_moved": bool(before) and window != before.get("window"),
         "batches_moved": batches_moved,
         "reference_moved": moved_reference,
+        "baselines_moved": seen["baselines"] != before.get("baselines", 0),
         "accounts_moved": seen["accounts"] != before.get("accounts"),
     }  # fmt: skip
+
+
+def _baselines(world: World[LoadActuals]) -> int:
+    with world.store.database.read() as connection:
+        return baselines.decided(connection, world.flow_name)
 
 
 def _why_everything(before: dict[str, Any], reconfigured: bool) -> str:

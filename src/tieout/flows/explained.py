@@ -41,6 +41,11 @@ CLASSES = {
         "the period lies before detail_from: the value is F0902's own, without lines",
         complete=True,
     ),
+    proof.BASELINE: Class(
+        "a balance without journals that two people signed as its baseline",
+        complete=True,
+        certify=True,
+    ),
     proof.DIED_POST: Class("lines of a batch in use make up the difference exactly"),
     proof.BATCH_IN_USE: Class("lines of a batch whose status is in use (F0011.IST = U)"),
     proof.WRONG_PERIOD: Class("lines whose period is not that of their G/L date (F0008)"),
@@ -77,12 +82,16 @@ def explained_cells(world: World[LoadActuals]) -> pl.DataFrame:
         at = pl.col("fiscal_year").cast(pl.Int32) * 100 + pl.col("period")
         early = at < first.fiscal_year * 100 + first.number
     differs = tie_out.differs() | (pl.col("value") != pl.col("shown")) | (pl.col("held") != "")
-    found = compared.filter(differs | early).with_columns(
-        early=early & ~differs, anaplan_gap=(pl.col("f0911") - pl.col("anaplan")).cast(AMOUNT)
+    compared = compared.join(_signed(world).lazy(), on=_KEY, how="left")
+    from_balances = early | pl.col("signed").is_not_null()
+    found = compared.filter(differs | from_balances).with_columns(
+        early=from_balances & ~differs,
+        anaplan_gap=(pl.col("f0911") - pl.col("anaplan")).cast(AMOUNT),
     ).collect()  # fmt: skip
     reasons = _reasons(world)
     of_cells = found.join(reasons, on=_KEY, how="left", nulls_equal=True).with_columns(
-        pl.when(pl.col("early")).then(pl.lit(FROM_BALANCES))
+        pl.when(pl.col("early") & pl.col("signed").fill_null(False)).then(pl.lit(proof.BASELINE))
+        .when(pl.col("early")).then(pl.lit(FROM_BALANCES))
         .when(pl.col("held") != "").then(pl.col("held"))
         .otherwise(pl.col("reason").fill_null(UNEXPLAINED)).alias("class")
     )  # fmt: skip
@@ -122,6 +131,19 @@ def _reasons(world: World[LoadActuals]) -> pl.DataFrame:
         for cell in world.store.open_cells(world.flow_name)
     ]
     return pl.DataFrame(rows, schema={**dict.fromkeys(CELL_KEY, pl.String), "reason": pl.String})
+
+
+def _signed(world: World[LoadActuals]) -> pl.DataFrame:
+    """CELL_KEY, signed of cells with a signed baseline: whether all that F0902 alone says is."""
+    buckets = world.lazy("buckets", BUCKETS)
+    if buckets.filter(pl.col("reason") == proof.BASELINE).head(1).collect().is_empty():
+        return empty({**dict.fromkeys(CELL_KEY, pl.String), "signed": pl.Boolean})
+    alone = buckets.filter((pl.col("state") == proof.BALANCE) & (pl.col("balance") != 0)).collect()
+    placed = drill.placed(world, alone, world.frame("accounts", ACCOUNTS))
+    cell = [pl.col(f"cell_{name}").alias(name) for name in CELL_KEY]
+    signed = pl.col("reason") == proof.BASELINE
+    found = placed.group_by(cell).agg(signed=signed.all(), some=signed.any())
+    return found.filter("some").select(*_KEY, "signed")
 
 
 def _held_buckets(world: World[LoadActuals]) -> pl.DataFrame:

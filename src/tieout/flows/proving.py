@@ -38,6 +38,7 @@ from tieout.jde import tables
 from tieout.jde.client import Jde
 from tieout.jde.query import equal, every, one_of
 from tieout.project import LoadActuals
+from tieout.store import baselines
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
 
@@ -128,7 +129,9 @@ def _tied(
     balances = world.frame("balances", BALANCES, **key)
     years = world.frame("account_years", ACCOUNT_YEARS, **key)
     in_use = _lines_in_use(world, run, key, lines)
-    tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
+    with world.store.database.read() as connection:
+        signed = baselines.signed(connection, world.flow_name, *key.values())
+    tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use, signed)
     if balances_of_now is None:
         return _Sides(tied, years, folds, latest)
     step, jde = balances_of_now
@@ -136,7 +139,7 @@ def _tied(
     balances, years = _balances_again(jde, key, accounts, balances, years)
     step.keep("balances", balances, replace=True, **key)
     step.keep("account_years", years, replace=True, **key)
-    tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use)
+    tied = proof.tie(fold.join_sides(lines, balances, years), scope, in_use, signed)
     return _Sides(tied, years, folds, latest)
 
 

@@ -52,9 +52,11 @@ def plan_reads(
     scope = scope_for(world)
     years = changes["years"] if changes["everything"] else []
     some_only = ~pl.col("fiscal_year").is_in(years)  # whole years are read without a list
-    held = proof.worth_reading(world.lazy("buckets", BUCKETS)).select(_KEY)
+    again = proof.worth_reading(
+        world.lazy("buckets", BUCKETS), baselines_moved=changes["baselines_moved"]
+    )
     dirty = world.lazy_of_this_run(run, "dirty", KEYS)
-    both = pl.concat([dirty.select(_KEY), held]).filter(some_only)
+    both = pl.concat([dirty.select(_KEY), again.select(_KEY)]).filter(some_only)
     wanted, anew = within(both.unique().collect(), scope), read_anew(world, changes)
     return _planned(step, world, wanted, years, anew, number)
 
