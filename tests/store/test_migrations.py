@@ -95,6 +95,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None
         newer = (
             "app_checkpoint", "app_certification", "app_journal", "app_batch", "app_plan_scope",
             "app_token", "app_user", "app_purged", "app_purge", "app_hold",
+            "app_baseline_balance", "app_baseline",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
