@@ -46,7 +46,8 @@ def test_every_command_asks_who_acts_as_soon_as_there_are_users(home: Home) -> N
         ("runs",), ("show", "x-1"), ("rejects",), ("map",), ("map", "account", "1", "2"),
         ("run", "x"), ("preview", "x"), ("replay", "x-1"),
         ("backfill", "actuals", "--from", "2025-01", "--to", "2025-02", "--why", "x"),
-        ("tie-out",), ("tie-out", "--last"),
+        ("tie-out",), ("tie-out", "--last"), ("rejects", "assign", "1", "--to", "eve"),
+        ("rejects", "waive", "1", "--why", "x"), ("rejects", "reopen", "1", "--why", "x"),
         ("connect", "erp", "--stdin"), ("init", "--apply"), ("users", "list"),
         ("users", "add", "max", "--role", "admin"), ("tokens", "create"), ("tokens", "revoke", "x"),
     )  # fmt: skip

@@ -12,8 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from tieout.errors import Misconfigured
+from tieout.store import baselines
 from tieout.store.database import Database
 from tieout.store.migrate import MIGRATIONS, migrate
+from tieout.store.migrations.versions import m0001_first_tables as first_tables
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
 from tieout.store.store import Store
 
@@ -89,16 +91,32 @@ def test_several_workers_may_start_on_an_empty_server_at_once(postgres_url: str)
     bring_up(postgres_url, 4)
 
 
-def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None:
+FIRST_REJECTS = next(table for table in first_tables.TABLES if "app_reject (" in table)
+
+
+def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: str) -> None:
     store.apply_config("[flows]\n", "Anna")
+    began = store.run(run).started_at
+    serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            "app_checkpoint", "app_certification", "app_journal", "app_batch", "app_plan_scope",
-            "app_token", "app_user", "app_purged", "app_purge", "app_hold",
-            "app_baseline_balance", "app_baseline",
+            baselines.app_baseline_balance.name, baselines.app_baseline.name, "app_checkpoint",
+            "app_certification", "app_journal", "app_batch", "app_plan_scope", "app_token",
+            "app_user", "app_reject", "app_purged", "app_purge", "app_hold",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
+        for statement in (
+            FIRST_REJECTS.replace("{serial}", serial),
+            "CREATE INDEX app_reject_open ON app_reject (flow, state)",
+            "CREATE INDEX app_reject_run ON app_reject (run)",
+        ):
+            connection.execute(text(statement))
+        connection.execute(text(
+            "INSERT INTO app_reject SELECT 7, id, flow, 'unmatched-member', 'reject', 'account "
+            "8740', 'account', '8740', '00001', '-12.50', 'USD', 3, 'what', 'remedy', '', 'open', "
+            "NULL FROM app_run"
+        ))  # fmt: skip
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))
     with pytest.raises(Misconfigured, match="has schema 0001"):
         store.check()
@@ -108,6 +126,9 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store) -> None
     assert config is not None
     assert config.text == "[flows]\n"
     assert store.verify_audit().whole
+    (kept,) = store.rejects()
+    assert (kept.id, kept.state, kept.stands, kept.first_seen) == (7, "open", True, began)
+    assert (kept.owner, kept.why, str(kept.finding.amount)) == (None, "", "-12.50")
 
 
 def test_an_instance_from_before_the_trail_was_sealed_is_refused_and_left(store: Store) -> None:

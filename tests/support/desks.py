@@ -44,6 +44,9 @@ ROLES = {
 EVERYBODY = ("operator", "approver", "admin", "auditor", "viewer")
 
 
+DAY_SECONDS = 86_400
+
+
 class Watch:
     """A clock that stands still until it is moved, but for a millisecond at each look."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from desks import PROJECT, ROLES, Office
+from desks import DAY_SECONDS, PROJECT, ROLES, Office
 
 from tieout.app import Instance
 from tieout.core.policy import RIGHTS
@@ -16,7 +16,6 @@ from tieout.store import sign_in
 from tieout.verbs import acting, approving, people, running, setting_up
 
 CREDENTIALS = {"username": "TIEOUT", "password": "canary-91bd"}
-DAY_SECONDS = 86_400
 
 # Every verb that changes something, and the right it takes.
 CHANGES: dict[str, tuple[str, Callable[[Instance], Any]]] = {

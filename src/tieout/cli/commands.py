@@ -225,21 +225,6 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
     context.show(result, lambda: printing.run(result, whole=True))
 
 
-@cli.command()
-@click.option("--flow", help="Only of this flow.")
-@click.option("--run", "run_id", help="Only of this run.")
-@click.option("--all", "every", is_flag=True, help="Settled ones too.")
-@with_json
-@needs
-def rejects(context: Context, flow: str | None, run_id: str | None, every: bool) -> None:
-    """List what was not loaded, and why."""
-    from tieout.verbs import seeing
-
-    state = None if every or run_id else "open"
-    found = seeing.rejects(context.opened(viewing=True), run=run_id, flow=flow, state=state)
-    context.show({"ok": True, "rejects": found}, lambda: printing.rejects(found))
-
-
 @cli.command("tie-out")
 @click.option("--flow", help="The actuals flow, if there are several.")
 @click.option("--period", metavar="P", help="Only this fiscal year and period, 2025-03.")

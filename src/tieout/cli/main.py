@@ -8,6 +8,7 @@ import logging.handlers
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ LOG_BYTES_MAX = 5_000_000
 LOG_FILES_KEPT = 3
 UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
+# The modules that hold commands.
+COMMANDS = (
+    "baselining", "certifying", "commands", "mapping", "people", "planning", "rejecting",
+    "replaying", "retaining", "tracing", "trail",
+)  # fmt: skip
 
 
 class Context:
@@ -114,24 +120,8 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
 
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
-    from tieout.cli import (
-        baselining,
-        certifying,
-        commands,
-        mapping,
-        people,
-        planning,
-        replaying,
-        retaining,
-        tracing,
-        trail,
-    )
-
-    used = (
-        baselining, certifying, commands, mapping, people, planning, replaying, retaining,
-        tracing, trail,
-    )  # fmt: skip
-    assert all(used)
+    for name in COMMANDS:
+        import_module(f"tieout.cli.{name}")
     return cli
 
 

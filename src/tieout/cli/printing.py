@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from tieout.core.findings import counted
-from tieout.verbs.words import NOTED, OUTCOMES, amount, exact, lasted, moment, money
+from tieout.verbs.words import NOTED, OUTCOMES, age, amount, exact, lasted, moment, money
 
 WIDTH_USUAL_COLUMNS = 100  # where no terminal says how wide it is
 WIDTH_COLUMNS_MAX = 120
@@ -22,6 +22,7 @@ GAP = "  "
 NOTE_SUBJECTS_MAX = 3  # `--json` has them all
 SIDES = ("F0911", "F0902", "Anaplan")
 WAITS, OUTCOME_UNKNOWN = 7, 10  # exit codes, docs/reference/exit-codes.md
+STANDING = ("open", "assigned")  # states in which somebody has to do something about a finding
 PLANNED = ("prepare_plan", "submit_plan", "follow_journals")  # kinds of runs that tie out nothing
 EFFECTS = {
     "reject": "not loaded", "difference": "does not agree", "ask": "to be confirmed",
@@ -143,8 +144,8 @@ def run(found: Mapping[str, Any], whole: bool = False) -> None:
     paragraph("; ".join(told) + ".", indent="")
     if whole:
         _whole(found)
-    shown = ("open", NOTED)
-    open_ones = [f for f in found.get("findings") or [] if whole or f["state"] in shown]
+    every = found.get("findings") or []
+    open_ones = [f for f in every if whole or not f["settled_run"] or f["state"] == NOTED]
     if open_ones:
         click.echo()
         findings(open_ones)
@@ -221,10 +222,10 @@ def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], whole: bool) -> None:
-    open_ones = [f for f in open_ones if f["state"] == "open" and f["severity"] != "note"]
-    mend, planned = _mend(open_ones), found["kind"] in PLANNED
-    if found["outcome"] == "needs_attention" and mend:
-        following(mend)
+    open_ones = [f for f in open_ones if f["state"] in STANDING and f["severity"] != "note"]
+    command, planned = mend(open_ones), found["kind"] in PLANNED
+    if found["outcome"] == "needs_attention" and command:
+        following(command)
     elif found["exit_code"] == WAITS and "batch" in found["figures"]:
         following(f"tieout approvals {found['figures']['batch']}")
     elif found["outcome"] == "needs_attention" and open_ones:
@@ -239,18 +240,7 @@ def _after(found: Mapping[str, Any], open_ones: Sequence[Mapping[str, Any]], who
 # ---------------------------------------------------------------------------- findings
 
 
-def rejects(found: Sequence[Mapping[str, Any]]) -> None:
-    """The findings of a flow or of all, and what to do next."""
-    if not found:
-        click.echo("Nothing is open.")
-        return
-    findings(found)
-    grave = [f for f in found if f["severity"] != "note" and f["state"] == "open"]
-    if grave:
-        following(_mend(grave) or f"tieout show {grave[-1]['run']}")
-
-
-def _mend(open_ones: Sequence[Mapping[str, Any]]) -> str:
+def mend(open_ones: Sequence[Mapping[str, Any]]) -> str:
     """The commands that mend the first unmatched member among findings; empty without one."""
     for f in open_ones:
         if f["rule"] == "unmatched-member" and f["dimension"]:
@@ -262,23 +252,35 @@ def _mend(open_ones: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def findings(found: Sequence[Mapping[str, Any]]) -> None:
-    """Each finding: a line with its amount, then what it is and what to do; notes by rule."""
+def became(f: Mapping[str, Any]) -> str:
+    """Who looks after a finding and for how long it has been open, or what became of it."""
+    if f["settled_run"]:
+        return f"{f['state']} since then"
+    if f["state"] == "waived":
+        return f"waived by {f['decided_by']}: {f['why']}"
+    aged = f" for {age(f['age_seconds'])}" if f.get("age_seconds") is not None else ""
+    return f"assigned to {f['owner']}, open{aged}" if f["owner"] else aged and f"open{aged}"
+
+
+def findings(found: Sequence[Mapping[str, Any]], *, of_amounts: bool = True) -> None:
+    """Each finding: a line with its amount, then what it is and what to do; notes by rule.
+
+    `of_amounts`: say first what its amounts are.
+    """
     notes: dict[str, list[Mapping[str, Any]]] = {}
-    if any(f["amount"] is not None and f["severity"] != "note" for f in found):
+    if of_amounts and any(f["amount"] is not None and f["severity"] != "note" for f in found):
         click.echo("Amounts are sums of cells without their signs.")
     for f in found:
         if f["severity"] == "note":
             notes.setdefault(f["rule"], []).append(f)
             continue
-        told = [f"{f['subject']}: {EFFECTS[f['severity']]}"]
+        told = [f"[{f['id']}] {f['subject']}: {EFFECTS[f['severity']]}"]
         if f["cells"]:
             told.append(counted(f["cells"], "cell"))
         if f["amount"] is not None:
             told.append(money(f["amount"], f["currency"]))
-        if f["state"] != "open":
-            told.append(f"{f['state']} since then")
-        paragraph(f"{', '.join(told)} ({f['rule']} of {f['run']})", indent="")
+        told.append(became(f))
+        paragraph(f"{', '.join(filter(None, told))} ({f['rule']} of {f['run']})", indent="")
         words = (f["what"], f["remedy"], f["vendor_words"] and f"Anaplan: {f['vendor_words']}")
         paragraph(" ".join(filter(None, words)))
     for rule, those in notes.items():

@@ -35,18 +35,25 @@ Found = Mapping[str, Any]
 @click.option("--batch", type=int, help="Batch number of JD Edwards.")
 @click.option("--amount", default="", help="Of a line or a cell, with either sign.")
 @click.option("--run", default="", help="Only what this run read or sent.")
+@click.option("--reject", type=int, metavar="ID", help="The cell or member this reject is about.")
 @with_json
 @needs
-def trace(context: Context, /, key: str | None, **asked: Any) -> None:
+def trace(
+    context: Context, /, key: str | None, reject: int | None, **asked: Any
+) -> None:  # fmt: skip
     """Tell the whole story of a record; KEY names a batch or journal of ours (plan-2-batch/1)."""
-    from tieout.verbs import tracing
+    from tieout.verbs import rejecting, tracing
 
     run = asked.pop("run")
     wanted = _wanted(asked)
-    if not key and not run and wanted == type(wanted)():
-        raise click.UsageError(FORGOTTEN)
+    anything = bool(key or run) or wanted != type(wanted)()
+    if anything == (reject is not None):
+        raise click.UsageError("Give --reject alone." if anything else FORGOTTEN)
     instance = context.opened(viewing=True)
-    result = tracing.trace(instance, wanted, run=run, key=key or "")
+    if reject is not None:
+        result = rejecting.trace(instance, reject)
+    else:
+        result = tracing.trace(instance, wanted, run=run, key=key or "")
     context.show(result, lambda: _traced(result))
 
 
@@ -177,9 +184,11 @@ def _open(story: Found) -> list[str]:
     told = [
         f"Open since {o['since']}: {o['reason']}, {amount(o['amount'])}." for o in story["open"]
     ]
-    return told + [
-        f"Finding of {f['run']} ({f['rule']}, {f['state']}): {f['what']}" for f in story["findings"]
-    ]
+    for f in story["findings"]:
+        state = f"{f['state']} to {f['owner']}" if f["state"] == "assigned" else f["state"]
+        words = f" Anaplan: {f['vendor_words']}" if f["vendor_words"] else ""
+        told.append(f"Reject {f['id']} of {f['run']} ({f['rule']}, {state}): {f['what']}{words}")
+    return told
 
 
 def _lines(lines: Sequence[Found], found: int) -> None:

@@ -36,6 +36,7 @@ class Finding:
     currency: str = ""
     cells: int = 0
     vendor_words: str = ""
+    line: int | None = None  # of the file that was sent, its header included
 
 
 def counted(number: int, one: str, many: str = "") -> str:

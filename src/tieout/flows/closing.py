@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,7 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.project import LoadActuals
 from tieout.store.positions import OpenCell
+from tieout.store.rejects import same
 from tieout.store.steps import Step
 
 _KEY = list(CELL_KEY)
@@ -49,7 +50,8 @@ def close_the_run(
     passages, besides = account_for_rows(world, run, compared)
     missing = not_accounted(passages)
     step.reject(missing)
-    settle_earlier(step, world, run, sent="rows_sent" in figures, found=missing)
+    waits = _of_open_cells(world, open_cells)
+    settle_earlier(step, world, run, sent="rows_sent" in figures, found=missing, but=waits)
     reopen_what_moved(step, world, compared)
     findings = [r.finding for r in world.store.rejects(run=run)] + missing
     exit_code = OK
@@ -83,24 +85,42 @@ def _proved(world: World[LoadActuals], compared: pl.LazyFrame) -> Iterator[pl.Da
 
 
 def settle_earlier(
-    step: Step, world: World[Any], run: str, *, sent: bool, found: Sequence[Finding] = ()
-) -> None:
-    """Open rejects of earlier runs: fixed when this run does not find them, else sent again.
+    step: Step, world: World[Any], run: str, *, sent: bool, found: Sequence[Finding] = (),
+    but: Collection[int] = (),
+) -> None:  # fmt: skip
+    """Standing rejects of earlier runs: fixed when this run does not find them, else sent again.
 
-    `found`: what this step found, beside what earlier steps of the run did.
+    `found`: what this step found, beside what earlier steps of the run did. `but`: rejects that
+    this run has not judged.
     """
     earlier = [
         r
-        for r in world.store.rejects(flow=world.flow_name, state="open")
-        if r.run != run and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
+        for r in world.store.rejects(flow=world.flow_name, standing=True)
+        if r.run != run
+        and r.id not in but
+        and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
     ]
-    now = {_same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
+    now = {same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
     for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (_same(r.finding) in now) is there], state)
+        step.settle([r.id for r in earlier if (same(r.finding) in now) is there], state)
 
 
-def _same(finding: Finding) -> tuple[str, str, str]:
-    return (finding.rule, finding.subject, finding.company)
+def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) -> set[int]:
+    """Rejected rows whose cells are open still: this run cannot have mended them."""
+    still = {tuple(getattr(c, name) for name in _KEY) for c in open_cells}
+    lines: dict[str, dict[int, int]] = {}
+    for r in world.store.rejects(flow=world.flow_name, standing=True) if still else []:
+        if r.finding.line is not None:
+            lines.setdefault(r.run, {})[r.finding.line] = r.id
+    found: set[int] = set()
+    for run, ids in lines.items():
+        sent = world.store.scan(world.store.kept(run, kind="sent")).rename({"period": "member"})
+        sent = sent.with_columns(pl.col(_KEY).fill_null(""))
+        rows = (
+            sent.filter(pl.col("line").is_in(list(ids))).select("line", *_KEY).collect().iter_rows()
+        )
+        found |= {ids[line] for line, *cell in rows if tuple(cell) in still}
+    return found
 
 
 def _keep_what_was_seen(step: Step, world: World[LoadActuals], run: str, years: list[int]) -> None:

@@ -23,7 +23,7 @@ from tieout.flows.world import Result, Run, Steps, World
 from tieout.jde import tables, wire
 from tieout.jde.query import Where, every, one_of
 from tieout.project import LoadMembers
-from tieout.store.rejects import Reject
+from tieout.store.rejects import Reject, same
 from tieout.store.steps import Step
 
 MASTERS = {
@@ -245,14 +245,11 @@ def _proved(listed: pl.DataFrame, rejected: list[Finding]) -> pl.DataFrame:
 
 def _settle_earlier(step: Step, world: World[LoadMembers], run: str, found: list[Reject]) -> None:
     """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
-    now = {_same(r.finding) for r in found}
-    earlier = [r for r in world.store.rejects(flow=world.flow_name, state="open") if r.run != run]
+    now = {same(r.finding) for r in found}
+    standing = world.store.rejects(flow=world.flow_name, standing=True)
+    earlier = [r for r in standing if r.run != run]
     for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (_same(r.finding) in now) is there], state)
-
-
-def _same(finding: Finding) -> tuple[str, str, str]:
-    return (finding.rule, finding.subject, finding.company)
+        step.settle([r.id for r in earlier if (same(r.finding) in now) is there], state)
 
 
 def nothing_new(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:

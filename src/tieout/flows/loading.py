@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,9 +14,12 @@ import polars as pl
 from tieout.anaplan import wire
 from tieout.anaplan.client import Action
 from tieout.anaplan.outcome import TaskResult
-from tieout.core.findings import Finding, Severity
+from tieout.core.findings import Finding, Severity, counted
 from tieout.core.tally import Tally
+from tieout.flows.cells import currency_of_cells, members_in_anaplan
+from tieout.flows.scope import scope_for
 from tieout.flows.world import L, Result, Run, Steps, World
+from tieout.project import LoadActuals
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
 from tieout.store.tasks import STARTED, Chunk, TaskKey
@@ -24,11 +27,13 @@ from tieout.strict_json import plain
 
 ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
 FIRST_DATA_LINE = 2  # Anaplan counts the header as line 1 of the file
-SUBJECT_COLUMNS = ("account", "business_unit", "period", "code")
+SUBJECT_COLUMNS = ("account", "business_unit", "period", "ledger", "currency", "code")
+_REJECTED, _WARNED = "import-rejected", "import-warned"
 RECEIPTS_KEPT = timedelta(hours=24)
 WORDS = {"cancelled": "cancelled", "failed": "refused"}
 REJECTS_SHOWN_MAX = 1_000  # findings written per cause; the dump keeps every row
 
+Row = Mapping[str, Any]
 Rows = Callable[[World[Any], str], Iterator[pl.DataFrame]]
 Counts = Callable[[World[Any]], Callable[[pl.DataFrame], Tally]]
 
@@ -230,31 +235,60 @@ def _rejected(world: World[L], run: str, rejected: pl.DataFrame) -> list[Finding
     """Dump rows tied to the rows that were sent: line 2 of the file is the first row."""
     if rejected.is_empty():
         return []
-    sent = world.of_this_run(run, "sent")
-    joined = rejected.join(sent, on="line", how="left")
+    joined = rejected.join(world.of_this_run(run, "sent"), on="line", how="left")
+    joined = joined.with_columns(warned=pl.col("status") == "W")
+    currency_of = _currencies(world)
     findings = []
     for row in joined.head(REJECTS_SHOWN_MAX).iter_rows(named=True):
-        warned = row["status"] == "W"
         subject = " × ".join(str(row[c]) for c in SUBJECT_COLUMNS if row.get(c))
-        amount = row.get("amount")
+        line, amount = row["line"], row.get("amount")
         findings.append(
             Finding(
-                "import-warned" if warned else "import-rejected", Severity.REJECT,
-                subject or f"line {row['line']}",
-                f"Anaplan {'loaded with a warning' if warned else 'rejected'} line {row['line']} "
+                _WARNED if row["warned"] else _REJECTED, Severity.REJECT,
+                subject or f"line {line}",
+                f"Anaplan {'loaded with a warning' if row['warned'] else 'rejected'} line {line} "
                 "of the file.",
                 "Correct the member or the model, then replay.", str(row.get("company") or ""),
-                amount=amount if isinstance(amount, Decimal) else None, cells=1,
-                vendor_words=plain(row["errors"]),
+                amount=amount if isinstance(amount, Decimal) else None,
+                currency=currency_of(row), cells=1, vendor_words=plain(row["errors"]), line=line,
             )
         )  # fmt: skip
-    return findings
+    return findings + _rejected_beside(joined.slice(REJECTS_SHOWN_MAX), currency_of)
+
+
+def _rejected_beside(rest: pl.DataFrame, currency_of: Callable[[Row], str]) -> list[Finding]:
+    """One finding for all further rows of a company, with their sum: none is left out unseen."""
+    by = [c for c in ("warned", "company", "ledger", "currency") if c in rest.columns]
+    sums = [pl.col("amount").abs().sum()] if "amount" in rest.columns else []
+    return [
+        Finding(
+            _WARNED if row["warned"] else _REJECTED, Severity.REJECT,
+            " × ".join(["further rows", *(str(row[c]) for c in by[1:] if row[c])]),
+            f"Anaplan {'loaded with a warning' if row['warned'] else 'rejected'} "
+            f"{counted(row['cells'], 'further row')}.",
+            "The run keeps Anaplan's whole list (`tieout show RUN`). Correct the members or the "
+            "model, then replay.", str(row.get("company") or ""), amount=row.get("amount"),
+            currency=currency_of(row), cells=row["cells"],
+        )
+        for row in rest.group_by(by).agg(*sums, cells=pl.len()).sort(by).iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _currencies(world: World[Any]) -> Callable[[Row], str]:
+    """The currency of a row that was sent, "" for members."""
+    if not isinstance(world.flow, LoadActuals):
+        return lambda row: ""
+    scope = scope_for(world)
+    of_company = currency_of_cells(scope, members_in_anaplan(world, scope))
+    return lambda row: str(
+        row.get("currency") or of_company(row.get("ledger") or "", row.get("company") or "")
+    )
 
 
 def _lost_dump(name: str, result: TaskResult) -> Finding:
     failed = result.counts.failed
     return Finding(
-        "import-rejected", Severity.REJECT, name,
+        _REJECTED, Severity.REJECT, name,
         f"Anaplan rejected {'some' if failed is None else failed} rows, and its list of them is no "
         "longer there (another run of the import replaced it).",
         "Run the flow again.", vendor_words="; ".join(result.words),
@@ -269,7 +303,7 @@ def _counted(action: dict[str, Any], result: TaskResult, rows: int, told_of: int
     if result.outcome in ("failed", "cancelled"):
         findings.append(
             Finding(
-                "import-rejected", Severity.REJECT, action["name"],
+                _REJECTED, Severity.REJECT, action["name"],
                 f"Anaplan {WORDS[result.outcome]} the import.",
                 "Read Anaplan's words, correct the cause, and run the flow again.", cells=rows,
                 vendor_words=words,

@@ -16,6 +16,7 @@ from tieout.store import holds, records
 from tieout.store.columns import canonical
 from tieout.store.holds import LegalHold
 from tieout.store.records import Manifest
+from tieout.store.rejects import UNDECIDED
 from tieout.store.retention_schema import app_purged
 from tieout.store.schema import (
     UNFINISHED,
@@ -42,7 +43,6 @@ OF_ONE_RUN = (
     "waiting", "wanted", "would_find",
 )  # fmt: skip
 COMPARISONS = ("compared", "tie_out", "proved")  # the last one is looked at with all of its run
-SETTLED = ("fixed", "sent again", "waived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _needed_runs(connection: Connection) -> set[str]:
         select(app_position.c.run),
         select(app_open_cell.c.since_run),
         select(app_reject.c.run).where(
-            app_reject.c.state.not_in(SETTLED), app_reject.c.severity != "note"
+            app_reject.c.state.in_(UNDECIDED), app_reject.c.severity != "note"
         ),
         select(app_certification.c.run),
     )

@@ -29,7 +29,7 @@ VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this da
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
 UNFINISHED = ("waiting", "running")
-REJECT_STATES = ("open", "fixed", "sent again", "waived")
+REJECT_STATES = ("open", "assigned", "fixed", "sent again", "waived")
 BATCH_STATES = ("prepared", "approved", "declined", "void")
 JOURNAL_STATES = (
     "reserved", "sending", "uncertain", "absent", "created", "ready", "posted", "verified",
@@ -177,7 +177,14 @@ app_reject = Table(
     _text("remedy"),
     _text("vendor_words"),
     Column("state", Text, nullable=False),
-    Column("settled_run", Text, ForeignKey("app_run.id")),
+    Column("settled_run", Text, ForeignKey("app_run.id")),  # NULL while it stands
+    Column("line", Integer),
+    Column("first_seen", Moment, nullable=False),
+    Column("owner", Words),
+    Column("decided_by", Words),  # who assigned, waived or reopened it last
+    Column("decided_at", Moment),
+    _text("why"),
+    Column("decided_on", SERIAL),  # the earlier row on which that was decided, if not on this one
     _one_of("state", REJECT_STATES, "app_reject_state"),
     Index("app_reject_open", "flow", "state"),
     Index("app_reject_run", "run"),

@@ -187,7 +187,10 @@ class Step:
         return self._clock.now()
 
     def after(self, write: Write) -> None:
-        """Run `write` in the transaction that commits this step; it may be asked twice."""
+        """Run `write` in the transaction that commits this step; it may be asked twice.
+
+        A telling that it returns goes to the trail with those of the step.
+        """
         self._writes.append(write)
 
     def move_position(self, name: str, expected: Any, value: Any) -> None:
@@ -203,7 +206,8 @@ class Step:
 
     def reject(self, found: Sequence[Finding]) -> None:
         """Write down what was found wrong, at commit."""
-        self.after(lambda c: rejects.add(c, self.run.flow, self.run.id, found))
+        at = self._clock.now()
+        self.after(lambda c: rejects.add(c, self.run, found, at))
 
     def settle(self, ids: Sequence[int], state: str) -> None:
         """Rejects of earlier runs are `fixed`, `sent again` or `waived` by this run."""
@@ -256,10 +260,11 @@ class Step:
             return done
         self._inserted = True
         told = self._commit_records(connection)
-        for write in self._writes:
-            write(connection)
+        wrote = [write(connection) for write in self._writes]
+        more = [telling for telling in wrote if isinstance(telling, audit.Telling)]
         add_calls(connection, self._calls)
-        audit.append(connection, finished_at, *self._tellings, self._last_telling(told))
+        tellings = (*self._tellings, *more, self._last_telling(told))
+        audit.append(connection, finished_at, *tellings)
         committed: dict[str, Any] = parsed(result)
         return committed
 

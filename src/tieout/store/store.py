@@ -12,7 +12,6 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tieout.clock import Clock
-from tieout.core.findings import Severity
 from tieout.errors import Trouble
 from tieout.store import (
     audit,
@@ -264,11 +263,11 @@ class Store:
         run: str | None = None,
         flow: str | None = None,
         state: str | None = None,
-        severity: Severity | None = None,
+        standing: bool = False,
     ) -> list[Reject]:
-        """The findings of runs; None means any."""
+        """The findings of runs; None means any, `standing` those that no run has settled."""
         with self.database.read() as connection:
-            return rejects.listed(connection, run=run, flow=flow, state=state, severity=severity)
+            return rejects.listed(connection, run=run, flow=flow, state=state, standing=standing)
 
     # What a running step remembers of Anaplan
 

@@ -22,7 +22,7 @@ def overview(instance: Instance) -> dict[str, Any]:
         "problem": "", "flows": [], "tie_out": [], "at": instance.clock.now(),
         "home": str(instance.home), "practice": practice.practice_home(instance.home),
         "runs": seeing.runs(instance, limit=RUNS_SHOWN_MAX),
-        "findings": seeing.grouped(seeing.rejects(instance, state="open")),
+        "findings": seeing.grouped(seeing.rejects(instance, standing=True)),
         "waiting": _waiting(instance),
     }  # fmt: skip
     try:

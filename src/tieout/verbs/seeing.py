@@ -17,7 +17,7 @@ from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
 from tieout.store import purges
-from tieout.store.rejects import Reject
+from tieout.store.rejects import UNDECIDED, Reject
 from tieout.store.runs import Run
 from tieout.verbs.words import NOTED
 
@@ -133,16 +133,22 @@ def reproduce(instance: Instance, run_id: str) -> dict[str, Any]:
 
 
 def rejects(
-    instance: Instance, *, run: str | None = None, flow: str | None = None, state: str | None = None
+    instance: Instance, *, run: str | None = None, flow: str | None = None, standing: bool = False
 ) -> list[dict[str, Any]]:
-    """Findings with what became of them, the gravest first; a note is never open."""
+    """Findings with what became of them, the gravest first.
+
+    `standing`: only those that somebody still has to do something about. A note never is.
+    """
     if run is not None:
         instance.store.run(run)
     if flow is not None:
         known(instance, flow)
-    found = instance.store.rejects(run=run, flow=flow, state=state)
-    if state == "open":
-        found = [r for r in found if r.finding.severity is not Severity.NOTE]
+    found = instance.store.rejects(run=run, flow=flow, standing=standing)
+    if standing:
+        found = [
+            r for r in found
+            if r.state in UNDECIDED and r.finding.severity is not Severity.NOTE
+        ]  # fmt: skip
     return [
         finding_as_json(r) for r in sorted(found, key=lambda r: GRAVITY[r.finding.severity.value])
     ]
@@ -157,6 +163,9 @@ def finding_as_json(r: Reject) -> dict[str, Any]:
         "severity": f.severity.value, "subject": f.subject, "what": f.what, "remedy": f.remedy,
         "company": f.company, "dimension": f.dimension, "member": f.member, "amount": f.amount,
         "currency": f.currency, "cells": f.cells, "vendor_words": f.vendor_words,
+        "line": f.line, "first_seen": r.first_seen, "owner": r.owner, "decided_by": r.decided_by,
+        "decided_at": r.decided_at, "why": r.why, "decided_on": r.decided_on,
+        "settled_run": r.settled_run,
     }  # fmt: skip
 
 

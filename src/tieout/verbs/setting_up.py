@@ -183,7 +183,7 @@ def sent_by(instance: Instance, dimension: str, source: str) -> list[str]:
     """The commands that send what a mapping changed: the replay of a run that waits, else runs."""
     member = (UNMATCHED, _dimension(dimension), source)
     waiting = [
-        r.run for r in instance.store.rejects(state="open")
+        r.run for r in instance.store.rejects(standing=True)
         if (r.finding.rule, r.finding.dimension, r.finding.member) == member
     ]  # fmt: skip
     if waiting:

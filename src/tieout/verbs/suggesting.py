@@ -23,7 +23,7 @@ def suggestions(instance: Instance, flow: str | None = None) -> list[dict[str, A
     """
     acting.require(instance, "view")
     waiting: dict[tuple[str, str], dict[str, Any]] = {}
-    for found in seeing.rejects(instance, flow=flow, state="open"):
+    for found in seeing.rejects(instance, flow=flow, standing=True):
         if found["rule"] == UNMATCHED:
             waiting.setdefault((found["dimension"], found["member"]), found)
     sides = {d: _both_sides(instance, d) for d in {dimension for dimension, _ in waiting}}

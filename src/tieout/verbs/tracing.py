@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.anaplan import wire
-from tieout.app import Instance
+from tieout.app import LISTS_OF, Instance
 from tieout.core.frames import CELL_KEY
 from tieout.core.mapping import resolved
 from tieout.core.policy import INSTANCE
@@ -18,7 +18,7 @@ from tieout.flows.dimensions import ALWAYS
 from tieout.flows.drill import FILE, Wanted
 from tieout.flows.loading import FIRST_DATA_LINE
 from tieout.flows.world import World
-from tieout.project import LoadActuals
+from tieout.project import LoadActuals, LoadMembers
 from tieout.store import batches, journals, purges, records, tasks
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
@@ -31,16 +31,20 @@ LOADS_SHOWN_MAX = 20  # the newest loads of one cell
 _KEY = list(CELL_KEY)
 _CELL = [f"cell_{name}" for name in CELL_KEY]
 # How the file of an import names what a cell calls member and value.
-_SENT = {"company": "company", "account": "account", "business_unit": "business_unit",
-         "period": "member", "ledger": "ledger", "currency": "currency"}  # fmt: skip
+SENT = {"company": "company", "account": "account", "business_unit": "business_unit",
+        "period": "member", "ledger": "ledger", "currency": "currency"}  # fmt: skip
 
 
-def trace(instance: Instance, wanted: Wanted, *, run: str = "", key: str = "") -> dict[str, Any]:
+def trace(
+    instance: Instance, wanted: Wanted, *, run: str = "", key: str = "",
+    cell: Mapping[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """What there is of a record: `cells`, `lines`, `journals`, how many were `found`, and `story`.
 
-    `run` keeps to what that run read or sent; `key` names a batch or journal of ours. A search that
-    finds exactly one cell has its story: figures, buckets, lines, mappings, loads and findings.
-    Misconfigured when nothing agrees, NotAllowed for who may not look.
+    `run` keeps to what that run read or sent, `cell` to the one with exactly this CELL_KEY; `key`
+    names a batch or journal of ours. A search that finds exactly one cell has its story: figures,
+    buckets, lines, mappings, loads and findings. Misconfigured when nothing agrees, NotAllowed for
+    who may not look.
     """
     acting.require(instance, "view", INSTANCE)
     if run:
@@ -48,7 +52,7 @@ def trace(instance: Instance, wanted: Wanted, *, run: str = "", key: str = "") -
     found: dict[str, Any] = {"cells": [], "lines": [], "journals": []}
     if not key:
         for world in _worlds(instance, run):
-            _add(found, _traced(world, wanted, run))
+            _add(found, _traced(world, wanted, run, cell))
     found["journals"] = _journals(instance, wanted, run, key)
     if not any(found.values()):
         raise Misconfigured(
@@ -62,7 +66,10 @@ def trace(instance: Instance, wanted: Wanted, *, run: str = "", key: str = "") -
         "ok": True, "found": counts, "cells": found["cells"][:CELLS_SHOWN_MAX],
         "lines": found["lines"][:LINES_SHOWN_MAX], "journals": found["journals"],
     }  # fmt: skip
-    return told | ({"story": stories[0]} if len(stories) == 1 else {})
+    if len(stories) != 1:
+        return told
+    stories[0]["findings"] += _findings_of_members(instance, stories[0]["cell"])
+    return told | {"story": stories[0]}
 
 
 def _add(found: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
@@ -81,7 +88,9 @@ def _worlds(instance: Instance, run: str) -> Iterator[World[LoadActuals]]:
                 yield world
 
 
-def _traced(world: World[LoadActuals], wanted: Wanted, run: str) -> dict[str, list[Any]]:
+def _traced(
+    world: World[LoadActuals], wanted: Wanted, run: str, cell: Mapping[str, str] | None
+) -> dict[str, list[Any]]:
     if wanted.of_lines:
         lines = drill.agreeing(drill.of_lines(world, drill.lines_of(world, wanted)), wanted)
         lines = _read_by(world, lines, run)
@@ -89,6 +98,8 @@ def _traced(world: World[LoadActuals], wanted: Wanted, run: str) -> dict[str, li
         return {"cells": _cells(cells), "lines": _lines(world, lines)}
     placed = drill.agreeing(drill.buckets(world, wanted), wanted)
     cells = drill.compared_cells(world, wanted, placed)
+    if cell is not None:
+        cells = cells.filter(pl.col(n).eq_missing(pl.lit(v)) for n, v in cell.items())
     if run:
         sent = _sent(world, world.store.kept(run, kind="sent"), cells)
         cells = cells.join(sent.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
@@ -155,18 +166,21 @@ def _story(world: World[LoadActuals], cell: pl.DataFrame, placed: pl.DataFrame) 
     columns = ("account_id", "ledger_account", "ledger_unit", "fiscal_year", "period", "lines",
                "amount", "balance", "state", "reason", "sign")  # fmt: skip
     told = placed.select("company", "ledger", "currency", *columns)
+    sent = _times_sent(world, cell)
     return {
         "cell": {name: key[name] for name in _KEY},
         "buckets": told.sort("account_id", "fiscal_year", "period").to_dicts(),
         "lines": _lines(world, lines),
         "mappings": _mappings(world, key, placed),
-        "loads": _loads(world, cell),
+        "loads": [
+            _load(world, m.run, line, amount, key) for m, line, amount in sent[:LOADS_SHOWN_MAX]
+        ],
         "open": [
             {"reason": c.reason, "amount": c.amount, "since": c.since_run}
             for c in world.store.open_cells(world.flow_name)
             if all(getattr(c, name) == key[name] for name in _KEY)
         ],
-        "findings": _findings(world, key),
+        "findings": _findings(world, key, {(m.run, line) for m, line, _ in sent}),
         "purged": _purged(world, placed),
     }  # fmt: skip
 
@@ -203,18 +217,16 @@ def _mappings(
     return told
 
 
-def _loads(world: World[LoadActuals], cell: pl.DataFrame) -> list[dict[str, Any]]:
-    """Every time the cell was sent, newest first: file, chunk and line, task, answer, read-back."""
-    store, key = world.store, cell.row(0, named=True)
-    with store.database.read() as connection:
+def _times_sent(
+    world: World[LoadActuals], cell: pl.DataFrame
+) -> list[tuple[Manifest, int, Any]]:  # fmt: skip
+    """Every time the cell was sent, newest first: the kept file, the line, the amount."""
+    with world.store.database.read() as connection:
         files = records.of_flow(connection, world.flow_name, "sent")
-    found = _sent(world, files, cell)
     at = {m.path: m for m in files}
-    told = []
-    for row in found.to_dicts():
-        told.append((at[row[FILE]], row["line"], row["amount"]))
-    told.sort(key=lambda one: one[0].written_at, reverse=True)
-    return [_load(world, m.run, line, amount, key) for m, line, amount in told[:LOADS_SHOWN_MAX]]
+    rows = _sent(world, files, cell).to_dicts()
+    told = [(at[row[FILE]], row["line"], row["amount"]) for row in rows]
+    return sorted(told, key=lambda one: one[0].written_at, reverse=True)
 
 
 def _sent(
@@ -223,7 +235,7 @@ def _sent(
     """The rows of the files of imports that hold these cells: CELL_KEY, line, amount, FILE."""
     if not files:
         return cells.select(_KEY).clear().with_columns(line=None, amount=None, **{FILE: None})
-    rows = world.store.scan(files, source=FILE).rename(_SENT)
+    rows = world.store.scan(files, source=FILE).rename(SENT)
     return rows.join(
         cells.lazy().select(_KEY), on=_KEY, how="semi", nulls_equal=True
     ).select(*_KEY, "line", "amount", FILE).collect()  # fmt: skip
@@ -232,6 +244,7 @@ def _sent(
 def _load(
     world: World[LoadActuals], run: str, line: int, amount: Any, key: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """One load: file, chunk and line, task, Anaplan's answer, what was read back."""
     store = world.store
     with store.database.read() as connection:
         task = tasks.of_run(connection, run)
@@ -245,7 +258,7 @@ def _load(
     files = [m for m in store.kept(run, kind="anaplan") if m.id not in gone]
     own = [pl.col(name) == key[name] for name in _KEY]
     back = store.scan(files).filter(*own).collect() if files else pl.DataFrame()
-    chunk, chunk_line = _chunk(store.kept(run, kind="file"), line)
+    chunk, chunk_line = chunk_of(store.kept(run, kind="file"), line)
     ended = store.run(run)
     return {
         "run": run, "started_by": ended.started_by, "started_at": ended.started_at,
@@ -258,7 +271,7 @@ def _load(
     }  # fmt: skip
 
 
-def _chunk(files: Sequence[Manifest], line: int) -> tuple[int | None, int | None]:
+def chunk_of(files: Sequence[Manifest], line: int) -> tuple[int | None, int | None]:
     """Which chunk of the file a line stands in (from 1), and which row of the chunk it is."""
     before = FIRST_DATA_LINE
     for number, manifest in enumerate(files, start=1):
@@ -268,15 +281,29 @@ def _chunk(files: Sequence[Manifest], line: int) -> tuple[int | None, int | None
     return None, None
 
 
-def _findings(world: World[LoadActuals], key: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Findings about the cell's members or the cell itself."""
-    subject = " × ".join(str(key[n]) for n in ("account", "business_unit", "member"))
+def _findings(
+    world: World[LoadActuals], key: Mapping[str, Any], sent: set[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    """Findings about the cell's members, or about a line of a file that it was `sent` in."""
     return [
         seeing.finding_as_json(r)
         for r in world.store.rejects(flow=world.flow_name)
-        if r.finding.subject == subject
+        if (r.finding.line is not None and (r.run, r.finding.line) in sent)
         or (r.finding.dimension and key.get(r.finding.dimension) == r.finding.member)
     ]
+
+
+def _findings_of_members(instance: Instance, cell: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the flows of members found about the codes of a cell."""
+    told = []
+    for name, flow in instance.project().flows.items():
+        if isinstance(flow, LoadMembers):
+            code = cell.get(LISTS_OF.get(flow.members, ""), "")
+            subjects = (code, f"member {code}")
+            for r in instance.store.rejects(flow=name) if code else []:
+                if r.finding.member == code or r.finding.subject in subjects:
+                    told.append(seeing.finding_as_json(r))
+    return told
 
 
 # ---------------------------------------------------------------------------- journals

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from tieout.core.findings import counted
+
 PLACES_USUAL = 2
 # ISO 4217 currencies with other than two decimals, as far as their amounts are shown at all.
 PLACES = {
     "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "PYG": 0,
     "TND": 3, "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0,
 }  # fmt: skip
+HOURS_SHOWN_MAX = 48  # of an age; from then on it is told in days
 NOTED = "noted"  # the state of a note: told, with nothing left to do
 OUTCOMES = {
     "waiting": "Waiting", "running": "Running", "complete": "Complete", "failed": "Failed",
@@ -45,6 +48,14 @@ def money(value: object, currency: str = "") -> str:
 def moment(at: datetime | None) -> str:
     """A moment in this machine's time zone, its name included: 23 Nov 2026 06:00:12 CST."""
     return "" if at is None else f"{at.astimezone():%d %b %Y %H:%M:%S %Z}"
+
+
+def age(seconds: int) -> str:
+    """How long something has been open: under 1 hour, 5 hours, 12 days."""
+    hours = seconds // 3600
+    if hours < 1:
+        return "under 1 hour"
+    return counted(hours, "hour") if hours < HOURS_SHOWN_MAX else counted(hours // 24, "day")
 
 
 def lasted(seconds: object) -> str:
