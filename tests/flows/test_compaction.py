@@ -98,6 +98,19 @@ def test_old_files_are_rebuilt_and_loads_tie_after_compaction(small_loads: Books
         assert_tied(small_loads, small_loads.run())
 
 
+def test_a_compaction_says_nothing_about_whether_both_sides_tie(small_loads: Books) -> None:
+    """A cell that is held open stays the verdict, whatever was copied since."""
+    small_loads.event("died_post", period="2025-05")
+    troubled = small_loads.run()
+    assert troubled.exit_code == 6
+    before = seeing.tied(small_loads.instance, "actuals")
+
+    assert small_loads.run(kind="compact").outcome == "complete"
+
+    assert seeing.tied(small_loads.instance, "actuals") == before
+    assert (before["ok"], before["run"]) == (False, troubled.id)
+
+
 def test_what_compaction_copied_may_be_purged_without_a_loss(small_loads: Books) -> None:
     small_loads.run(kind="compact")
     cells = cells_read_again(small_loads)

@@ -12,6 +12,7 @@ from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
 from tieout.cli.printing import following, paragraph, table
 from tieout.core.findings import counted
+from tieout.core.retention import IN_USE
 from tieout.verbs.words import moment
 
 DIGITS_MIN = 8  # of a digest that a person types
@@ -109,7 +110,7 @@ def release_records(context: Context, name: str, why: str) -> None:
 
 def _overview(found: Row) -> None:
     rows = [
-        (k["kind"], k["what"], *_amounts(k), _day(k["oldest"]), k["rule"] or "for ever")
+        (k["kind"], k["what"], *_amounts(k), _day(k["oldest"]), k["rule"] or _else(k["kind"]))
         for k in found["kinds"]
     ]
     columns = ("kind", "what it is", "files", "rows", "size", "oldest", "stays")
@@ -178,6 +179,11 @@ def _sentences(purged: Sequence[Row]) -> None:
     for (number, sentence), rows in groups.items():
         count = sum(row["rows"] for row in rows)
         paragraph(f"Purge {number}, {counted(count, 'row')}: {sentence}", indent="")
+
+
+def _else(kind: str) -> str:
+    """How long a kind without a rule stays."""
+    return "while it is" if kind == IN_USE else "for ever"
 
 
 def _amounts(told: Row) -> tuple[str, str, str]:

@@ -18,6 +18,7 @@ from tieout.store.holds import LegalHold
 from tieout.store.records import Manifest
 from tieout.store.rejects import UNDECIDED
 from tieout.store.retention_schema import app_purged
+from tieout.store.runs import COMPACT
 from tieout.store.schema import (
     UNFINISHED,
     app_call,
@@ -33,7 +34,7 @@ from tieout.store.schema import (
 Uncounted: TypeAlias = Callable[[Sequence[Manifest], Sequence[Manifest]], set[str]]
 
 # Of other runs (of a plan, or of a kind of tomorrow) nothing is ever purged.
-RUN_KINDS = ("load_actuals", "load_members", "tie_out", "compact")
+RUN_KINDS = ("load_actuals", "load_members", "tie_out", COMPACT)
 LINES, EARLIER_LINES = "lines", "earlier_lines"
 UPLOADS = ("file", "sent", "dump")
 # What a run keeps for itself alone. Other kinds are replaced by later runs, or are in use.
@@ -129,7 +130,8 @@ def _kind(row: Row[Any], uncounted: Collection[str]) -> str:
 def _needed_runs(connection: Connection) -> set[str]:
     """Runs whose records something that stands open or holds today refers to."""
     manifest, run = app_manifest.c, app_run.c
-    newest = select(func.max(run.number).label("number"), run.flow).group_by(run.flow).subquery()
+    numbers = select(func.max(run.number).label("number"), run.flow).where(run.kind != COMPACT)
+    newest = numbers.group_by(run.flow).subquery()
     of_last = (run.flow == newest.c.flow) & (run.number == newest.c.number)
     compared = (manifest.superseded_by.is_(None), manifest.kind.in_(COMPARISONS))
     queries = (

@@ -21,9 +21,9 @@ from tieout.store.holds import LegalHold
 from tieout.store.kept import Item, Uncounted, Weighed
 from tieout.store.purges import UNTOUCHED, Decision
 from tieout.store.records import Manifest
+from tieout.store.runs import COMPACT
 from tieout.verbs import acting, running, seeing
 
-COMPACT = "compact"  # the kind of a run that copies small files of the mirror
 HOLD, PURGE = "hold records", "purge records"  # the acts of core/policy.py
 
 

@@ -18,7 +18,7 @@ from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
 from tieout.store import purges
 from tieout.store.rejects import UNDECIDED, Reject
-from tieout.store.runs import Run
+from tieout.store.runs import COMPACT, Run
 from tieout.verbs.words import NOTED
 
 RUNS_SHOWN_MAX = 50
@@ -216,12 +216,16 @@ def last_comparison(instance: Instance, flow: str) -> tuple[str, datetime] | Non
 
 
 def last_run(instance: Instance, flow: str, *, finished: bool = False) -> Run | None:
-    """The flow's last run that tells how it stands: no preview; perhaps of finished ones only."""
+    """The flow's last run that tells how it stands; perhaps of finished ones only.
+
+    A preview does not, nor a run that only copied files of the mirror.
+    """
     limit = RUNS_SHOWN_MAX
     while True:
         found = instance.store.runs(flow=flow, limit=limit)
         for run in found:
-            if not run.asked.get("preview") and (run.finished or not finished):
+            tells = run.kind != COMPACT and not run.asked.get("preview")
+            if tells and (run.finished or not finished):
                 return run
         if len(found) < limit:
             return None
