@@ -10,6 +10,7 @@ from plan_faults import FAULTS, everything_answered, heal, next_run, settle
 from plan_life import Life
 from small_plan import COST, LEDGER, REVENUE, WAGES, SmallPlan, by_months
 
+from tieout.engine.story import Failpoint, Interrupted
 from tieout.sim.anaplan.state import TIME_ID, Item
 from tieout.verbs import setting_up
 
@@ -124,6 +125,33 @@ def test_yesterdays_database_and_another_run_make_no_document(
     assert p.held() == p.wanted(by_months)
     assert len(documents(p)) == 2
     assert p.prepares().exit_code == 0
+
+
+def test_what_is_let_prepared_again_is_prepared_although_an_earlier_preparation_had_died(
+    small: Small,
+) -> None:
+    p = small("approved")
+    posted(p)
+    (journal, *_) = p.journals()
+    p.people_do("void", journal)
+    p.checks(every=True)
+    with pytest.raises(Interrupted):
+        p.prepares(moment=dies_at("nothing to prepare", "after"))
+
+    run = p.prepares(again=[journal.name])
+
+    assert run.exit_code == 7, run.sentence
+    assert [b.run for b in p.waiting()] == [run.id]
+
+
+def dies_at(step: str, point: str) -> Failpoint:
+    """This process dies at one moment of a step."""
+
+    def moment(name: str, at: str) -> None:
+        if (name, at) == (step, point):
+            raise Interrupted(f"{name}:{at}")
+
+    return moment
 
 
 def test_lines_that_come_after_they_were_prepared_again_are_taken_for_that_journal(

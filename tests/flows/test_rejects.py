@@ -75,6 +75,22 @@ def test_after_mending_only_the_rejected_cells_go_again(books: Books) -> None:
     assert_quiet(books)
 
 
+def test_one_rejected_row_is_one_cell_to_send_again(books: Books) -> None:
+    run, touched = load_while_the_new_account_is_gone(books)
+    rejected = {c: v for c, v in touched.items() if c[1] == NEW_ACCOUNT}
+    (found,) = books.findings(run, "import-rejected")
+    assert found.finding.line is not None
+    books.event("late_post", company="00001")
+    others = changed(books.anaplan(), books.expected()).keys() - rejected.keys()
+    assert {c[0] for c in others} == {"00001"}
+
+    last = books.run(rejects=[found.id])
+
+    assert last.exit_code == 6, told(books, last)
+    assert books.uploaded_cells() == rejected
+    assert books.open_cells() == others
+
+
 def test_a_calculated_target_ignores_rows_and_the_run_says_so(books: Books) -> None:
     touched = touched_by_a_late_post(books)
     held = books.anaplan()

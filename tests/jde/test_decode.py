@@ -17,7 +17,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from tieout.errors import Refused
-from tieout.jde import decode
+from tieout.jde import decode, tables
 from tieout.jde.page import ComplaintError, decode_page
 from tieout.jde.tables import ACCOUNT_LEDGER, TABLES
 from tieout.jde.wire import Column, Table
@@ -367,3 +367,27 @@ def test_every_table_is_decoded_into_its_declared_schema(name: str) -> None:
     frame = decode_page(body, table, table.names).frame
     assert frame.schema == pl.Schema(table.schema)
     assert all(key in frame.columns for key in table.key)
+
+
+EVERY_TABLE = [t for t in vars(tables).values() if isinstance(t, Table)]
+SAMPLES = {"amount": "12.5", "integer": "7", "printed": "1.00", "date": '"20250131"'}
+
+
+@DECODERS
+@pytest.mark.parametrize("table", EVERY_TABLE, ids=lambda t: t.name)
+def test_every_table_that_is_read_can_be_decoded_also_by_its_texts_alone(
+    decoder: decode.Decoder, table: Table
+) -> None:
+    texts = [c for c in table.columns if c.kind not in SAMPLES]
+    for columns in filter(None, (list(table.columns), texts)):
+        members = (f'"{table.name}_{c.alias}":{SAMPLES.get(c.kind, TEXT)}' for c in columns)
+        empty = page("@").replace(b"F0911", table.name.encode())
+        body = empty.replace(b"@", ("[{" + ",".join(members) + "}]").encode())
+
+        found = decode.rows(body, columns, table.name, decoder)[0]
+
+        assert found.columns == [c.name for c in columns]
+        assert found.height == 1
+
+
+TEXT = '" A "'

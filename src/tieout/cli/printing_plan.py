@@ -252,7 +252,7 @@ def demo(result: Found, totals: Sequence[Found], approver: str) -> None:
     if result["ok"]:
         click.echo(f"Both sides tie, and {_all(len(journals))} verified in JD Edwards.")
         return
-    tied = all(not t["cells_differing"] for t in totals)
+    tied = bool(totals) and all(not t["cells_differing"] for t in totals)
     click.echo("Both sides tie." if tied else "The two sides do not tie yet.")
     following(*([] if tied else ["tieout rejects"]))
     for batch in result["waiting"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
 
+_KEY = list(CELL_KEY)
 # What Anaplan was last proved to show, a row per cell that the ledger or Anaplan has. `ours`: the
 # ledger had the cell; `ledger_company`, year and period say where it stood in the ledger.
 PROVED: Schema = {
@@ -87,3 +88,10 @@ def rows_to_send(world: World[LoadActuals], run: str) -> Iterator[pl.DataFrame]:
     """What the import's file says, one row per cell, under the names `columns` uses."""
     for part in world.files_of_this_run(run, "to_send"):
         yield part.rename({"member": "period", "value": "amount"})
+
+
+def rows_sent(world: World[LoadActuals], run: str, lines: Sequence[int]) -> pl.DataFrame:
+    """line, CELL_KEY of some rows of the file that a run sent, by their lines in it."""
+    sent = world.store.scan(world.store.kept(run, kind="sent")).rename({"period": "member"})
+    whole = sent.filter(pl.col("line").is_in(lines)).with_columns(pl.col(_KEY).fill_null(""))
+    return whole.select("line", *_KEY).collect()

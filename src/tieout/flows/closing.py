@@ -13,7 +13,7 @@ from tieout.core.frames import CELL_KEY
 from tieout.core.tally import not_accounted
 from tieout.flows.accounting import account_for_rows, told_of
 from tieout.flows.at_once import parts_of
-from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope
+from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope, rows_sent
 from tieout.flows.certified import reopen_what_moved
 from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
@@ -114,11 +114,7 @@ def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) ->
             lines.setdefault(r.run, {})[r.finding.line] = r.id
     found: set[int] = set()
     for run, ids in lines.items():
-        sent = world.store.scan(world.store.kept(run, kind="sent")).rename({"period": "member"})
-        sent = sent.with_columns(pl.col(_KEY).fill_null(""))
-        rows = (
-            sent.filter(pl.col("line").is_in(list(ids))).select("line", *_KEY).collect().iter_rows()
-        )
+        rows = rows_sent(world, run, list(ids)).iter_rows()
         found |= {ids[line] for line, *cell in rows if tuple(cell) in still}
     return found
 

@@ -18,7 +18,7 @@ from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, CELLS, ZERO, Schem
 from tieout.flows import drill
 from tieout.flows.asked import periods_asked_for
 from tieout.flows.balances import ACCOUNTS
-from tieout.flows.cells import PROVED
+from tieout.flows.cells import PROVED, rows_sent
 from tieout.flows.world import World
 from tieout.project import LoadActuals
 from tieout.store.rejects import Reject
@@ -108,7 +108,7 @@ def cells_to_replay(world: World[LoadActuals]) -> pl.DataFrame:
     for each in sorted(runs):
         left = not_loaded(world, each)
         mine = [r for r in found if r.run == each]
-        wanted.append(left.filter(_behind(mine)).select(_KEY) if found else left.select(_KEY))
+        wanted.append(_behind(world, each, left, mine) if found else left.select(_KEY))
         moves.append(_moves(world, _version_of(world, each)))
     return _with_what_moved(pl.concat(wanted).unique(), pl.concat(moves).unique())
 
@@ -136,9 +136,20 @@ def not_loaded(world: World[LoadActuals], run: str) -> pl.DataFrame:
     )
 
 
-def _behind(rejects: Sequence[Reject]) -> pl.Expr:
-    """The condition for cells that one of the rejects holds back."""
-    return reduce(or_, map(_of_reject, rejects), pl.lit(False))
+def _behind(
+    world: World[LoadActuals], run: str, left: pl.DataFrame, rejects: Sequence[Reject]
+) -> pl.DataFrame:
+    """CELL_KEY of the cells of `left` that one of the rejects holds back.
+
+    A rejected row of the file is one cell; any other reject is about all cells of its member.
+    """
+    numbers = [r.finding.line for r in rejects if r.finding.line is not None]
+    others = [_of_reject(r) for r in rejects if r.finding.line is None]
+    found = [left.filter(reduce(or_, others, pl.lit(False)))]
+    if numbers:
+        rows = rows_sent(world, run, numbers).select(_KEY)
+        found.append(left.join(rows, on=_KEY, how="semi", nulls_equal=True))
+    return pl.concat(found).select(_KEY).unique()
 
 
 def _of_reject(reject: Reject) -> pl.Expr:

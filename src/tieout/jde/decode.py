@@ -221,8 +221,8 @@ def _typed(columns: Sequence[Column], lists: list[Sequence[Any]]) -> pl.DataFram
     ).with_columns(_trimmed(c) for c in columns if c.kind not in _PLAIN)
     checked = [c for c in columns if c.kind in (*_PLAIN, "date")]
     plain = raw.select(pl.col(c.name).str.contains(_PLAIN.get(c.kind, _GRID_DATE)) for c in checked)
-    for column, right in zip(checked, plain.select(pl.all().all()).row(0), strict=True):
-        if not right:
+    for column in checked:
+        if not plain[column.name].all():
             places = (~plain[column.name]).arg_true().to_list()
             spelled = [_spelled(column, raw[column.name][p]) for p in places]
             raw = raw.with_columns(raw[column.name].scatter(places, spelled))

@@ -44,7 +44,9 @@ def prepare(
         )  # fmt: skip
     if again:
         _let_again(instance, flow, again, why)
-    return running.run_flow(instance, flow, kind=PREPARE, engine=engine)
+    # A preparation that was begun before this was said has not heard it: it ends first.
+    asked = {"again": sorted(again)} if again else None
+    return running.run_flow(instance, flow, kind=PREPARE, asked=asked, engine=engine)
 
 
 def _let_again(instance: Instance, flow: str, names: Sequence[str], why: str) -> None:
