@@ -9,6 +9,7 @@
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
+#   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
@@ -47,7 +48,7 @@ ROWS ?= 1000000
 PARTS ?= faults,switches,walk,killed,histories,rows,tamper
 ARGS ?=
 
-.PHONY: help setup demo test campaign check fix bench bench-plan docs sim clean
+.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan docs sim clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -103,6 +104,9 @@ fix: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench --rows $(ROWS) $(ARGS)
+
+bench-trace: $(READY)
+	@$(BIN)/python -m bench.trace --rows $(if $(filter file,$(origin ROWS)),100000000,$(ROWS)) $(ARGS)
 
 bench-plan: $(READY)
 	@$(BIN)/python -m bench.plan $(ARGS)

@@ -17,6 +17,7 @@ from tieout.anaplan.client import Anaplan, Connection
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
 from tieout.engine.story import Failpoint
 from tieout.errors import Misconfigured
+from tieout.flows.compacting import compact
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
 from tieout.flows.prepare_plan import prepare_plan
@@ -44,6 +45,7 @@ STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
     "tie_out": tie_out,
+    "compact": compact,
     "prepare_plan": prepare_plan,
     "submit_plan": submit_plan,
     "follow_journals": follow_journals,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from tieout.core.retention import AGE
 from tieout.errors import Misconfigured
 
 DURATION_UNITS_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -24,6 +25,7 @@ CurrentOrPeriod = Annotated[str, Meta(pattern=CURRENT_OR_PERIOD)]
 FIRST_PERIOD = rf"^current( *\+ *[0-9]{{1,2}})?$|{PERIOD}"
 PERIOD_RANGE = r"^[0-9]{4}-(0[1-9]|1[0-4])\.\.[0-9]{4}-(0[1-9]|1[0-4])$"
 Code = Annotated[str, Meta(min_length=1)]
+Age = Annotated[str, Meta(pattern=AGE)]
 ObjectRange = Annotated[str, Meta(pattern=OBJECT_RANGE)]
 
 
@@ -43,6 +45,20 @@ class Outgoing(Strict, frozen=True, kw_only=True):
     """Which addresses this instance may call."""
 
     allow: tuple[str, ...] = ()
+
+
+class Retention(Strict, frozen=True, kw_only=True):
+    """How long records stay that nothing needs any more; without a rule they stay for ever."""
+
+    lines: Age | None = None
+    compacted: Age | None = None
+    uploads: Age | None = None
+    workings: Age | None = None
+    calls: Age | None = None
+
+    def rules(self) -> dict[str, str]:
+        """Kind → age, of the kinds that have a rule."""
+        return {name: age for name in self.__struct_fields__ if (age := getattr(self, name))}
 
 
 class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="jde"):
@@ -209,6 +225,7 @@ class Project(Strict, frozen=True, kw_only=True):
     """The whole project file."""
 
     outgoing: Outgoing = field(default_factory=Outgoing)
+    retention: Retention = field(default_factory=Retention)
     connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
     flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tieout.core.retention import AGE, AGE_WORDS
 from tieout.errors import Misconfigured
 from tieout.project import (
     COLUMN_MEANINGS,
@@ -34,6 +35,7 @@ from tieout.project import (
     Outgoing,
     Project,
     ReadBack,
+    Retention,
     Signs,
     Strict,
     SubmitPlan,
@@ -57,17 +59,17 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
             f"{source} is not valid TOML: {error}.", do="Correct that place in the file."
         ) from error
     problems: list[str] = []
-    tables = {
-        name: _tables(name, document.get(name, {}), problems) for name in ("connections", "flows")
-    }
-    outgoing = _table("outgoing", document.get("outgoing", {}), Outgoing, problems)
+    tables: dict[str, Any]
+    tables = {name: _tables(name, document.get(name, {}), problems) for name in _TABLES}
+    for name, kind in (("outgoing", Outgoing), ("retention", Retention)):
+        tables[name] = _table(name, document.get(name, {}), kind, problems)
     problems += [_unknown(name, Project) for name in document if name not in _keys(Project)]
     if problems:
         raise Misconfigured(
             f"{source}: {'; '.join(problems)}.", untouched="Nothing was run.",
             do="Correct the file; docs/reference/configuration.md lists all keys.",
         )  # fmt: skip
-    project = Project(outgoing=outgoing, **tables)
+    project = Project(**tables)
     problems += _inconsistencies(project)
     if problems:
         raise Misconfigured(f"{source}: {'; '.join(problems)}.", untouched="Nothing was run.")
@@ -82,6 +84,7 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
 _INNER_TABLES: dict[str, type[Strict]]
 _INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
 _WORDS = {
+    AGE: AGE_WORDS,
     DURATION: "a duration such as 30s, 5m or 2h",
     PERIOD: "a fiscal year and period such as 2025-03",
     CURRENT_OR_PERIOD: "current, or a fiscal year and period such as 2025-03",
@@ -295,13 +298,11 @@ def _universe_problems(project: Project, place: str, flow: SubmitPlan) -> list[s
     strange = sorted(set(flow.universe.companies) - set(project.companies_of(flow)))
     if strange:
         problems.append(f"{place}.universe names {', '.join(strange)}, no company of the flow")
-    for key, named in (
-        ("companies", flow.universe.companies),
-        ("accounts", flow.universe.ranges()),
-    ):
+    ranges = flow.universe.ranges()
+    for key, named in (("companies", flow.universe.companies), ("accounts", ranges)):
         if not named:
             problems.append(f"{place}.universe.{key} names none")
-    problems += _range_problems(f"{place}.universe.accounts", flow.universe.ranges())
+    problems += _range_problems(f"{place}.universe.accounts", ranges)
     first, last = flow.universe.periods.split("..")
     if last < first:
         problems.append(f"{place}.universe.periods ends before it begins")
@@ -310,11 +311,8 @@ def _universe_problems(project: Project, place: str, flow: SubmitPlan) -> list[s
 
 def _range_problems(place: str, ranges: Sequence[str]) -> list[str]:
     found = [(text, *text.partition("-")[::2]) for text in ranges]
-    return [
-        f"{place}: {text} ends before it begins"
-        for text, first, last in found
-        if last and first[: len(last)] > last
-    ]
+    backwards = [text for text, first, last in found if last and first[: len(last)] > last]
+    return [f"{place}: {text} ends before it begins" for text in backwards]
 
 
 def _twice(place: str, codes: Sequence[str]) -> list[str]:

@@ -102,7 +102,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         newer = (
             baselines.app_baseline_balance.name, baselines.app_baseline.name, "app_checkpoint",
             "app_certification", "app_journal", "app_batch", "app_plan_scope", "app_token",
-            "app_user", "app_reject",
+            "app_user", "app_reject", "app_purged", "app_purge", "app_hold",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))

@@ -13,7 +13,7 @@ from tieout.core.policy import RIGHTS
 from tieout.engine.lock import InstanceLock
 from tieout.errors import KeyTrouble, Misconfigured, NotAllowed
 from tieout.store import sign_in
-from tieout.verbs import acting, approving, people, running, setting_up
+from tieout.verbs import acting, approving, people, retaining, running, setting_up
 
 CREDENTIALS = {"username": "TIEOUT", "password": "canary-91bd"}
 
@@ -28,6 +28,7 @@ CHANGES: dict[str, tuple[str, Callable[[Instance], Any]]] = {
         "manage people",
         lambda i: people.make_token(i, user="carla", scopes=(), days=1, what_for=""),
     ),
+    "retention hold": ("hold records", lambda i: retaining.hold(i, "case", why="a suit")),
     "approvals": ("view", approving.approvals),
     "journals": ("view", approving.all_journals),
 }

@@ -171,6 +171,8 @@ def _whole(found: Mapping[str, Any]) -> None:
         click.echo("\nKept (`--json` has every file with its hash)")
         columns = ("what", "files", "rows", "bytes")
         table(columns, _by_kind(found["files"]), columns[1:])
+    for told in found["purged"]:
+        paragraph(told, indent="")
 
 
 def _accounted(told: Mapping[str, Any]) -> None:

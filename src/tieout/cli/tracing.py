@@ -132,7 +132,13 @@ def _story(cell: Found, story: Found) -> None:
         paragraph(f"Anaplan shows it as {amount(cell['shown'], cell['currency'])}.", indent="")
     if cell["held"]:
         paragraph(f"Held: {cell['held']}.", indent="")
-    for told in (*_read(story), *_mapped(story), *_sent(story, cell), *_open(story)):
+    for told in (
+        *_read(story),
+        *_mapped(story),
+        *_sent(story, cell),
+        *_open(story),
+        *story["purged"],
+    ):
         paragraph(told, indent="  ")
 
 
@@ -161,6 +167,7 @@ def _sent(story: Found, cell: Found) -> list[str]:
     told = []
     for s in story["loads"]:
         answer = f"rejected: {'; '.join(s['rejected'])}" if s["rejected"] else "not rejected"
+        answer = "what Anaplan rejected was purged" if s["answer_purged"] else answer
         back = s["read_back"]
         seen = "the cell was empty or not read back" if back is None else (
             f"read back as {amount(back, cell['currency'])}"
@@ -168,7 +175,7 @@ def _sent(story: Found, cell: Found) -> list[str]:
         told.append(
             f"Sent: {amount(s['amount'], cell['currency'])} by {s['run']} ({s['started_by']}, "
             f"{moment(s['started_at'])}): line {s['line']} of the file, chunk {s['chunk']}, task "
-            f"{s['task']}; {answer}; {seen}."
+            f"{s['task']}; {answer}; {seen}." + "".join(f" {gone}" for gone in s["purged"])
         )
     return told
 

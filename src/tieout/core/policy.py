@@ -38,6 +38,8 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "configure": (ADMIN,),
     "set credentials": (ADMIN,),
     "manage people": (ADMIN,),
+    "hold records": (ADMIN,),
+    "purge records": (ADMIN,),
     "make own token": ROLES,
     "revoke own token": ROLES,
 }

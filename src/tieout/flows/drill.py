@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,8 @@ from tieout.core.mapping import resolved
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.changes import SEEN
 from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
-from tieout.flows.partitions import outside
+from tieout.flows.mirror import FIRST_KEPT, spanning
+from tieout.flows.partitions import PARTITION, outside
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
@@ -219,11 +221,9 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
 
     A line holds when it was kept by the read that its bucket names; other versions are history.
     """
-    places = {(r[0], r[1], r[2]) for r in placed.select("company", "ledger", "fiscal_year").rows()}
-    files = [
-        m for m in world.store.current(world.flow_name, "lines")
-        if (m.company, m.ledger, m.fiscal_year) in places
-    ]  # fmt: skip
+    places = placed.select(PARTITION).unique(maintain_order=True).iter_rows(named=True)
+    here = [m for place in places for m in _files(world, **place)]
+    files = spanning(here, "period", placed["period"])
     ids = placed["account_id"].unique().implode()
     periods = placed["period"].unique().implode()
     inside = [pl.col("account_id").is_in(ids), pl.col("period").is_in(periods)]
@@ -233,7 +233,7 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
 
 def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     """The lines that agree with a document, batch or amount, in every version that was read."""
-    files = [m for m in world.store.current(world.flow_name, "lines") if not _outside(m, wanted)]
+    files = [m for m in _files(world) if not _outside(m, wanted)]
     conditions: list[pl.Expr] = []
     for name, value in (
         ("document", wanted.document), ("document_type", wanted.document_type),
@@ -244,6 +244,12 @@ def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     if wanted.amount is not None:
         conditions.append(pl.col("amount").is_in([wanted.amount, -wanted.amount]))
     return _scanned(world, files, conditions)
+
+
+def _files(world: World[LoadActuals], **place: Any) -> list[Manifest]:
+    """Every file of the mirror: of lines that count, and of earlier versions alone."""
+    kinds = ("lines", "earlier_lines")
+    return [m for kind in kinds for m in world.store.current(world.flow_name, kind, **place)]
 
 
 def _outside(manifest: Manifest, wanted: Wanted) -> bool:
@@ -261,7 +267,8 @@ def _scanned(
 ) -> pl.DataFrame:
     if not files:
         return empty({**LINES, "read": pl.Int64, FILE: pl.String})
-    return world.store.scan(files, source=FILE).filter(*conditions).collect()
+    found = world.store.scan(files, source=FILE, more=[FIRST_KEPT]).filter(*conditions).collect()
+    return found.with_columns(pl.coalesce(FIRST_KEPT, FILE).alias(FILE)).drop(FIRST_KEPT)
 
 
 def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:

@@ -14,12 +14,14 @@ from tieout.core.frames import BUCKET_KEY, BUCKETS, LINE_KEY, LINES, as_schema, 
 from tieout.core.scope import Scope
 from tieout.core.tally import CurrencyOf, Tally, added, label, tally_of
 from tieout.errors import Unavailable
+from tieout.flows import mirror
 from tieout.flows.asked import read_anew
 from tieout.flows.at_once import ahead, by_readers
 from tieout.flows.changes import SEEN, window_where
 from tieout.flows.partitions import (
     ACCOUNTS_PER_QUERY_MAX,
     PARTITION,
+    SPANNED,
     Partition,
     in_partition,
     partition_of,
@@ -112,11 +114,15 @@ def current_lines(world: World[LoadActuals], those: pl.DataFrame, key: list[str]
 
     A line holds when it was kept by the read that its bucket names; older versions are history.
     """
-    manifests = world.store.current(world.flow_name, "lines")
+    store, flow = world.store, world.flow_name
+    reads = mirror.reads_that_hold(store.records, store.current(flow, "buckets"))
+    manifests = mirror.counting(store.records, store.current(flow, "lines"), reads)
+    for name in set(key) & set(SPANNED):
+        manifests = mirror.spanning(manifests, name, those[name])
     if not manifests:
         return empty(LINES)
     wanted = those.lazy().select(key)
-    lines = world.store.scan(manifests).join(wanted, on=key, how="semi")
+    lines = store.scan(manifests, more=[mirror.FIRST_KEPT]).join(wanted, on=key, how="semi")
     buckets = world.frame("buckets", BUCKETS).lazy().select(*_KEY, "read")
     held = lines.with_columns(bucket_currency=fold.bucket_currency())
     on = [name if name != "currency" else "bucket_currency" for name in _KEY]
@@ -183,7 +189,7 @@ def _mirror(
             pages = pages_of(tables.ACCOUNT_LEDGER, where, expected=before.count)
             for unit in ahead(_units(pages)):
                 numbered = unit.with_columns(read=pl.lit(read_number, pl.Int64))
-                step.keep("lines", numbered, **key, sums=spans(unit))
+                step.keep("lines", numbered, **key, sums=spans(numbered))
                 folds.append(fold.fold_lines(unit, days))
                 came += _counted(unit, key, currency_of)
                 unposted += _unposted(unit, currency_of)

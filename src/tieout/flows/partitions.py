@@ -10,7 +10,7 @@ import polars as pl
 from tieout.core.scope import Scope
 
 PARTITION = ("company", "ledger", "fiscal_year")
-SPANNED = ("document", "batch_number")  # numbers by which lines are looked for
+SPANNED = ("document", "batch_number", "period", "read")  # numbers by which lines are looked for
 ACCOUNTS_PER_QUERY_MAX = 200  # facts/jde-gl.md §3.2b
 Partition: TypeAlias = dict[str, Any]  # by the names of PARTITION
 
@@ -37,9 +37,10 @@ def in_partition(partition: Partition) -> pl.Expr:
 
 
 def spans(lines: pl.DataFrame) -> dict[str, str]:
-    """The first and last document and batch of a file of lines, so that a search may pass it over.
+    """The first and last document, batch, period and read of a file of lines.
 
-    `{"document": "100..250", "batch_number": "7..7"}`; what no line has is left out.
+    So that a search may pass it over: `{"document": "100..250", "batch_number": "7..7", …}`; what
+    no line has is left out.
     """
     found = lines.select(pl.col(name).cast(pl.Int64).min().alias(name) for name in SPANNED).vstack(
         lines.select(pl.col(name).cast(pl.Int64).max().alias(name) for name in SPANNED)

@@ -23,6 +23,7 @@ from tieout.core.frames import (
 )
 from tieout.flows.at_once import by_readers, shared
 from tieout.flows.lines import first_read
+from tieout.flows.mirror import FIRST_KEPT, spanning
 from tieout.flows.partitions import (
     ACCOUNTS_PER_QUERY_MAX,
     PARTITION,
@@ -251,10 +252,11 @@ def _lines_in_use(
         m for m in world.store.kept(run, kind="lines")
         if m not in manifests and _is_of(m, key)
     ]  # fmt: skip
+    manifests = spanning(manifests, "batch_number", using["batch_number"])
     if not manifests:
         return empty(schema)
     lines = (
-        world.store.scan(manifests)
+        world.store.scan(manifests, more=[FIRST_KEPT])
         .join(using.lazy(), on=["batch_type", "batch_number"], how="semi")
         .collect()
         .unique([*LINE_KEY, "read"])

@@ -12,6 +12,7 @@ from tieout.core.scope import Scope
 from tieout.flows.aligning import ALL_COMPANIES
 from tieout.flows.cells import members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
+from tieout.flows.mirror import FIRST_KEPT, spanning
 from tieout.flows.partitions import within
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
@@ -88,9 +89,10 @@ def _batches_without_lines(
     first = scope.first_day_of_detail()
     if first is not None:
         posted = posted.filter(pl.col("batch_date") >= first)
-    manifests = world.store.current(world.flow_name, "lines")
-    if manifests:
-        mirrored = world.store.scan(manifests).select(key).unique().collect()
+    files = world.store.current(world.flow_name, "lines")
+    if manifests := spanning(files, "batch_number", posted["batch_number"]):
+        lines_of = world.store.scan(manifests, more=[FIRST_KEPT]).select(key)
+        mirrored = lines_of.join(posted.lazy(), on=key, how="semi").unique().collect()
         posted = posted.join(mirrored, on=key, how="anti")
     shown = []
     for (kind,), rows in posted.sort(key).group_by(["batch_type"], maintain_order=True):

@@ -10,6 +10,8 @@ from tieout.core import buckets as fold
 from tieout.core.frames import AMOUNT, BUCKET_KEY, BUCKETS, LINE_KEY, LINES, Schema, empty
 from tieout.core.tally import CurrencyOf, Tally, added, label, tally_of
 from tieout.flows.lines import of_buckets
+from tieout.flows.mirror import counting
+from tieout.flows.partitions import PARTITION
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
@@ -94,10 +96,10 @@ def _last_read(world: World[LoadActuals], run: str) -> pl.DataFrame:
 
 def _files(world: World[LoadActuals], run: str, replaced: pl.DataFrame) -> list[Manifest]:
     """The files of earlier runs that may hold lines of `replaced` buckets."""
-    places = set(replaced.select("company", "ledger", "fiscal_year").unique().iter_rows())
-    kept = world.store.current(world.flow_name, "lines")
-    here = [m for m in kept if (m.company, m.ledger, m.fiscal_year) in places]
-    return [m for m in here if m.run != run]
+    of_place = replaced.group_by(PARTITION).agg(pl.col("read").unique().sort())
+    reads = {(r[0], r[1], r[2]): r[3] for r in of_place.select(*PARTITION, "read").iter_rows()}
+    kept = [m for m in world.store.current(world.flow_name, "lines") if m.run != run]
+    return counting(world.store.records, kept, reads)
 
 
 def _marks(

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -33,13 +33,15 @@ from sqlalchemy.engine import Row
 from sqlalchemy.types import NULLTYPE
 
 from tieout.errors import Refused
-from tieout.store.database import disk_trouble, saying_what_failed
-from tieout.store.disk import flush_directory
+from tieout.store.database import saying_what_failed
+from tieout.store.disk import filled, flush_directory, make_directory
+from tieout.store.retention_schema import app_purged
 from tieout.store.schema import app_manifest
 
 PARQUET_ZSTD_LEVEL = 1  # guide/dataplane.md §4: 17 bytes a row at 1.4 million rows a second
 ORPHAN_AGE_SECONDS_MIN = 86_400  # another worker's step may be between its file and its commit
 NAME_CHARACTERS_MAX = 60
+IDS_AT_ONCE = 500  # of one statement
 _UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _PART = ".part"
 _EMPTY = pl.Categorical()  # how a text column that is empty in every row is written
@@ -97,8 +99,11 @@ class Written:
 class Records:
     """The directory of files, `HOME/records`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(
+        self, root: Path, purged: Callable[[Manifest], Refused | None] = lambda _: None
+    ) -> None:
+        """`purged` says that a file that is not there was purged, when it was."""
+        self.root, self._purged = root, purged
         self._checked: dict[str, _State] = {}  # by path; replaced whole, so threads may share it
 
     def write_frame(self, place: Sequence[str], frame: pl.DataFrame) -> Written:
@@ -124,10 +129,10 @@ class Records:
         name = "-".join([*rest, secrets.token_hex(8)]) + suffix
         directory = self.root / flow / kind
         with saying_what_failed():
-            _make_directory(directory)
+            make_directory(directory)
             part = directory / (name + _PART)
             try:
-                written = _fill(part, fill)
+                written = filled(part, fill)
                 os.rename(part, directory / name)
             except BaseException:
                 part.unlink(missing_ok=True)
@@ -139,11 +144,13 @@ class Records:
         return Written(path, *written)
 
     def scan(
-        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
-    ) -> pl.LazyFrame:
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = "",
+        more: Sequence[str] = (),
+    ) -> pl.LazyFrame:  # fmt: skip
         """The rows of all `manifests`, one after the other in their order.
 
-        `source` names a column to be added that says in which file (`Manifest.path`) a row stands.
+        `source` names a column to be added that says in which file (`Manifest.path`) a row stands,
+        `more` columns of text that only some files have: null in the others.
         Without manifests the frame is empty and has `schema`. Refused when a file is missing, or is
         not the one that was written: each is hashed the first time this process reads it, and again
         when it changed since.
@@ -154,10 +161,11 @@ class Records:
         with paths[0].open("rb") as file:
             kinds = pl.read_parquet_schema(file)
         as_written = pl.Schema((n, pl.String if k == _EMPTY else k) for n, k in kinds.items())
+        as_written.update(dict.fromkeys(more, pl.String()))
         # The home may have any name; nothing in a path of ours is a pattern.
         found = pl.scan_parquet(
             paths, glob=False, hive_partitioning=False, schema=as_written, cast_options=_AS_TEXT,
-            include_file_paths=source or None,
+            include_file_paths=source or None, missing_columns="insert" if more else "raise",
         )  # fmt: skip
         if not source:
             return found
@@ -194,7 +202,7 @@ class Records:
         try:
             size = path.stat().st_size
         except FileNotFoundError:
-            raise _damaged(manifest, "it is missing") from None
+            raise self._purged(manifest) or _damaged(manifest, "it is missing") from None
         if size != manifest.bytes:
             raise _damaged(manifest, f"it has {size} bytes instead of {manifest.bytes}")
         return path
@@ -247,36 +255,8 @@ def _fit(word: str) -> str:
     return _UNFIT_FOR_NAMES.sub("_", word)[:NAME_CHARACTERS_MAX] or "_"
 
 
-def _fill(part: Path, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w+b") as file:
-        try:
-            fill(file)
-            file.flush()
-            os.fsync(descriptor)
-        except pl.exceptions.PolarsError as error:
-            raise _disk_error(error) from error
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return os.fstat(descriptor).st_size, digest
-
-
-def _disk_error(error: pl.exceptions.PolarsError) -> Exception:
-    # Polars wraps the system's error; its number stands in the words: "… (os error 28)".
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    trouble = disk_trouble(OSError(int(number[1]), str(error))) if number else None
-    return trouble or error
-
-
 def _write_all(file: BinaryIO, data: bytes) -> None:
     file.write(data)
-
-
-def _make_directory(directory: Path) -> None:
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in missing:
-        flush_directory(path.parent)
 
 
 def _damaged(manifest: Manifest, why: str) -> Refused:
@@ -302,14 +282,24 @@ def add(connection: Connection, manifests: Sequence[Manifest]) -> dict[str, int]
 
 def supersede(connection: Connection, key: Key, run: str) -> list[str]:
     """Retire the visible files of `key` in favour of what `run` is about to add; their ids."""
-    columns = app_manifest.c
-    retire = (
-        update(app_manifest)
-        .where(*_key(*key), columns.superseded_by.is_(None))
-        .values(superseded_by=run)
-        .returning(columns.id)
-    )
-    return sorted(connection.execute(retire).scalars())
+    old = update(app_manifest).where(*_key(*key), app_manifest.c.superseded_by.is_(None))
+    ids = old.values(superseded_by=run).returning(app_manifest.c.id)
+    return sorted(connection.execute(ids).scalars())
+
+
+def retire(connection: Connection, ids: Sequence[str], run: str) -> list[str]:
+    """Retire these visible files in favour of what `run` is about to add; their ids."""
+    retired: list[str] = []
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        mine = app_manifest.c.id.in_(ids[start : start + IDS_AT_ONCE])
+        still = app_manifest.c.superseded_by.is_(None)
+        query = update(app_manifest).where(mine, still).values(superseded_by=run)
+        retired += connection.execute(query.returning(app_manifest.c.id)).scalars()
+    return sorted(retired)
+
+
+def _there() -> ColumnElement[bool]:
+    return app_manifest.c.id.not_in(select(app_purged.c.object))
 
 
 def _key(
@@ -333,8 +323,9 @@ def current(
 ) -> list[Manifest]:
     """The files that hold now, oldest first."""
     query = select(app_manifest).where(
-        *_key(flow, kind, company, ledger, fiscal_year), app_manifest.c.superseded_by.is_(None)
-    )
+        *_key(flow, kind, company, ledger, fiscal_year),
+        app_manifest.c.superseded_by.is_(None), _there(),
+    )  # fmt: skip
     return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
 
 
@@ -371,14 +362,29 @@ def before(
 
 
 def of_flow(connection: Connection, flow: str, kind: str) -> list[Manifest]:
-    """Every file of a kind that runs of a flow kept, superseded or not, oldest first."""
-    query = select(app_manifest).where(*_key(flow, kind, None, None, None))
+    """Every file of a kind that runs of a flow kept and no purge removed, oldest first."""
+    query = select(app_manifest).where(*_key(flow, kind, None, None, None), _there())
     return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
+
+
+def among(connection: Connection, column: str, values: Collection[str]) -> list[Manifest]:
+    """The files whose `column` (id or path) is one of `values`, whatever became of them."""
+    found, wanted = [], sorted(values)
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        some = app_manifest.c[column].in_(wanted[start : start + IDS_AT_ONCE])
+        found += [_read(row) for row in connection.execute(select(app_manifest).where(some))]
+    return found
+
+
+def flows_with(connection: Connection, kind: str) -> list[str]:
+    """The flows that ever kept a file of this kind."""
+    query = select(app_manifest.c.flow).where(app_manifest.c.kind == kind).distinct()
+    return sorted(connection.execute(query).scalars())
 
 
 def paths(connection: Connection) -> set[str]:
     """The path of every visible file."""
-    return set(connection.execute(select(app_manifest.c.path)).scalars())
+    return set(connection.execute(select(app_manifest.c.path).where(_there())).scalars())
 
 
 def as_stored(connection: Connection) -> list[dict[str, object]]:

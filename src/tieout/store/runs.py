@@ -15,6 +15,7 @@ from tieout.store.database import lock
 from tieout.store.schema import RUN_OUTCOMES, UNFINISHED, app_call, app_run, app_step
 
 RUNS_SHOWN_MAX = 100
+COMPACT = "compact"  # the kind of a run that copies files of the mirror, and moves no amount
 
 
 @dataclass(frozen=True, slots=True)

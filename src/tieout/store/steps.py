@@ -80,6 +80,7 @@ class Step:
         self._lock = threading.Lock()
         self._over = self._inserted = False
         self._kept: list[_Kept] = []
+        self._retired: list[str] = []
         self._calls: list[CallRow] = []
         self._tellings: list[audit.Telling] = []
         self._writes: list[Write] = []
@@ -121,6 +122,10 @@ class Step:
         written = self._files.write_bytes(self._place(kind), data, suffix)
         key = (company, ledger, fiscal_year)
         return self._note(kind, written, key, replace, rows=rows, sums=sums)
+
+    def retire(self, files: Sequence[Manifest]) -> None:
+        """At commit, what this step keeps takes the place of these files."""
+        self._retired += [manifest.id for manifest in files]
 
     def _place(self, kind: str) -> tuple[str, str, str, str]:
         return (self.run.flow, kind, self.run.id, self.name)
@@ -268,6 +273,8 @@ class Step:
         # Retire first, add afterwards: the files of one step never retire each other.
         keys = sorted({kept.manifest.key for kept in self._kept if kept.replace})
         retired = [id_ for key in keys for id_ in records.supersede(connection, key, self.run.id)]
+        if self._retired:
+            retired += records.retire(connection, self._retired, self.run.id)
         for kept in self._kept:
             self._files.require(kept.manifest)
         numbers = records.add(connection, [kept.manifest for kept in self._kept])

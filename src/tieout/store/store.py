@@ -21,6 +21,7 @@ from tieout.store import (
     mappings,
     migrate,
     positions,
+    purges,
     records,
     rejects,
     runs,
@@ -59,7 +60,7 @@ class Store:
         self.anchor = anchor or home / checkpoints.ANCHOR_FILE
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
-        self.records = Records(home / RECORDS_DIRECTORY)
+        self.records = Records(home / RECORDS_DIRECTORY, purges.explainer(self.database))
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:
@@ -161,13 +162,11 @@ class Store:
             return records.before(connection, run, flow, kind, step=step)
 
     def scan(
-        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = ""
-    ) -> pl.LazyFrame:
-        """The rows of `manifests` in their order; an empty frame of `schema` without any.
-
-        `source`: the name of a column that says in which file a row stands.
-        """
-        return self.records.scan(manifests, schema, source=source)
+        self, manifests: Sequence[Manifest], schema: pl.Schema | None = None, *, source: str = "",
+        more: Sequence[str] = (),
+    ) -> pl.LazyFrame:  # fmt: skip
+        """As `Records.scan`: the rows of `manifests`; an empty frame of `schema` without any."""
+        return self.records.scan(manifests, schema, source=source, more=more)
 
     def read_bytes(self, manifest: Manifest) -> bytes:
         """Kept bytes, checked against their hash."""

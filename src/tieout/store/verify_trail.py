@@ -141,6 +141,7 @@ class _Check:
         self._proved = 0  # the last entry that one of them holds
         self._files: dict[str, Row] = {}  # by id, as the manifest has them
         self._told: dict[str, tuple[int, dict[str, Any]]] = {}  # as the entries tell them
+        self._purged: set[str] = set()  # ids of those that an entry says were removed
         self._kind, self._counts = "", dict.fromkeys(KINDS, 0)
 
     def take(self, line: str) -> None:
@@ -217,12 +218,13 @@ class _Check:
             self._proved = seq
         if entry["act"] == "finished run" and not marks:
             self.report.problems.append(f"The checkpoint of entry {seq} is missing: a run ended.")
-        if entry["act"] == "finished step":
+        if entry["act"] in ("finished step", "purged records"):
             self._tell(entry)
 
     def _tell(self, entry: Row) -> None:
-        """Which files a step kept and which it retired; the chain holds it, so it is no guess."""
+        """Which files were kept, retired or purged; the chain holds it, so it is no guess."""
         told = _object(entry["detail"])
+        self._purged |= {purged["id"] for purged in told.get("files", [])}
         for kept in told.get("kept", []):
             row = {**kept, "run": entry["run"], "step": entry["step"], "superseded_by": None}
             row["sums"] = canonical(kept.get("sums"))
@@ -262,9 +264,10 @@ class _Check:
             if edited:
                 what = f"What the manifest says of {path} is not what entry {seq} told"
                 problems.append(f"{what}: {', '.join(sorted(edited))}.")
-            if self._records and (why := _damage(self._records / str(path), told)):
+            purged = name in self._purged
+            if self._records and (why := _damage(self._records / str(path), told, purged)):
                 problems.append(f"The file {path} of entry {seq} {why}.")
-            self.report.files += 1
+            self.report.files += not purged
 
     def _note(self) -> None:
         newer, own = self.chain.seq - self._proved, self.chain.sealed_from
@@ -279,6 +282,8 @@ class _Check:
             f"Checkpoints that are not in the anchor: {unanchored}.": unanchored,
             f"Lines of the anchor that cannot be read: {self._anchor and self._anchor.unreadable}.":
                 self._anchor and self._anchor.unreadable,
+            f"Files that were purged, as the trail tells with their totals: {len(self._purged)}.":
+                self._purged,
             "More than one key signed: who keeps them can say why.":
                 len(self.report.public_keys) > 1,
         }  # fmt: skip
@@ -298,12 +303,12 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _damage(path: Path, told: Row) -> str:
+def _damage(path: Path, told: Row, purged: bool) -> str:
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return "is missing or cannot be read"
+        return "" if purged and not path.exists() else "is missing or cannot be read"
     return "" if found == told["sha256"] else "is not the one that was written"
 
 

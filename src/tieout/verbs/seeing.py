@@ -16,8 +16,9 @@ from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
+from tieout.store import purges
 from tieout.store.rejects import UNDECIDED, Reject
-from tieout.store.runs import Run
+from tieout.store.runs import COMPACT, Run
 from tieout.verbs.words import NOTED
 
 RUNS_SHOWN_MAX = 50
@@ -77,6 +78,8 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
     for call in store.calls(run_id):
         calls[call.system] = calls.get(call.system, 0) + 1
     steps = store.steps(run_id)
+    with store.database.read() as connection:
+        purged = purges.of_run(connection, run_id)
     return {
         **run_as_json(run),
         "accounted": next(
@@ -95,6 +98,7 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
             {"kind": m.kind, "rows": m.rows, "bytes": m.bytes, "sha256": m.sha256, "path": m.path}
             for m in store.kept(run_id)
         ],
+        "purged": purged,
     }  # fmt: skip
 
 
@@ -212,12 +216,16 @@ def last_comparison(instance: Instance, flow: str) -> tuple[str, datetime] | Non
 
 
 def last_run(instance: Instance, flow: str, *, finished: bool = False) -> Run | None:
-    """The flow's last run that tells how it stands: no preview; perhaps of finished ones only."""
+    """The flow's last run that tells how it stands; perhaps of finished ones only.
+
+    A preview does not, nor a run that only copied files of the mirror.
+    """
     limit = RUNS_SHOWN_MAX
     while True:
         found = instance.store.runs(flow=flow, limit=limit)
         for run in found:
-            if not run.asked.get("preview") and (run.finished or not finished):
+            tells = run.kind != COMPACT and not run.asked.get("preview")
+            if tells and (run.finished or not finished):
                 return run
         if len(found) < limit:
             return None

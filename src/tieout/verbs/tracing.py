@@ -19,7 +19,7 @@ from tieout.flows.drill import FILE, Wanted
 from tieout.flows.loading import FIRST_DATA_LINE
 from tieout.flows.world import World
 from tieout.project import LoadActuals, LoadMembers
-from tieout.store import batches, journals, records, tasks
+from tieout.store import batches, journals, purges, records, tasks
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
 from tieout.store.records import Manifest
@@ -146,7 +146,9 @@ def _lines(world: World[LoadActuals], found: pl.DataFrame) -> list[dict[str, Any
     """Lines with the run, step and time of their reading, the versions that hold first."""
     if found.is_empty():
         return []
-    files = {m.path: m for m in world.store.current(world.flow_name, "lines")}
+    with world.store.database.read() as connection:
+        kept = records.among(connection, "path", found[FILE].unique().to_list())
+    files = {m.path: m for m in kept}
     by = ["gl_date", "document_type", "document", "line_number", "read"]
     rows = found.sort(by, descending=[False] * 4 + [True]).to_dicts()
     for row in rows:
@@ -179,7 +181,21 @@ def _story(world: World[LoadActuals], cell: pl.DataFrame, placed: pl.DataFrame) 
             if all(getattr(c, name) == key[name] for name in _KEY)
         ],
         "findings": _findings(world, key, {(m.run, line) for m, line, _ in sent}),
+        "purged": _purged(world, placed),
     }  # fmt: skip
+
+
+def _purged(world: World[LoadActuals], placed: pl.DataFrame) -> list[str]:
+    """What of the lines and loads of a cell is gone by the rules of retention."""
+    places = placed.select("company", "ledger", "fiscal_year").unique(maintain_order=True)
+    with world.store.database.read() as connection:
+        told = [
+            sentence for place in places.iter_rows()
+            for sentence in purges.of_records(
+                connection, world.flow_name, ("lines", "earlier_lines"), place
+            )
+        ]  # fmt: skip
+        return told + purges.of_records(connection, world.flow_name, ("sent", "dump"))
 
 
 def _mappings(
@@ -232,14 +248,16 @@ def _load(
     store = world.store
     with store.database.read() as connection:
         task = tasks.of_run(connection, run)
+        gone = {p.object for p in purges.listed(connection, run=run)}
+        told = purges.of_run(connection, run)
     vendor = [
-        plain for m in store.kept(run, kind="dump")
+        plain for m in store.kept(run, kind="dump") if m.id not in gone
         for plain in wire.dump_rows(store.read_bytes(m))
         .filter(pl.col("line") == line)["errors"].to_list()
     ]  # fmt: skip
-    shown = world.lazy_of_this_run(run, "anaplan")
+    files = [m for m in store.kept(run, kind="anaplan") if m.id not in gone]
     own = [pl.col(name) == key[name] for name in _KEY]
-    back = shown.filter(*own).collect() if shown.collect_schema().names() else pl.DataFrame()
+    back = store.scan(files).filter(*own).collect() if files else pl.DataFrame()
     chunk, chunk_line = chunk_of(store.kept(run, kind="file"), line)
     ended = store.run(run)
     return {
@@ -248,7 +266,8 @@ def _load(
         "chunk_line": chunk_line, "amount": amount,
         "task": task.task_id if task else None, "state": task.state if task else None,
         "rejected": vendor, "read_back": back["shown"].sum() if back.height else None,
-        "outcome": ended.outcome,
+        "outcome": ended.outcome, "purged": told,
+        "answer_purged": any(m.id in gone for m in store.kept(run, kind="dump")),
     }  # fmt: skip
 
 
