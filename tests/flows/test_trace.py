@@ -66,7 +66,7 @@ def test_the_lines_of_a_cell_add_up_to_it_and_each_leads_back_to_it(
     for cell in sample_of(asked, dice):
         found = one_story(asked, cell)
         (figures,) = found["cells"]
-        lines = [line for line in found["story"]["lines"] if line["holds"]]
+        lines = [n for n in found["story"]["lines"] if n["holds"] and not n["summarised"]]
         assert sum(line["amount"] for line in lines) == figures["f0911"]
         assert sum(b["balance"] for b in found["story"]["buckets"]) == figures["f0902"]
         assert figures["shown"] == asked.anaplan()[cell]
@@ -79,6 +79,22 @@ def test_the_lines_of_a_cell_add_up_to_it_and_each_leads_back_to_it(
             keys = [(c["company"], c["account"], c["business_unit"], c["member"])
                     for c in back["cells"]]  # fmt: skip
             assert cell in keys
+
+
+def test_a_line_that_was_summarised_is_told_and_not_counted_beside_its_summary(
+    asked: Books,
+) -> None:
+    """R09811 wrote a BF line for details that stay in F0911 with SUMM = Y."""
+    kind, number, *_ = ledger_lines(asked, "SUMM = ? order by DOC limit 1", ["Y"])[0]
+    found = trace(asked.instance, Wanted(document=number, document_type=kind))
+    details = [line for line in found["lines"] if line["summarised"]]
+    assert details
+    cell = next(c for c in found["cells"])
+    story = one_story(asked, (cell["company"], cell["account"], cell["business_unit"],
+                              cell["member"]))["story"]  # fmt: skip
+    told = {(n["document_type"], n["document"]): n for n in story["lines"] if n["holds"]}
+    assert told[kind, number]["summarised"]
+    assert any(n["document_type"] == "BF" and not n["summarised"] for n in told.values())
 
 
 def test_a_document_is_found_with_every_line_the_ledger_has_of_it(

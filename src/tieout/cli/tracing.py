@@ -191,6 +191,13 @@ def _open(story: Found) -> list[str]:
     return told
 
 
+def _mark(line: Found) -> str:
+    """Why a line is not counted in its cell."""
+    if not line["holds"]:
+        return " *"
+    return " +" if line["summarised"] else ""
+
+
 def _lines(lines: Sequence[Found], found: int) -> None:
     """Ledger lines; those that do not hold any more are marked."""
     columns: tuple[str, ...] = ("document", "G/L date", "account", "amount", "batch")
@@ -200,7 +207,7 @@ def _lines(lines: Sequence[Found], found: int) -> None:
     for n in lines[:LINES_SHOWN_MAX]:
         row = (
             f"{n['document_type']} {n['document']} {n['document_company']} "
-            f"{n['line_number']}{'' if n['holds'] else ' *'}",
+            f"{n['line_number']}{_mark(n)}",
             str(n["gl_date"]), f"{n['business_unit']}.{n['object_account']}"
             + (f".{n['subsidiary']}" if n["subsidiary"] else ""),
             amount(n["amount"], n["base_currency"]), f"{n['batch_type']} {n['batch_number']}",
@@ -210,6 +217,8 @@ def _lines(lines: Sequence[Found], found: int) -> None:
     table((*columns, *more) if wide else columns, rows, ("amount",))
     if any(not n["holds"] for n in lines[:LINES_SHOWN_MAX]):
         click.echo("* an earlier version of a line, or one the ledger does not have any more")
+    if any(n["summarised"] for n in lines[:LINES_SHOWN_MAX]):
+        click.echo("+ summarised: its amount stands in a BF line and is not counted again")
     if found > len(rows):
         click.echo(f"… and {counted(found - len(rows), 'line')} more (`--json` has them).")
 

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core import cells as core
-from tieout.core.buckets import bucket_currency
+from tieout.core.buckets import SUMMARY, bucket_currency
 from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, LINES, Schema, empty
 from tieout.core.mapping import resolved
 from tieout.flows.balances import ACCOUNTS
@@ -30,6 +30,7 @@ from tieout.store.records import Manifest
 _KEY = list(CELL_KEY)
 _CELL = [f"cell_{name}" for name in CELL_KEY]
 _BUCKET = list(BUCKET_KEY)
+_SUBLEDGER = ("subledger", "subledger_type")
 FILE = "file"  # the column that says which kept file a row stands in
 COMPARED: Schema = {
     **dict.fromkeys(CELL_KEY, pl.String), "ledger_company": pl.String,
@@ -217,9 +218,10 @@ def compared_cells(world: World[LoadActuals], wanted: Wanted, keys: pl.DataFrame
 
 
 def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
-    """Every version of every line that was ever read for these buckets: LINES, read, FILE, `holds`.
+    """Every version of every line that was ever read for these buckets: LINES, read, FILE.
 
-    A line holds when it was kept by the read that its bucket names; other versions are history.
+    `holds`: it was kept by the read that its bucket names; other versions are history.
+    `summarised`: it holds, but a BF line stands for it, so the bucket is without it.
     """
     places = placed.select(PARTITION).unique(maintain_order=True).iter_rows(named=True)
     here = [m for place in places for m in _files(world, **place)]
@@ -227,8 +229,8 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
     ids = placed["account_id"].unique().implode()
     periods = placed["period"].unique().implode()
     inside = [pl.col("account_id").is_in(ids), pl.col("period").is_in(periods)]
-    found = _scanned(world, files, inside)
-    return _with_cells(found, placed, how="inner")
+    found = _with_cells(_scanned(world, files, inside), placed, how="inner")
+    return _summarised(found, found)
 
 
 def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
@@ -272,11 +274,30 @@ def _scanned(
 
 
 def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:
-    """`lines` with `holds` and the cell of each; without a bucket their cell is null."""
-    keys = lines.with_columns(currency=bucket_currency()).select(_BUCKET).unique()
-    accounts = world.frame("accounts", ACCOUNTS)
-    found = world.lazy("buckets", BUCKETS).join(keys.lazy(), on=_BUCKET, how="semi").collect()
-    return _with_cells(lines, placed(world, found, accounts), how="left")
+    """`lines` with `holds`, `summarised` and the cell; without a bucket their cell is null."""
+    accounts, buckets = world.frame("accounts", ACCOUNTS), world.lazy("buckets", BUCKETS)
+
+    def buckets_of(some: pl.DataFrame) -> pl.DataFrame:
+        keys = some.with_columns(currency=bucket_currency()).select(_BUCKET).unique().lazy()
+        found = buckets.join(keys, on=_BUCKET, how="semi").collect()
+        return placed(world, found, accounts)
+
+    found = _with_cells(lines, buckets_of(lines), how="left")
+    details = lines.filter(pl.col("summarized") == "Y")
+    if details.is_empty():
+        return found.with_columns(summarised=pl.lit(False))
+    return _summarised(found, lines_in(world, buckets_of(details)))
+
+
+def _summarised(lines: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
+    """`lines` with `summarised`, by the BF lines among `every` line of the same buckets."""
+    same = [*(n if n != "currency" else "bucket_currency" for n in BUCKET_KEY), *_SUBLEDGER]
+    summary = pl.col("document_type") == SUMMARY
+    there = every.filter(pl.col("holds") & summary).select(same).unique()
+    there = there.with_columns(summarised=pl.lit(True))
+    marked = lines.join(there, on=same, how="left", nulls_equal=True, maintain_order="left")
+    detail = pl.col("holds") & (pl.col("summarized") == "Y") & ~summary
+    return marked.with_columns(summarised=(detail & pl.col("summarised")).fill_null(False))
 
 
 def _with_cells(lines: pl.DataFrame, placed: pl.DataFrame, *, how: str) -> pl.DataFrame:
