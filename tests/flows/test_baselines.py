@@ -11,6 +11,7 @@ from plan_books import ANNA, BEN, PlanBooks
 
 from tieout.errors import Misconfigured, NotAllowed, Refused
 from tieout.flows.explained import CLASSES
+from tieout.store import baselines
 from tieout.store.runs import Run
 from tieout.verbs import baselining, certifying, explaining
 
@@ -130,6 +131,62 @@ def test_what_is_withdrawn_holds_its_balances_again_although_nothing_moved(
         baselining.sign(people.as_(BEN), prepared["baseline"], prepared["digest"])
     trail = [e.act for e in books.store.audit(object_=prepared["baseline"])]
     assert trail == ["prepared baseline", "signed baseline", "withdrawn baseline"]
+
+
+def test_what_was_withdrawn_a_moment_ago_is_not_signed(people: PlanBooks) -> None:
+    """The state that the second person was allowed to sign may be gone under the lock."""
+    books = people.books
+    convert(books)
+    books.run()
+    prepared = baselining.prepare(people.as_(ANNA), "actuals", "00001", PERIOD, PERIOD, WHY)
+    name, digest = prepared["baseline"], prepared["digest"]
+    baselining.withdraw(people.as_(BEN), name, "the protocol was wrong")
+    at = books.instance.clock.now()
+
+    with books.store.begin() as connection, pytest.raises(Refused, match="is withdrawn"):
+        baselines.sign(connection, name, digest, BEN, "", at)
+
+
+def test_nothing_is_certified_on_a_baseline_that_was_withdrawn_since(people: PlanBooks) -> None:
+    books = people.books
+    convert(books)
+    books.run()
+    prepared = baselining.prepare(people.as_(ANNA), "actuals", "00001", PERIOD, PERIOD, WHY)
+    baselining.sign(people.as_(BEN), prepared["baseline"], prepared["digest"])
+    assert_loaded(books, books.run())
+    held = certifying.prepare(people.as_(ANNA), "actuals", "00001", PERIOD)
+
+    baselining.withdraw(people.as_(BEN), prepared["baseline"], "the protocol was wrong")
+
+    with pytest.raises(Refused, match="signed or withdrawn since"):
+        certifying.certify(people.as_(BEN), "actuals", "00001", PERIOD, held["digest"])
+    with pytest.raises(Refused, match="signed or withdrawn since"):
+        certifying.prepare(people.as_(ANNA), "actuals", "00001", PERIOD)
+
+
+def test_balances_before_the_first_lines_are_signed_and_withdrawn_though_they_load(
+    books: Books,
+) -> None:
+    books.change_flow('detail_from = "2024-01"', 'detail_from = "2025-01"')
+    people = PlanBooks(books)
+    people.set_up()
+    assert_tied(books, books.run())
+    early = "2024-05"
+    prepared = baselining.prepare(people.as_(ANNA), "actuals", "00001", early, early, WHY)
+    assert _classes(people, early) == ["taken from balances"]
+
+    baselining.sign(people.as_(BEN), prepared["baseline"], prepared["digest"])
+    assert_tied(books, books.run())
+    assert _classes(people, early) == ["signed baseline"]
+
+    baselining.withdraw(people.as_(BEN), prepared["baseline"], "the protocol was wrong")
+    assert_tied(books, books.run())
+    assert _classes(people, early) == ["taken from balances"]
+
+
+def _classes(people: PlanBooks, period: str) -> list[str]:
+    told_of = explaining.explain(people.as_(BEN), "actuals", period)["classes"]
+    return [row["class"] for row in told_of if row["ledger_company"] == "00001"]
 
 
 def test_nothing_that_has_journals_can_be_prepared_as_converted(people: PlanBooks) -> None:

@@ -140,10 +140,10 @@ def _looked_up(column: str, decimals: Mapping[str, int]) -> pl.Expr:
 def worth_reading(buckets: F, *, baselines_moved: bool = False) -> F:
     """Held buckets that a next run reads again; one that is not shown waits for its balance.
 
-    With other baselines than before, those that rest on one, too.
+    With other baselines than before, those of which F0902 speaks alone are proved anew, too.
     """
     held = (pl.col("state") == HELD) & (pl.col("reason") != NO_LONGER_SHOWN)
-    return buckets.filter(held | ((pl.col("reason") == BASELINE) & pl.lit(baselines_moved)))
+    return buckets.filter(held | ((pl.col("state") == BALANCE) & pl.lit(baselines_moved)))
 
 
 def hold_vanished(buckets: pl.DataFrame, before: pl.DataFrame, years: pl.DataFrame) -> pl.DataFrame:

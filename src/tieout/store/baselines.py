@@ -132,7 +132,7 @@ def sign(
 ) -> Baseline:
     """The second person signs what the first prepared; it takes the place of an earlier one."""
     lock(connection, LOCK)
-    held = require(connection, baseline_id)
+    held = _in_state(connection, baseline_id, ("prepared",))
     if digest != held.digest or digest != digest_of(_rows(connection, baseline_id)):
         raise Refused(
             f"The balances of {baseline_id} are not those of this digest.",
@@ -154,7 +154,8 @@ def withdraw(
 ) -> Baseline:
     """Take a baseline back: its balances are without explanation again from the next run on."""
     lock(connection, LOCK)
-    return _decide(connection, require(connection, baseline_id), "withdrawn", by, reason, at)
+    held = _in_state(connection, baseline_id, ("prepared", "signed"))
+    return _decide(connection, held, "withdrawn", by, reason, at)
 
 
 def listed(connection: Connection, flow: str | None = None) -> list[Baseline]:
@@ -206,6 +207,17 @@ def _rows(connection: Connection, baseline_id: str) -> list[Balance]:
     query = select(*(table[name] for name in BUCKET_KEY), table.amount)
     found = connection.execute(query.where(table.baseline == baseline_id))
     return [(r[0], r[1], r[2], r[3], r[4], r[5], r[6]) for r in found]
+
+
+def _in_state(connection: Connection, baseline_id: str, states: Sequence[str]) -> Baseline:
+    """A baseline as it is under the lock: another person may have decided a moment ago."""
+    held = require(connection, baseline_id)
+    if held.state not in states:
+        raise Refused(
+            f"{baseline_id} is {held.state}, not {' or '.join(states)}.",
+            untouched="It stays as it is.", do="`tieout baselines` lists them.",
+        )  # fmt: skip
+    return held
 
 
 def _decide(

@@ -9,7 +9,8 @@ from tieout.core.findings import Severity, counted
 from tieout.core.policy import Thing
 from tieout.errors import Misconfigured, Refused
 from tieout.flows.certified import digests
-from tieout.store import certifications, people
+from tieout.flows.changes import SEEN
+from tieout.store import baselines, certifications, people
 from tieout.store.certifications import Certification, Place
 from tieout.verbs import acting, explaining, seeing
 
@@ -54,7 +55,13 @@ def certify(
     place = (company, *seeing.period_of(period))
     name = certifications.named(flow, place)
     token, at = acting.held_token(instance), instance.clock.now()
-    now, _ = _now(instance, flow, _compared(instance, flow), place, name)
+    run = _compared(instance, flow)
+    now, _ = _now(instance, flow, run, place, name)
+    if reasons := _other_baselines(instance, flow, run):
+        raise Refused(
+            f"{name} cannot be certified: {reasons[0]}.", untouched="Nothing was certified.",
+            do=f"`tieout run {flow}` proves its balances anew; then look at it again.",
+        )  # fmt: skip
     with instance.store.begin() as connection:
         held = certifications.require(connection, flow, place)
         thing = Thing(name, held.state, held.prepared_by)
@@ -99,6 +106,7 @@ def _against(instance: Instance, flow: str, run: str, company: str, period: str)
         for row in explaining.explain(instance, flow, period)["classes"]
         if row["ledger_company"] == company and not row["permits_certification"]
     ]
+    told += _other_baselines(instance, flow, run)
     ended = instance.store.run(run)
     if not ended.finished:
         told.append(f"{run} has not ended")
@@ -110,6 +118,14 @@ def _against(instance: Instance, flow: str, run: str, company: str, period: str)
         and found.state != "fixed"  # a waiver explains nothing
     ]
     return told
+
+
+def _other_baselines(instance: Instance, flow: str, run: str) -> list[str]:
+    """A reason where a baseline was signed or withdrawn that the comparison has not heard of."""
+    seen = (instance.store.position(flow, SEEN) or {}).get("baselines", 0)
+    with instance.store.database.read() as connection:
+        same = baselines.decided(connection, flow) == seen
+    return [] if same else [f"a baseline was signed or withdrawn since {run} looked"]
 
 
 def _as_json(held: Certification) -> dict[str, Any]:
