@@ -64,6 +64,19 @@ def test_period_13_folded_again_leaves_nothing_in_its_own_member(books: Books) -
     assert_quiet(books)
 
 
+def test_a_period_that_goes_again_empties_the_member_it_had_before(books: Books) -> None:
+    first = books.anaplan()
+    write_periods(books)
+    books.change_flow(FOLDED, f'periods = "periods.csv"\n{SEPARATE}')
+    assert books.run().outcome == "complete"
+    books.change_flow(SEPARATE, FOLDED)
+
+    books.run(periods={"from": "2024-12", "to": "2024-12"})
+
+    left = changed(first, books.anaplan())
+    assert not [c for c in left if c[3] in ("Dec 24", OWN_MEMBERS[2024])]
+
+
 def test_a_period_that_vanished_from_the_ledger_is_emptied_once(books: Books) -> None:
     before = of_the_period(books.anaplan())
     vanish(books)

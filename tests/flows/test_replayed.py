@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from books import Books, Cell, Cells, assert_quiet, assert_tied, changed, told
 
+from tieout.errors import Misconfigured
 from tieout.store.runs import Run
-from tieout.verbs import demo
+from tieout.verbs import demo, replaying
 from tieout.verbs.setting_up import set_mapping
 
 
@@ -82,10 +83,7 @@ def test_amounts_that_a_mapping_moves_are_sent_with_the_cells_they_come_from(
     """The closure: no replay doubles in Anaplan what it moves, or loses it."""
     run = _with_one_cell_open(books)
     (cell,) = books.open_cells()
-    before = books.anaplan()
-    other = next(
-        c[1] for c in sorted(before) if c[0] == cell[0] and c[1] != cell[1] and c[2:] == cell[2:]
-    )
+    other = _beside(books, cell)
     set_mapping(books.instance, "account", other, cell[1], "both are one from now on")
     totals = _totals(books.expected(), cell)
 
@@ -97,6 +95,50 @@ def test_amounts_that_a_mapping_moves_are_sent_with_the_cells_they_come_from(
     assert sent[(cell[0], other, *cell[2:])] == 0
     assert _totals(books.anaplan(), cell) == totals
     assert_tied(books, books.run())
+
+
+def test_a_mapping_that_is_set_while_a_replay_goes_on_is_for_the_next_run(books: Books) -> None:
+    """What was folded by one version is not chosen by another: an amount would be lost."""
+    run = _with_one_cell_open(books)
+    (cell,) = books.open_cells()
+    other = _beside(books, cell)
+    set_mapping(books.instance, "account", other, cell[1], "both are one from now on")
+    totals = _totals(books.expected(), cell)
+
+    def taken_back() -> None:
+        set_mapping(books.instance, "account", other, None, "they are two after all")
+
+    last = books.run(replay=run.id, meanwhile={"check the members:before": taken_back})
+
+    assert last.exit_code == 6, told(books, last)
+    assert _totals(books.anaplan(), cell) == totals
+    assert_tied(books, books.run())
+    assert_quiet(books)
+
+
+def _beside(books: Books, cell: Cell) -> str:
+    """Another account that has an amount in the company, cost center and month of a cell."""
+    return next(
+        c[1] for c in sorted(books.anaplan())
+        if (c[0], *c[2:]) == (cell[0], *cell[2:]) and c[1] != cell[1]
+    )  # fmt: skip
+
+
+def test_a_run_that_knew_no_mapping_is_replayed_by_the_one_of_today(new_books: Books) -> None:
+    run = waiting_for_members(new_books)
+    demo.map_unmatched(new_books.instance, run)
+    assert new_books.tie_out().exit_code == 6
+
+    assert_tied(new_books, new_books.run(replay=run.id))
+
+
+def test_a_run_that_failed_before_it_knew_its_cells_is_not_replayed(new_books: Books) -> None:
+    new_books.control("jde", "switch", name="date_literal", value="yyyyMMdd")
+    run = new_books.run()
+    assert run.outcome == "failed", told(new_books, run)
+
+    with pytest.raises(Misconfigured, match="before it knew"):
+        replaying.of_run(new_books.instance, run.id)
 
 
 def _totals(cells: Cells, where: Cell) -> Decimal:
@@ -124,6 +166,42 @@ def test_a_period_goes_again_whole_although_all_of_it_was_proved(books: Books) -
     assert run.exit_code == 6, told(books, run)
     assert uploaded(books) == of_period
     assert_tied(books, books.run())
+
+
+def test_a_company_of_several_in_one_cell_goes_with_the_others(books: Books) -> None:
+    """Else its old cells would be emptied, and the new ones wait."""
+    unit = min(c[2] for c in books.anaplan() if c[0] == "00001")
+    before = _of_both(books)
+    set_mapping(books.instance, "company", "00060", "00001", "planned together")
+    set_mapping(books.instance, "business_unit", "*", unit, "planned in one cost center")
+
+    run = books.run(periods={"from": "2025-03", "to": "2025-03", "companies": ["00060"]})
+
+    assert run.exit_code == 6, told(books, run)
+    assert not {c for c in uploaded(books) if c[3] != "Mar 25"}
+    assert uploaded(books)
+    assert _of_both(books) == before
+
+
+def _of_both(books: Books) -> Decimal:
+    """Revenue and expense of both companies in a month; over all accounts it would be nothing."""
+    cells = books.anaplan().items()
+    both = [v for c, v in cells if c[0] in ("00001", "00060") and c[3] == "Mar 25" and c[1] >= "5"]
+    return sum(both, Decimal(0))
+
+
+def test_a_locked_period_in_which_nothing_moved_is_told_and_is_no_difference(books: Books) -> None:
+    books.set_actuals('locked_through = "2024-12"')
+    assert_tied(books, books.run())
+    tasks = books.tasks()
+
+    run = books.run(periods={"from": "2024-05", "to": "2024-05", "companies": ["00001"]})
+
+    assert_tied(books, run)
+    assert books.tasks() == tasks
+    (note,) = books.findings(run, "locked-period")
+    assert note.finding.severity == "note"
+    assert "not sent" in note.finding.what
 
 
 def test_a_backfill_reads_and_sends_its_periods_anew_and_nothing_else(books: Books) -> None:

@@ -164,6 +164,22 @@ def test_a_company_mapped_to_a_group_moves_its_cells_there_and_back(books: Books
     assert_tied(books, books.run())
 
 
+def test_a_company_that_is_mapped_while_a_run_goes_on_stays_locked(books: Books) -> None:
+    books.set_actuals('locked_through = "2024-12"')
+    assert_tied(books, books.run())
+    books.person("add_item", list="Companies", code="GRP", name="Group")
+    books.event("backdated", company="00060", period="2024-05")
+    held = books.anaplan()
+
+    def mapped() -> None:
+        set_mapping(books.instance, "company", "00060", "GRP", "planned together")
+
+    run = books.run(meanwhile={"check the members:before": mapped})
+
+    assert run.exit_code == 6, told(books, run)
+    assert changed(held, books.anaplan()) == {}
+
+
 def test_a_locked_period_is_not_overwritten_without_an_unlock(books: Books) -> None:
     books.set_actuals('locked_through = "2024-12"')
     held = books.anaplan()

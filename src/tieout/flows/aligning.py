@@ -11,7 +11,6 @@ from tieout.core import cells as core
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, CELL_KEY, CELLS, sorted_by
 from tieout.core.mapping import UNKNOWN_MARK
-from tieout.core.scope import Scope
 from tieout.core.tally import CurrencyOf, Tally, added, tally_of
 from tieout.flows.at_once import parts_of
 from tieout.flows.cells import (
@@ -29,7 +28,7 @@ from tieout.flows.cells import (
     members_in_anaplan,
 )
 from tieout.flows.dimensions import lists_of, lowest_members
-from tieout.flows.replaying import Only, only_asked_for
+from tieout.flows.replaying import Only, folded_by, only_asked_for
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.project import LoadActuals
@@ -49,17 +48,18 @@ def align(step: Step, world: World[LoadActuals], run: str, doubted: list[str]) -
     (CELL_KEY, value) and `waiting` (CELL_KEY, value, held), a few companies in each file.
     """
     scope = scope_for(world)
+    members = members_in_anaplan(world, scope, folded_by(world, run))
     touched = world.lazy_of_this_run(run, "touched", TOUCHED)
-    held = _held_zeros(world, scope, touched, doubted)
+    held = _held_zeros(world, members, touched, doubted)
     lists = lists_of(world)
     codes = {d: lowest_members(world, d).select("code") for d in lists}
-    only = only_asked_for(world)
+    only = only_asked_for(world, run)
     beside = _needs_whole_file(world)
     findings, stopped, sent = [], list[str](), list[pl.DataFrame]()
-    counted = _Counted(currency_of_cells(scope, members_in_anaplan(world, scope)))
+    counted = _Counted(currency_of_cells(scope, members))
     for part in parts_of(touched):
         mine = held(touched.filter(part).collect())
-        waiting, free, told = _aligned(world, scope, mine, lists, codes, only)
+        waiting, free, told = _aligned(world, members, mine, lists, codes, only)
         findings.extend(told)
         behind = waiting.filter(pl.col("held") == UNMATCHED)["company"]
         stopped.extend(behind.unique().to_list())
@@ -114,35 +114,36 @@ class _Counted:
 
 
 def _aligned(
-    world: World[LoadActuals], scope: Scope, touched: pl.DataFrame, lists: dict[str, str],
-    codes: dict[str, pl.DataFrame], only: Only | None,
+    world: World[LoadActuals], members: pl.DataFrame, touched: pl.DataFrame,
+    lists: dict[str, str], codes: dict[str, pl.DataFrame], only: Only | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:  # fmt: skip
     """Of a few companies: what waits (with its reason), what can be sent, and the findings."""
+    scope = scope_for(world)
     waiting = [touched.filter(pl.col("held") != "")]
     free = touched.filter(pl.col("held") == "")
     if scope.rule.locked_through is not None:
-        free, locked = _locked(world, scope, free, only)
+        free, locked = _locked(world, members, free, only)
         waiting.append(locked)
-    free, unmatched, findings = _unmatched(world, scope, free, lists, codes)
+    free, unmatched, findings = _unmatched(members, free, lists, codes)
     waiting.append(unmatched)
     stopped = unmatched["company"].unique().sort()
     if stopped.len() and world.flow.unmatched == "stop company":
         behind = free.filter(pl.col("company").is_in(stopped.implode()))
         free = free.filter(~pl.col("company").is_in(stopped.implode()))
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
-        findings.extend(_stopped(world, behind, scope))
+        findings.extend(_stopped(behind, members))
     if only is not None:
         left = free.filter(~only(free)).with_columns(held=pl.lit(NOT_ASKED_FOR))
         free = free.join(left, on=_KEY, how="anti")
         waiting.append(left)
-        findings.extend(_left_findings(world, left, scope))
-    findings.extend(_locked_findings(world, waiting, scope))
+        findings.extend(_left_findings(world, left, members))
+    findings.extend(_locked_findings(world, waiting, members))
     kept = pl.concat([w.select(*_KEY, "value", "held") for w in waiting])
     return kept, sorted_by(free.select(*_KEY, "value"), _KEY), findings
 
 
 def _held_zeros(
-    world: World[LoadActuals], scope: Scope, touched: pl.LazyFrame, doubted: list[str]
+    world: World[LoadActuals], members: pl.DataFrame, touched: pl.LazyFrame, doubted: list[str]
 ) -> Callable[[pl.DataFrame], pl.DataFrame]:
     """Holds what would be a wrong number: a zero for what is only not shown, or a part of a sum.
 
@@ -150,7 +151,6 @@ def _held_zeros(
     of the company is unknown, no sum of the company is whole. A company's period with a cell that
     is gone and one that is held waits: a mapping may have moved the one into the other.
     """
-    members = members_in_anaplan(world, scope)
     everything = ALL_COMPANIES in doubted
     shown = members.filter(pl.col("ledger_company").is_in(doubted) | pl.lit(everything))
     cells = world.lazy("cells", CELLS)
@@ -234,10 +234,10 @@ def _others(
 
 
 def _locked(
-    world: World[LoadActuals], scope: Scope, free: pl.DataFrame, only: Only | None
+    world: World[LoadActuals], members: pl.DataFrame, free: pl.DataFrame, only: Only | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What can be sent and what a lock holds; a reason to unlock is for what was asked for."""
-    locked = members_in_anaplan(world, scope).filter("locked").select("company", "member").unique()
+    locked = members.filter("locked").select("company", "member").unique()
     inside = free.join(locked, on=["company", "member"], how="semi")
     if world.asked.get("unlock"):
         inside = inside.clear() if only is None else inside.filter(~only(inside))
@@ -246,14 +246,27 @@ def _locked(
 
 
 def _locked_findings(
-    world: World[LoadActuals], waiting: Sequence[pl.DataFrame], scope: Scope
+    world: World[LoadActuals], waiting: Sequence[pl.DataFrame], members: pl.DataFrame
 ) -> list[Finding]:
-    currencies = core.company_currencies(members_in_anaplan(world, scope))
+    currencies = core.company_currencies(members)
+    scope = scope_for(world)
     locked = pl.concat([w.select("company", "value", "shown", "held") for w in waiting]).filter(
         pl.col("held") == core.LOCKED
     )
-    groups = locked.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
-    return [
+    moved = pl.col("value") != pl.col("shown")
+    groups = locked.filter(moved).group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
+    same = locked.filter(~moved).group_by("company").agg(cells=pl.len())
+    asked_for = [
+        Finding(
+            "locked-period", Severity.NOTE, f"company {row['company']}",
+            f"{counted(row['cells'], 'cell')} that were asked for are as Anaplan shows them, in "
+            f"periods locked through {scope.rule.locked_through}: not sent.",
+            f"`tieout backfill {world.flow_name}` with a reason sends them all the same.",
+            row["company"], cells=row["cells"],
+        )
+        for row in same.sort("company").iter_rows(named=True)
+    ]  # fmt: skip
+    return asked_for + [
         Finding(
             "locked-period", Severity.DIFFERENCE, f"company {row['company']}",
             f"{counted(row['cells'], 'cell')} changed in the ledger in periods locked through "
@@ -267,14 +280,14 @@ def _locked_findings(
 
 
 def _unmatched(
-    world: World[LoadActuals], scope: Scope, free: pl.DataFrame, lists: dict[str, str],
+    members: pl.DataFrame, free: pl.DataFrame, lists: dict[str, str],
     codes: dict[str, pl.DataFrame],
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:  # fmt: skip
     """Cells whose members Anaplan has, those without, and a finding per missing member.
 
     A zero for a member that is gone is neither: with the member went the cell it would empty.
     """
-    currencies = core.company_currencies(members_in_anaplan(world, scope))
+    currencies = core.company_currencies(members)
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
     for dimension, known in codes.items():
@@ -315,10 +328,10 @@ def _missing_member(
 
 
 def _left_findings(
-    world: World[LoadActuals], left: pl.DataFrame, scope: Scope
-) -> list[Finding]:  # fmt: skip
+    world: World[LoadActuals], left: pl.DataFrame, members: pl.DataFrame
+) -> list[Finding]:
     """What moved beside that which was asked for: the next run of the flow sends it."""
-    currencies = core.company_currencies(members_in_anaplan(world, scope))
+    currencies = core.company_currencies(members)
     groups = left.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
     return [
         Finding(
@@ -332,8 +345,8 @@ def _left_findings(
     ]  # fmt: skip
 
 
-def _stopped(world: World[LoadActuals], behind: pl.DataFrame, scope: Scope) -> list[Finding]:
-    currencies = core.company_currencies(members_in_anaplan(world, scope))
+def _stopped(behind: pl.DataFrame, members: pl.DataFrame) -> list[Finding]:
+    currencies = core.company_currencies(members)
     groups = behind.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
     return [
         Finding(

@@ -64,10 +64,16 @@ def tally_of_rows(world: World[LoadActuals]) -> Callable[[pl.DataFrame], Tally]:
     return lambda rows: tally_of(rows, "amount", currency_of)
 
 
-def members_in_anaplan(world: World[LoadActuals], scope: Scope) -> pl.DataFrame:
-    """`Scope.member_frame` with the companies' codes as Anaplan has them, and `ledger_company`."""
+def members_in_anaplan(
+    world: World[LoadActuals], scope: Scope, version: int | None = None
+) -> pl.DataFrame:
+    """`Scope.member_frame` with the companies' codes as Anaplan has them, and `ledger_company`.
+
+    `version` of the mapping; None: as it is.
+    """
     members = scope.member_frame().with_columns(ledger_company=pl.col("company"))
-    return core.shown_members(members, {"company": world.store.mapping("company")})
+    table = world.store.mapping("company", at_version=version)
+    return core.shown_members(members, {"company": table})
 
 
 def proved_in_scope(world: World[LoadActuals], scope: Scope) -> pl.LazyFrame:

@@ -97,7 +97,7 @@ def placed(
 
     `version` of the mapping; None: that of the last run.
     """
-    scope, version = scope_for(world), version or mapping_seen(world)
+    scope, version = scope_for(world), mapping_seen(world) if version is None else version
     rows = core.placed(
         found, accounts, scope.member_frame(), code=world.flow.account_code,
         flip=world.flow.signs.flip,

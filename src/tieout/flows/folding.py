@@ -25,7 +25,7 @@ from tieout.flows.cells import (
 )
 from tieout.flows.dimensions import constants_of, dimensions_of
 from tieout.flows.proving import PROVED
-from tieout.flows.replaying import again
+from tieout.flows.replaying import again, cells_of_periods
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World
 from tieout.project import LoadActuals
@@ -74,13 +74,14 @@ def fold_cells(step: Step, world: World[LoadActuals], changes: dict[str, Any]) -
     buckets, proved = world.lazy("buckets", BUCKETS), proved_in_scope(world, scope)
     folding = Folding(world, scope, world.frame("accounts", ACCOUNTS), mappings(world, version))
     anew = (changes["before"] or {}).get("target") != world.target
+    asked = cells_of_periods(world, version)
 
     def folded() -> Iterator[_Part]:
         for mine in folding.parts(buckets):
             here = buckets.filter(mine).collect()
             cells = folding.cells(here)
             yield _Part(
-                here, cells, _touched(world, cells, proved.filter(mine).collect(), anew=anew)
+                here, cells, _touched(cells, proved.filter(mine).collect(), asked, anew=anew)
             )
 
     counted = dict.fromkeys(("in cells", "out of scope", "cells", "touched"), Tally())
@@ -143,7 +144,7 @@ class _Counting:
 
 
 def _touched(
-    world: World[LoadActuals], cells: pl.DataFrame, proved: pl.DataFrame, *, anew: bool
+    cells: pl.DataFrame, proved: pl.DataFrame, asked: pl.DataFrame, *, anew: bool
 ) -> pl.DataFrame:
     touched = core.touched(cells, proved.select(*_KEY, "shown"))
     if anew and proved.height:
@@ -151,6 +152,6 @@ def _touched(
         gone = touched.filter("gone")
         touched = pl.concat([core.touched(cells, proved.select(*_KEY, "shown").clear()), gone])
     else:
-        touched = sorted_by(pl.concat([touched, again(world, cells, proved)]), _KEY)
+        touched = sorted_by(pl.concat([touched, again(cells, proved, asked)]), _KEY)
     touched = touched.join(proved.select(*_KEY, "ours"), on=_KEY, how="left")
     return touched.with_columns(pl.col("ours").fill_null(True))

@@ -14,9 +14,9 @@ from operator import or_
 import polars as pl
 
 from tieout.core import tie_out
-from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, CELLS, ZERO, Schema, empty
+from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, ZERO, Schema, empty
 from tieout.flows import drill
-from tieout.flows.asked import periods_asked_for
+from tieout.flows.asked import LEDGER_PERIODS, periods_asked_for
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.cells import PROVED, rows_sent
 from tieout.flows.world import World
@@ -26,39 +26,38 @@ from tieout.store.rejects import Reject
 REPLAY, REJECTS = "replay", "rejects"  # asked for: a run; ids of rejects, of that run or others
 MEMBERS = ("account", "business_unit", "company")  # dimensions by which a reject names cells
 FOLD = "fold into cells"  # the step that says which version of the mapping a run used
+ALIGN = "check the members"  # the step after which it is known what a run sends
 _KEY = list(CELL_KEY)
 _CELLS: Schema = dict.fromkeys(CELL_KEY, pl.String)
-_PLACE = ("ledger_company", "fiscal_year", "period")
 
 Only = Callable[[pl.DataFrame], pl.Series]  # rows with CELL_KEY → which of them may be sent
 
 
-def only_asked_for(world: World[LoadActuals]) -> Only | None:
+def only_asked_for(world: World[LoadActuals], run: str) -> Only | None:
     """What of the touched cells this run may send; None: all of them."""
+    now = folded_by(world, run)  # a mapping that was set since is for the next run
     periods = periods_asked_for(world)
     if periods is not None:
-        return _in_periods(world, periods)
-    if not {REPLAY, REJECTS} & world.asked.keys():
+        wanted = _in_periods(world, periods, now)
+    elif {REPLAY, REJECTS} & world.asked.keys():
+        wanted = cells_to_replay(world, now)
+    else:
         return None
-    wanted = cells_to_replay(world).with_columns(asked=pl.lit(True))
+    marked = wanted.with_columns(asked=pl.lit(True))
 
-    def replayed(rows: pl.DataFrame) -> pl.Series:
-        found = rows.select(_KEY).join(wanted, on=_KEY, how="left", maintain_order="left")
+    def asked(rows: pl.DataFrame) -> pl.Series:
+        found = rows.select(_KEY).join(marked, on=_KEY, how="left", maintain_order="left")
         return found["asked"].fill_null(False)
 
-    return replayed
+    return asked
 
 
-def again(world: World[LoadActuals], cells: pl.DataFrame, proved: pl.DataFrame) -> pl.DataFrame:
+def again(cells: pl.DataFrame, proved: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """CELL_KEY, value, held, gone, shown of cells that go although Anaplan was proved to show them.
 
-    Only periods that were asked for go whole.
+    Only cells of periods that were `asked` for (CELL_KEY) go whole.
     """
-    periods = periods_asked_for(world)
-    none = cells.clear().select(*_KEY, "value", "held", gone=pl.lit(False), shown="value")
-    if periods is None:
-        return none
-    here = cells.filter(_placed(periods))
+    here = cells.join(asked, on=_KEY, how="semi")
     same = here.join(proved.select(*_KEY, "shown"), on=_KEY, how="inner")
     return same.filter(pl.col("value") == pl.col("shown")).select(
         *_KEY, "value", "held", gone=pl.lit(False), shown="shown"
@@ -66,50 +65,60 @@ def again(world: World[LoadActuals], cells: pl.DataFrame, proved: pl.DataFrame) 
 
 
 def _placed(periods: pl.DataFrame) -> pl.Expr:
-    """The condition on `ledger_company`, `ledger`, `fiscal_year`, `period` of cells."""
-    places = periods.select(
-        *(pl.col(a).alias(b) for a, b in (
-            ("company", "ledger_company"), ("ledger", "ledger"), ("shown_year", "fiscal_year"),
-            ("shown_period", "period"),
-        ))
-    ).unique()  # fmt: skip
+    """The condition on `ledger_company`, `ledger`, `fiscal_year`, `period` of proved cells.
+
+    A period that is folded into another now may have had a member of its own.
+    """
+    company = pl.col("company").alias("ledger_company")
+    shown = periods.select(company, "ledger", fiscal_year="shown_year", period="shown_period")
+    own = periods.select(company, "ledger", "fiscal_year", "period")
+    places = pl.concat([shown, own]).unique()
     return pl.struct("ledger_company", "ledger", "fiscal_year", "period").is_in(
         places.select(pl.struct(pl.all()).alias("place"))["place"].implode()
     )
 
 
-def _in_periods(world: World[LoadActuals], periods: pl.DataFrame) -> Only:
-    """By where a cell stands now, or stood when it was proved."""
-    sides = [world.lazy("cells", CELLS), world.lazy("proved", PROVED)]
+def cells_of_periods(world: World[LoadActuals], version: int) -> pl.DataFrame:
+    """CELL_KEY of the cells that balances of the periods asked for are folded into, if any were.
 
-    def asked(rows: pl.DataFrame) -> pl.Series:
-        wanted = rows.lazy().select(_KEY)
-        found = [
-            side.select(*_KEY, *_PLACE).join(wanted, on=_KEY, how="semi").filter(_placed(periods))
-            for side in sides
-        ]
-        marked = pl.concat([f.select(_KEY) for f in found]).unique()
-        marked = marked.with_columns(asked=pl.lit(True))
-        here = rows.lazy().select(_KEY).join(marked, on=_KEY, how="left", maintain_order="left")
-        return here.collect()["asked"].fill_null(False)
+    Of several companies in one cell any may be asked for.
+    """
+    periods = periods_asked_for(world)
+    found = [empty(_CELLS)]
+    if periods is None:
+        return found[0]
+    accounts, buckets = world.frame("accounts", ACCOUNTS), world.lazy("buckets", BUCKETS)
+    on = [name for name in BUCKET_KEY if name in LEDGER_PERIODS]
+    for (company,), wanted in periods.group_by("company", maintain_order=True):
+        here = buckets.filter(pl.col("company") == company)
+        here = here.join(wanted.select(on).lazy(), on=on, how="semi")
+        placed = drill.placed(world, here.collect(), accounts, version)
+        found.append(placed.select(pl.col(f"cell_{n}").alias(n) for n in _KEY).unique())
+    return pl.concat(found).unique()
 
-    return asked
+
+def _in_periods(world: World[LoadActuals], periods: pl.DataFrame, now: int) -> pl.DataFrame:
+    """CELL_KEY by where a cell stands now, or stood when it was proved, and what moved with it."""
+    proved = world.lazy("proved", PROVED).filter(_placed(periods)).select(_KEY).collect()
+    found = pl.concat([cells_of_periods(world, now), proved]).unique()
+    return _with_what_moved(found, _moves(world, drill.mapping_seen(world), now))
 
 
-def cells_to_replay(world: World[LoadActuals]) -> pl.DataFrame:
+def cells_to_replay(world: World[LoadActuals], now: int) -> pl.DataFrame:
     """CELL_KEY of what the run could not load, or of what rejects hold back, as it is mapped now.
 
-    Cells that changed places with one of them belong to it, however many mappings are in between.
+    `now`: the version of the mapping. Cells that changed places with one of them belong to it,
+    however many mappings are in between.
     """
     run = str(world.asked.get(REPLAY, ""))
     found = rejects_asked_for(world)
     runs = {run} if not found else {r.run for r in found}
-    wanted, moves = [empty(_CELLS)], [_moves(world, drill.mapping_seen(world))]
+    wanted, moves = [empty(_CELLS)], [_moves(world, drill.mapping_seen(world), now)]
     for each in sorted(runs):
         left = not_loaded(world, each)
         mine = [r for r in found if r.run == each]
         wanted.append(_behind(world, each, left, mine) if found else left.select(_KEY))
-        moves.append(_moves(world, _version_of(world, each)))
+        moves.append(_moves(world, _mapped_by(world, each), now))
     return _with_what_moved(pl.concat(wanted).unique(), pl.concat(moves).unique())
 
 
@@ -162,20 +171,26 @@ def _of_reject(reject: Reject) -> pl.Expr:
     return here
 
 
-def _version_of(world: World[LoadActuals], run: str) -> int | None:
+def folded_by(world: World[LoadActuals], run: str) -> int:
+    """The version of the mapping that a run folded by."""
+    version = _mapped_by(world, run)
+    return world.store.mapping_version() if version is None else version
+
+
+def _mapped_by(world: World[LoadActuals], run: str) -> int | None:
+    """The same; None of a run that ended before it folded."""
     told = {s.name: s.result for s in world.store.steps(run)}
     version: int | None = told.get(FOLD, {}).get("mapping")
     return version
 
 
-def _moves(world: World[LoadActuals], then: int | None) -> pl.DataFrame:
+def _moves(world: World[LoadActuals], then: int | None, now: int) -> pl.DataFrame:
     """before_* and now_* (CELL_KEY) of cells whose amounts stand in another cell now than `then`.
 
-    A company's buckets are in memory at once.
+    `then`, `now`: versions of the mapping. A company's buckets are in memory at once.
     """
     pair = {f"{side}_{name}": pl.String() for side in ("before", "now") for name in _KEY}
-    current = world.store.mapping_version()
-    if then is None or then == current:
+    if then is None or then == now:
         return empty(pair)
     accounts, buckets = world.frame("accounts", ACCOUNTS), world.lazy("buckets", BUCKETS)
     cell = [f"cell_{name}" for name in _KEY]
@@ -185,7 +200,7 @@ def _moves(world: World[LoadActuals], then: int | None) -> pl.DataFrame:
         sides = [
             drill.placed(world, here, accounts, version)
             .select(*BUCKET_KEY, *(pl.col(c).alias(f"{side}_{c[5:]}") for c in cell))
-            for side, version in (("before", then), ("now", current))
+            for side, version in (("before", then), ("now", now))
         ]  # fmt: skip
         both = sides[0].join(sides[1], on=list(BUCKET_KEY), how="inner")
         other = pl.any_horizontal(pl.col(f"before_{n}") != pl.col(f"now_{n}") for n in _KEY)

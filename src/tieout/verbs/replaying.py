@@ -17,10 +17,11 @@ from tieout.engine.durable import Engine
 from tieout.errors import Misconfigured, Refused
 from tieout.flows.asked import PERIODS
 from tieout.flows.cells import currency_of_cells, members_in_anaplan
-from tieout.flows.replaying import REJECTS, REPLAY, would_send
+from tieout.flows.replaying import ALIGN, REJECTS, REPLAY, would_send
 from tieout.flows.scope import scope_for
 from tieout.project import LoadActuals
 from tieout.store import batches, journals
+from tieout.store.runs import Run
 from tieout.verbs import acting, planning, running, seeing
 from tieout.verbs.running import Done
 
@@ -47,11 +48,23 @@ def of_run(instance: Instance, run_id: str) -> Replay:
             f"{run_id} has not ended.", untouched="Nothing was sent.",
             do=f"`tieout run {earlier.flow}` carries it to its end.",
         )  # fmt: skip
+    if earlier.outcome in planning.FAILED and not _knew_its_cells(instance, earlier):
+        raise Misconfigured(
+            f"{run_id} ended before it knew what it would send.", untouched="Nothing was sent.",
+            do=f"`tieout run {earlier.flow}` sends all that is not proved.",
+        )  # fmt: skip
     return Replay(earlier.flow, {REPLAY: run_id}, f"what {run_id} could not load")
 
 
+def _knew_its_cells(instance: Instance, run: Run) -> bool:
+    """Whether a run of actuals came so far; a run of members is never sent alone."""
+    if not isinstance(seeing.known(instance, run.flow), LoadActuals):
+        return True
+    return any(step.name == ALIGN for step in instance.store.steps(run.id))
+
+
 def of_rejects(instance: Instance, ids: Sequence[int]) -> Replay:
-    """What rejects of one flow hold back; a members flow sends every member that is not proved."""
+    """What rejects of one flow hold back; a flow of members is refused when it is to run."""
     acting.require(instance, "run")
     found = {r.id: r for r in instance.store.rejects() if r.id in set(ids)}
     if missing := sorted(set(ids) - found.keys()):
