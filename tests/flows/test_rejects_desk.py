@@ -145,6 +145,15 @@ def test_of_more_rejected_rows_than_are_listed_every_one_is_in_the_sum(new_books
     assert told_of == sums
     assert [f.line for f in found if f.cells > 1] == [None]
 
+    new_books.person("change_item", list="Companies", item="GONE", code=company, name=company)
+    first, *_, rest = new_books.findings(run, "import-rejected")
+    assert new_books.run(rejects=[first.id]).exit_code == 6
+    states = [r.state for r in new_books.findings(run, "import-rejected")]
+    assert (states[0], states[-1]) == ("fixed", rest.state)
+    assert rest.finding.line is None
+    assert_tied(new_books, new_books.run())
+    assert {r.state for r in new_books.findings(run, "import-rejected")} == {"fixed"}
+
 
 def test_a_replay_of_one_reject_leaves_the_other_standing_with_its_owner(books: Books) -> None:
     """A row that was not sent was not mended either, though Anaplan does not reject it now."""

@@ -13,7 +13,7 @@ from tieout.core.frames import CELL_KEY
 from tieout.core.tally import not_accounted
 from tieout.flows.accounting import account_for_rows, told_of
 from tieout.flows.at_once import parts_of
-from tieout.flows.cells import EMPTIED, PROVED, proved_in_scope, rows_sent
+from tieout.flows.cells import EMPTIED, NOT_ASKED_FOR, PROVED, proved_in_scope, rows_sent
 from tieout.flows.certified import reopen_what_moved
 from tieout.flows.changes import SEEN
 from tieout.flows.read_back import WAITING
@@ -109,10 +109,13 @@ def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) ->
     """Rejected rows whose cells are open still: this run cannot have mended them."""
     still = {tuple(getattr(c, name) for name in _KEY) for c in open_cells}
     lines: dict[str, dict[int, int]] = {}
+    found: set[int] = set()
+    partly = any(cell.reason == NOT_ASKED_FOR for cell in open_cells)
     for r in world.store.rejects(flow=world.flow_name, standing=True) if still else []:
         if r.finding.line is not None:
             lines.setdefault(r.run, {})[r.finding.line] = r.id
-    found: set[int] = set()
+        elif partly and r.finding.rule.startswith(ONLY_WHEN_SENT):
+            found.add(r.id)  # which rows it is about is not known: perhaps those that wait
     for run, ids in lines.items():
         rows = rows_sent(world, run, list(ids)).iter_rows()
         found |= {ids[line] for line, *cell in rows if tuple(cell) in still}
