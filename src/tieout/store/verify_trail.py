@@ -261,9 +261,7 @@ class _Check:
                 continue
             purged = name in self._purged
             if purged is not bool(row.get("purged")):
-                problems.append(
-                    f"{path} is purged by the trail or by its table, not both."
-                )
+                problems.append(f"{path} is purged by the trail or by its table, not both.")
             spelled = [{c: canonical(s[c]) for c in s if c != "purged"} for s in (row, told)]
             edited = {c for c in {*row, *told} if spelled[0].get(c) != spelled[1].get(c)}
             if edited:
