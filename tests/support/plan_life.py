@@ -131,7 +131,7 @@ class Life:
             run = self.p.prepares(again=again, moment=dies_after(moments))
             self.targets = {}
             found = (r.finding for r in self.p.store.rejects(run=run.id))
-            kept_back = {f.company for f in found if f.severity != "note"}
+            kept_back = {f.company for f in found if f.severity in ("reject", "difference")}
             for batch in [] if begun_before else self.p.waiting():
                 self.targets[batch.id] = self._target(kept_back)
             return run.sentence
