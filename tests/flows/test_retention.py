@@ -187,6 +187,27 @@ def test_a_tombstone_without_an_entry_in_the_trail_excuses_no_missing_file(aged:
     assert any(victim.path in p and "missing" in p for p in found["problems"])
 
 
+def test_a_file_that_a_planted_tombstone_hides_is_named_although_it_is_there(aged: Books) -> None:
+    """What is marked as purged is read no more; so is what only a hand has marked."""
+    purge(aged)
+    victim = aged.store.current("actuals", "compared")[0]
+    rows(
+        aged,
+        "insert into app_purged select "
+        f"'{victim.id}', 1, 'workings', '30 days', flow, run, rows, bytes, sha256, '{{}}' "
+        f"from app_manifest where id = '{victim.id}'",
+    )
+    planted = trail.check(aged.instance)
+    rows(aged, f"delete from app_purged where object = '{victim.id}'")
+    assert trail.check(aged.instance)["ok"]
+    rows(aged, "delete from app_purged where object = "
+         "(select min(object) from app_purged where kind <> 'calls')")  # fmt: skip
+    lifted = trail.check(aged.instance)
+
+    assert [p for p in planted["problems"] if victim.path in p and "not both" in p]
+    assert [p for p in lifted["problems"] if "not both" in p]
+
+
 def test_who_reads_what_was_purged_is_told_so_in_a_sentence(aged: Books) -> None:
     first = "actuals-1"
     assert seeing.reproduce(aged.instance, first)["same"]

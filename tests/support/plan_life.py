@@ -130,8 +130,10 @@ class Life:
         try:
             run = self.p.prepares(again=again, moment=dies_after(moments))
             self.targets = {}
+            found = (r.finding for r in self.p.store.rejects(run=run.id))
+            kept_back = {f.company for f in found if f.severity in ("reject", "difference")}
             for batch in [] if begun_before else self.p.waiting():
-                self.targets[batch.id] = self._target()
+                self.targets[batch.id] = self._target(kept_back)
             return run.sentence
         except Interrupted as died:
             return f"died at {died}"
@@ -283,9 +285,13 @@ class Life:
             if self.p.lines(journal) or self.p.filed(journal):
                 assert token in self.p.said_yes, f"{journal.name} was sent and never approved"
 
-    def _target(self) -> Cells:
+    def _target(self, kept_back: set[str]) -> Cells:
+        """What the ledger shall hold of all companies but those that a finding keeps back."""
         wanted = self.p.wanted(by_months)
-        cells = [(f"{UNITS[c]}.{a}", *by_months(c, m)) for c, a, m in self.p.plan()]
+        cells = [
+            (f"{UNITS[c]}.{a}", *by_months(c, m))
+            for c, a, m in self.p.plan() if c not in kept_back
+        ]  # fmt: skip
         return {cell: wanted.get(cell, Decimal(0)) for cell in cells}
 
     def assert_what_was_sent_is_there(self) -> None:

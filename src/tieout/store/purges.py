@@ -128,6 +128,11 @@ def left_behind(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def objects(connection: Connection) -> set[str]:
+    """The ids of everything that is marked as purged."""
+    return set(connection.execute(select(app_purged.c.object)).scalars())
+
+
 def listed(
     connection: Connection, *, flow: str | None = None, run: str | None = None,
     objects: Sequence[str] | None = None,

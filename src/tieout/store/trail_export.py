@@ -1,7 +1,8 @@
 """The whole trail as lines of JSON, with all that it takes to check it without us.
 
-First comes what the lines are, then every checkpoint, every row of the manifest and every entry, at
-last how many there were. `verify_trail.py` reads exactly this, and so does `tieout audit verify`.
+First comes what the lines are, then every checkpoint, every row of the manifest (`purged`: its file
+is marked as removed) and every entry, at last how many there were. `verify_trail.py` reads exactly
+this, and so does `tieout audit verify`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tieout.store import audit, checkpoints, records
+from tieout.store import audit, checkpoints, purges, records
 from tieout.store.columns import canonical, moment_text
 from tieout.store.database import Database, lock
 
@@ -48,7 +49,11 @@ def _page(database: Database, after: int) -> list[audit.Entry]:
 
 def _as_of_now(connection: Connection) -> tuple[list[str], list[dict[str, object]], int]:
     head = audit.last(connection)
+    gone = purges.objects(connection)
     kept = records.as_stored(connection)
+    for row in kept:
+        if row["id"] in gone:
+            row["purged"] = 1
     return checkpoints.lines(connection), kept, head.seq if head else 0
 
 

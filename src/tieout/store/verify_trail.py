@@ -259,12 +259,14 @@ class _Check:
             if row is None:
                 problems.append(f"The file {path} of entry {seq} is not in the manifest any more.")
                 continue
-            spelled = [{c: canonical(side[c]) for c in side} for side in (row, told)]
+            purged = name in self._purged
+            if purged is not bool(row.get("purged")):
+                problems.append(f"{path} is purged by the trail or by its table, not both.")
+            spelled = [{c: canonical(s[c]) for c in s if c != "purged"} for s in (row, told)]
             edited = {c for c in {*row, *told} if spelled[0].get(c) != spelled[1].get(c)}
             if edited:
                 what = f"What the manifest says of {path} is not what entry {seq} told"
                 problems.append(f"{what}: {', '.join(sorted(edited))}.")
-            purged = name in self._purged
             if self._records and (why := _damage(self._records / str(path), told, purged)):
                 problems.append(f"The file {path} of entry {seq} {why}.")
             self.report.files += not purged
@@ -282,10 +284,8 @@ class _Check:
             f"Checkpoints that are not in the anchor: {unanchored}.": unanchored,
             f"Lines of the anchor that cannot be read: {self._anchor and self._anchor.unreadable}.":
                 self._anchor and self._anchor.unreadable,
-            f"Files that were purged, as the trail tells with their totals: {len(self._purged)}.":
-                self._purged,
-            "More than one key signed: who keeps them can say why.":
-                len(self.report.public_keys) > 1,
+            f"Files that were purged, as the trail tells: {len(self._purged)}.": self._purged,
+            "Several keys signed: who keeps them knows why.": len(self.report.public_keys) > 1,
         }  # fmt: skip
         self.report.notices = [note for note, holds in notes.items() if holds]
 

@@ -126,7 +126,7 @@ def _refuse_newer(instance: Instance, flow: str, run: str, at: datetime) -> None
             f"{', '.join(newer)} read lines of {flow} after {run} had compared both sides, and "
             "compared nothing.",
             untouched="No evidence pack was made.",
-            do=f"`tieout run {flow}` compares them; then make the pack.",
+            do=f"`tieout tie-out --flow {flow}` compares them; then make the pack.",
         )  # fmt: skip
 
 
