@@ -204,6 +204,15 @@ def test_a_locked_period_in_which_nothing_moved_is_told_and_is_no_difference(boo
     assert "not sent" in note.finding.what
 
 
+@pytest.mark.parametrize("period", ["2025-13", "2031-01"])
+def test_a_period_that_is_none_of_the_flow_is_no_success(books: Books, period: str) -> None:
+    run = books.run(periods={"from": period, "to": period})
+
+    assert (run.outcome, run.exit_code) == ("failed", 3), told(books, run)
+    assert f"no period from {period}" in run.sentence
+    assert_quiet(books)
+
+
 def test_a_backfill_reads_and_sends_its_periods_anew_and_nothing_else(books: Books) -> None:
     before = books.anaplan()
     of_periods = {

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.core.frames import Schema, empty
+from tieout.errors import Misconfigured
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
 from tieout.project import LoadActuals
@@ -38,6 +39,18 @@ def periods_asked_for(world: World[LoadActuals]) -> pl.DataFrame | None:
     return members.join(ledgers, how="cross").select(
         pl.col(name).cast(kind) for name, kind in LEDGER_PERIODS.items()
     )
+
+
+def refuse_no_period(world: World[LoadActuals]) -> None:
+    """Misconfigured where none of the periods asked for is one that the flow loads now."""
+    found = periods_asked_for(world)
+    if found is not None and found.is_empty():
+        asked = world.asked[PERIODS]
+        raise Misconfigured(
+            f"{world.flow_name} has no period from {asked['from']} to {asked['to']} to send.",
+            untouched="Nothing was read or sent.",
+            do="Name periods that have begun; a folded one goes with the one it is folded into.",
+        )
 
 
 def reads_anew(world: World[LoadActuals]) -> bool:

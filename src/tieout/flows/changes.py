@@ -14,7 +14,7 @@ from tieout.core import fingerprint
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.periods import PERIODS_MAX
 from tieout.core.scope import Scope
-from tieout.flows.asked import reads_anew
+from tieout.flows.asked import reads_anew, refuse_no_period
 from tieout.flows.partitions import PARTITION
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
@@ -37,6 +37,7 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     Returns `quiet` and, for a run that has something to do, what it is. All it saw is kept with the
     run and becomes the next run's "before" only when this run ends (design §2 (i)).
     """
+    refuse_no_period(world)
     scope = scope_for(world)
     before = world.store.position(world.flow_name, SEEN) or {}
     reconfigured = bool(before) and before.get("configured") != world.configured
