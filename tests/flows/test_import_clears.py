@@ -104,3 +104,17 @@ def test_a_wipe_that_nobody_configured_is_healed_even_while_the_import_still_cle
         assert_tied(books, first)
     assert lost or does == "mapped_source"
     assert_quiet(books)
+
+
+@pytest.mark.parametrize("clears", ["mapped", "all"])
+def test_a_period_that_goes_alone_leaves_the_rest_as_it_was(books: Books, clears: str) -> None:
+    clearing(books, clears, CLEAR_MODES[clears])
+    assert_tied(books, books.run())
+    books.event("late_post", company="00060")
+    before = books.anaplan()
+
+    run = books.run(periods={"from": "2025-03", "to": "2025-03", "companies": ["00001"]})
+
+    assert run.exit_code == 6, told(books, run)
+    assert changed(before, books.anaplan()) == {}
+    assert_tied(books, books.run())
