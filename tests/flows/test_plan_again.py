@@ -11,8 +11,9 @@ from plan_life import Life
 from small_plan import COST, LEDGER, REVENUE, WAGES, SmallPlan, by_months
 
 from tieout.engine.story import Failpoint, Interrupted
+from tieout.errors import NotAllowed, Refused
 from tieout.sim.anaplan.state import TIME_ID, Item
-from tieout.verbs import setting_up
+from tieout.verbs import replaying, setting_up
 
 Small = Callable[[str], SmallPlan]
 CELL = ("00001", COST, "Jan 26")
@@ -142,6 +143,24 @@ def test_what_is_let_prepared_again_is_prepared_although_an_earlier_preparation_
 
     assert run.exit_code == 7, run.sentence
     assert [b.run for b in p.waiting()] == [run.id]
+
+
+def test_a_batch_of_which_nothing_was_sent_goes_again_under_its_own_keys(small: Small) -> None:
+    p = small("approved")
+    (batch,) = p.approved_batches()
+    tokens = {j.name: j.token for j in p.journals(batch)}
+    shown = replaying.batch_again(p.as_("anna"), batch.id, look=True)
+    assert (shown["journals"], documents(p)) == (list(tokens), [])
+    with pytest.raises(NotAllowed):
+        replaying.batch_again(p.as_("ada"), batch.id)
+
+    p.told(replaying.batch_again, p.as_("anna"), batch.id)
+
+    assert len(documents(p)) == len(tokens)
+    assert {j.name: j.token for j in p.journals(batch)} == tokens
+    with pytest.raises(Refused, match="only an approved batch of which nothing was sent"):
+        replaying.batch_again(p.as_("anna"), batch.id)
+    assert len(documents(p)) == len(tokens)
 
 
 def dies_at(step: str, point: str) -> Failpoint:

@@ -188,7 +188,7 @@ def batch_again(
     With `look` only says which journals would. Refused when one of them was sent, or may have been:
     what the ledger lacks then is for a new preparation to say.
     """
-    acting.require(instance, "check journals")
+    acting.require(instance, "run")  # who may only look sends nothing
     with instance.store.database.read() as connection:
         batch = batches.find(connection, batch_id)
         found = journals.listed(connection, batch=batch_id)
@@ -200,6 +200,12 @@ def batch_again(
             "approved batch of which nothing was sent goes again as it is.",
             untouched="Nothing was sent.",
             do=f"`tieout prepare {batch.flow}` compares the plan with the ledger anew.",
+        )
+    if waiting := [j.name for j in found if j.state == "absent"]:
+        raise Refused(
+            f"{', '.join(waiting[:JOURNALS_TOLD_MAX])} of {batch_id} is proved absent.",
+            untouched="Nothing was sent.",
+            do=f"`tieout release {waiting[0]} --reason WHY` lets it go again, by a named person.",
         )
     if look:
         named = [j.name for j in found]
