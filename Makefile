@@ -79,7 +79,8 @@ demo: $(READY)
 
 test: $(READY)
 	@tmp=$$(mktemp -d $(TEST_TMP)/tieout-test.XXXXXX) && trap 'rm -rf "$$tmp"' EXIT && \
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist $(DIST) --basetemp "$$tmp/t" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist $(DIST) \
+		--no-loadscope-reorder --basetemp "$$tmp/t" $(ARGS)
 
 campaign: $(READY)
 	@TIEOUT_CAMPAIGN=$(PARTS) $(MAKE) --no-print-directory test DIST=worksteal \

@@ -18,6 +18,7 @@ from sqlalchemy import URL, make_url
 DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 CONNECT_SECONDS_MAX = 3
 LEFT_OUT = "left out, needs "
+LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
 settings.register_profile("tieout", deadline=None, print_blob=True)
@@ -27,6 +28,16 @@ settings.load_profile("tieout")
 def pytest_configure() -> None:
     """One seed for the whole run; the worker processes inherit it."""
     os.environ.setdefault("TIEOUT_SEED", str(secrets.randbelow(10**9)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first, so that no worker is left alone with one at the end."""
+
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=turn)
 
 
 def pytest_report_header() -> str:
