@@ -4,7 +4,7 @@
 #   make demo ONCE=1   the same, and end by itself
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make campaign      the full counts of what the tests sample (PARTS=faults,switches,walk,
-#                      killed,histories,rows,tamper: a plan killed at every moment, 2,000 lives
+#                      killed,histories,rows,tamper,words: a plan killed at every moment, 2,000 lives
 #                      of a plan, a row lost at every place, 2,000 edits of trail and kept files)
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
@@ -88,7 +88,7 @@ campaign: $(READY)
 		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
 		tests/flows/test_plan_killed.py tests/flows/test_accounted.py \
 		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py \
-		tests/store/test_tampering.py $(ARGS)"
+		tests/store/test_tampering.py tests/cli/test_words.py $(ARGS)"
 
 # All four are run, so that one call shows everything that is wrong.
 check: $(READY)
