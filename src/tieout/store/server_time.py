@@ -1,0 +1,24 @@
+"""The database's own clock: the one that several processes share, whatever theirs say."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, TextClause, text
+
+MICROSECONDS = 1_000_000  # in a second
+_SERVER = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+_FILE = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+
+
+def clock_words(connection: Connection) -> str:
+    """The SQL of the moment of this very statement, in microseconds since 1970 (UTC)."""
+    return _SERVER if connection.dialect.name == "postgresql" else _FILE
+
+
+def server_time(connection: Connection) -> TextClause:
+    """The same as an expression, to be stored or compared."""
+    return text(clock_words(connection))
+
+
+def read_server_time(connection: Connection) -> int:
+    """The database's clock now, in microseconds since 1970 (UTC)."""
+    return int(connection.execute(text(f"SELECT {clock_words(connection)}")).scalar_one())
