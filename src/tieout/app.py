@@ -36,6 +36,7 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
+from tieout.store.files import place_for
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
@@ -68,7 +69,8 @@ class Instance:
         self.clock: Clock = clock or chosen or SystemClock()
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = Path(environment.anchor).absolute() if environment.anchor else None
-        self.store = Store(self.home, self.clock, url, anchor)
+        place = place_for(environment.records, self.home, environment.storage)
+        self.store = Store(self.home, self.clock, url, anchor, place)
 
     def close(self) -> None:
         """Let go of the database."""

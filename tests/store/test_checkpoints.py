@@ -48,7 +48,7 @@ def exported(store: Store) -> list[str]:
 def checked(store: Store) -> Report:
     key = seals.read(store.home / seals.TRAIL_KEY_FILE).seal_key
     anchor = checkpoints.read(store.anchor)
-    return verify(exported(store), anchor, store.records.root, key)
+    return verify(exported(store), anchor, store.records.digest, key)
 
 
 def test_every_run_that_ends_is_signed_once_and_stands_at_the_anchor(store: Store) -> None:

@@ -24,7 +24,7 @@ def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
     report = verify(
         trail_export.lines(instance.store.database, instance.clock.now()),
         _anchor(instance, anchor),
-        instance.store.records.root,
+        instance.store.records.digest,
         seals.read(key).seal_key if key.exists() else None,
         seals.signed,
     )

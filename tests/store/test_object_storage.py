@@ -1,0 +1,377 @@
+"""Records in object storage: what goes wrong there is told in a sentence, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from certificates import certificate
+from object_storage import BUCKET, HURRIED, Fault, ObjectStorage
+
+from tieout.clock import SystemClock
+from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
+from tieout.store import objects, records, seals, trail_export
+from tieout.store.disk import Directory
+from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, place_for
+from tieout.store.objects import COPY_UNUSED_SECONDS_MIN, Objects
+from tieout.store.records import Manifest
+from tieout.store.runs import Ending, NewRun
+from tieout.store.steps import Step
+from tieout.store.store import Store
+from tieout.store.verify_trail import verify
+
+LARGE_BYTES = 2 * objects.CHUNK_BYTES + 1
+DONE = Ending("complete", "Tied.", 0, {})
+DAY = 86_400
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    return f"objects/{tmp_path.name}"
+
+
+@pytest.fixture
+def place(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Objects:
+    return object_storage.place(prefix, tmp_path / "copies", HURRIED)
+
+
+@pytest.fixture
+def store(tmp_path: Path, place: Objects) -> Iterator[Store]:
+    opened = Store(tmp_path, SystemClock(), place=place)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def run(store: Store) -> str:
+    return store.new_run(NewRun("actuals", "load_actuals", "Anna")).id
+
+
+def keep(step: Step) -> dict[str, object]:
+    amounts = pl.Series("amount", [Decimal("1.25"), Decimal("-0.25")], pl.Decimal(38, 4))
+    step.keep("lines", pl.DataFrame([amounts]), company="00001")
+    return {}
+
+
+def kept(store: Store, run: str) -> Manifest:
+    store.run_step(run, "read", keep)
+    [manifest] = store.kept(run)
+    return manifest
+
+
+def total(store: Store, manifest: Manifest) -> Decimal:
+    return store.scan([manifest]).collect()["amount"].sum()
+
+
+# ------------------------------------------------------------------ what the storage says
+
+WRITES: dict[str, tuple[Fault, type[Trouble], str]] = {
+    "is too busy": (Fault("PUT"), Unavailable, "does not answer, or answers that it cannot"),
+    "has failed inside": (Fault("PUT", status=500), Unavailable, "does not answer"),
+    "never answers": (Fault("PUT", status=0), Unavailable, "does not answer"),
+    "denies": (Fault("PUT", status=403, code="AccessDenied"), Refused, r"refuses to write.*Denied"),
+    "knows no such key": (
+        Fault("PUT", status=403, code="InvalidAccessKeyId"), Refused, "InvalidAccessKeyId",
+    ),
+    "has no such bucket": (
+        Fault("PUT", status=404, code="NoSuchBucket"), Misconfigured, f"no bucket {BUCKET}",
+    ),
+    "is of another region": (
+        Fault("PUT", status=301, code="PermanentRedirect"), Refused, "does not understand how to",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("says", WRITES)
+def test_a_step_whose_file_the_storage_does_not_take_says_so_and_changes_nothing(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str, says: str
+) -> None:
+    fault, kind, words = WRITES[says]
+    object_storage.faults = [fault]
+
+    with pytest.raises(kind, match=words) as told:
+        store.run_step(run, "read", keep)
+
+    assert told.value.untouched == "Nothing was changed by this step."
+    assert told.value.do
+    assert told.value.who
+    assert "s3-secret-canary" not in told.value.sentence() + told.value.evidence
+    assert store.steps(run) == []
+    assert object_storage.names(prefix) == []
+    assert [p for p in store.records.root.rglob("*") if p.is_file()] == []
+
+
+def test_a_request_that_failed_once_is_tried_again(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+) -> None:
+    object_storage.faults = [Fault("PUT", times=1), Fault("HEAD", status=500, times=1)]
+
+    manifest = kept(store, run)
+
+    assert object_storage.names(prefix) == [manifest.path]
+    assert total(store, manifest) == 1
+
+
+def test_tries_end_after_a_bound(store: Store, run: str, object_storage: ObjectStorage) -> None:
+    object_storage.faults = [Fault("PUT")]
+
+    with pytest.raises(Unavailable):
+        store.run_step(run, "read", keep)
+
+    tries = [asked for asked in object_storage.asked if asked.startswith("PUT")]
+    assert len(tries) == 1 + HURRIED.retries_max
+
+
+def test_nobody_answers_at_a_wrong_address(object_storage: ObjectStorage, tmp_path: Path) -> None:
+    options = object_storage.options(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    place = Objects("s3://records/x", tmp_path, options, HURRIED)
+
+    with pytest.raises(Unavailable, match=r"s3://records/x at http://127.0.0.1:9") as told:
+        place.write("a/b/c", lambda file: file.write(b"x") and None)
+
+    assert told.value.evidence == "Connect"
+
+
+def test_a_bucket_that_is_not_there_is_told_from_a_file_that_is_not_there(
+    object_storage: ObjectStorage, place: Objects, tmp_path: Path
+) -> None:
+    strange = Objects("s3://nowhere/x", tmp_path / "c", object_storage.options(), HURRIED)
+
+    for ask in (strange.size, strange.digest, strange.local, lambda _: strange.sweep(set, 1)):
+        with pytest.raises(Misconfigured, match="no bucket nowhere at http"):
+            ask("a/b/c")
+    for ask in (place.size, place.digest, place.local):
+        with pytest.raises(FileNotFoundError):
+            ask("a/b/c")
+
+
+def test_a_certificate_that_nobody_here_trusts_is_named_and_ours_is_trusted(
+    object_storage: ObjectStorage, tmp_path: Path
+) -> None:
+    ours = certificate(tmp_path)
+    with object_storage.encrypted(ours) as address:
+        options = object_storage.options(AWS_ENDPOINT_URL=address, AWS_ALLOW_HTTP="")
+        trusting = Objects("s3://records/tls", tmp_path, options | {"AWS_CA_BUNDLE": str(ours)})
+        trusting.write("a/b/c", lambda file: file.write(b"x") and None)
+        assert trusting.size("a/b/c") == 1
+
+        others = Objects("s3://records/tls", tmp_path, options, HURRIED)
+        with pytest.raises(Misconfigured, match="not one that this machine trusts"):
+            others.size("a/b/c")
+
+
+REFUSED_URLS: dict[str, tuple[str, dict[str, str], str]] = {
+    "a scheme of something else": ("ftp://records/x", {}, "names no place for records"),
+    "a password in it": ("s3://me:canary@records/x", {}, "names no place for records"),
+    "a query": ("az://records/x?sig=canary", {}, "names no place for records"),
+    "no bucket": ("s3:///x", {}, "names no place for records"),
+    "an unencrypted address": (
+        "s3://records/x", {"AWS_ENDPOINT_URL": "http://minio:9000"}, "unencrypted",
+    ),
+    "certificates that are not there": (
+        "s3://records/x", {"AWS_CA_BUNDLE": "/nowhere/ca.pem"}, "cannot be read: No such file",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("has", REFUSED_URLS)
+def test_a_place_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, has: str) -> None:
+    url, options, words = REFUSED_URLS[has]
+
+    with pytest.raises(Misconfigured, match=words) as told:
+        place_for(url, tmp_path, options)
+
+    assert "canary" not in told.value.sentence()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_is_named_by_path_or_url_and_the_other_storages_by_theirs(
+    tmp_path: Path,
+) -> None:
+    for named, root in (
+        ("", tmp_path / "records"),
+        ("elsewhere", tmp_path / "elsewhere"),
+        ("/mnt/records", Path("/mnt/records")),
+        ("file:///mnt/our%20records", Path("/mnt/our records")),
+    ):
+        found = place_for(named, tmp_path, {})
+        assert isinstance(found, Directory)
+        assert found.root == root
+    for named in ("s3://bucket/a/b", "az://container/a", "gs://bucket"):
+        assert isinstance(place_for(named, tmp_path, {}), Objects)
+
+
+# ------------------------------------------------------------------ what lies there
+
+
+def test_a_file_that_vanished_or_was_changed_there_is_named_with_its_run(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+) -> None:
+    manifest = kept(store, run)
+    whole = (store.records.root / manifest.path).read_bytes()
+    told = f"{manifest.path} of run {run} cannot be used"
+    for data, why in (
+        (whole[:-1] + b"!", "its content is not what was written"),
+        (whole[:-1], f"it has {len(whole) - 1} bytes instead of {len(whole)}"),
+        (None, "it is missing"),
+    ):
+        object_storage.delete(prefix, manifest.path)
+        if data is not None:
+            object_storage.put(prefix, manifest.path, data)
+        with pytest.raises(Refused, match=f"{told}: {why}"):
+            store.records.check(manifest)
+        elsewhere = object_storage.place(prefix, store.home / f"other {why}")
+        reader = Store(store.home, SystemClock(), place=elsewhere)
+        for read in (reader.read_bytes, lambda m: reader.scan([m])):  # noqa: B023 - used at once
+            with pytest.raises(Refused, match=f"{told}: {why}"):
+                read(manifest)
+        reader.close()
+
+
+def test_the_check_of_the_trail_reads_the_objects_and_not_their_copies(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+) -> None:
+    manifest = kept(store, run)
+    store.finish_run(run, DONE)
+
+    def problems() -> list[str]:
+        lines = trail_export.lines(store.database, store.clock.now())
+        key = seals.read(store.home / seals.TRAIL_KEY_FILE).seal_key
+        return verify(lines, None, store.records.digest, key, seals.signed).problems
+
+    assert problems() == []
+    object_storage.put(prefix, manifest.path, b"x" * manifest.bytes)
+    assert ["is not the one that was written" in p for p in problems()] == [True]
+    object_storage.delete(prefix, manifest.path)
+    assert ["is missing or cannot be read" in p for p in problems()] == [True]
+    assert total(store, manifest) == 1, "the copy of this machine is whole"
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
+def test_a_copy_that_is_damaged_is_fetched_anew(store: Store, run: str, damage: str) -> None:
+    manifest = kept(store, run)
+    copy = store.records.root / manifest.path
+    whole = copy.read_bytes()
+    for read in (lambda: total(store, manifest) == 1, lambda: store.read_bytes(manifest) == whole):
+        if damage == "gone":
+            copy.unlink()
+        else:
+            copy.write_bytes(whole[:-1] + (b"" if damage == "cut" else b"!"))
+        assert read()
+        assert copy.read_bytes() == whole
+
+
+def test_a_file_is_fetched_once_and_what_was_written_here_never(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
+) -> None:
+    manifest = kept(store, run)
+    assert total(store, manifest) == 1
+    assert not [asked for asked in object_storage.asked if asked.startswith("GET")]
+
+    reader = Store(tmp_path, SystemClock(), place=object_storage.place(prefix, tmp_path / "other"))
+    for _ in range(3):
+        assert total(reader, manifest) == 1
+    reader.close()
+    assert len([asked for asked in object_storage.asked if asked.startswith("GET")]) == 1
+
+
+def test_an_answer_that_breaks_off_is_not_taken_for_the_file(
+    store: Store, run: str, object_storage: ObjectStorage
+) -> None:
+    manifest = kept(store, run)
+    (store.records.root / manifest.path).unlink()
+    object_storage.faults = [Fault("GET", cut=True)]
+
+    with pytest.raises(Unavailable):
+        total(store, manifest)
+
+    assert [p for p in store.records.root.rglob("*") if p.is_file()] == []
+    object_storage.faults = [Fault("GET", cut=True, times=1)]
+    assert total(store, manifest) == 1
+
+
+def test_a_large_file_goes_up_in_parts_and_comes_back_as_it_was(
+    object_storage: ObjectStorage, place: Objects
+) -> None:
+    data = os.urandom(LARGE_BYTES)
+
+    size, sha256 = place.write("a/b/c", lambda file: file.write(data) and None)
+
+    assert len([a for a in object_storage.asked if "partNumber=" in a]) == 3
+    assert (size, sha256) == (place.size("a/b/c"), place.digest("a/b/c"))
+    assert place.local("a/b/c", anew=True).read_bytes() == data
+
+
+# ------------------------------------------------------------------ what nobody needs
+
+
+def test_orphans_go_after_a_day_and_what_is_younger_or_visible_stays(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str, place: Objects
+) -> None:
+    manifest = kept(store, run)
+    object_storage.put(prefix, "actuals/lines/orphan.parquet", b"x")
+    both = object_storage.names(prefix)
+
+    assert store.sweep() == []
+    assert object_storage.names(prefix) == both
+    now = datetime.now(UTC).timestamp()
+    with store.database.read() as connection:
+        visible = records.paths(connection)
+    assert place.sweep(lambda: visible, now + DAY) == ["actuals/lines/orphan.parquet"]
+    assert object_storage.names(prefix) == [manifest.path]
+
+
+def test_the_storage_is_listed_only_when_something_can_have_become_old(
+    store: Store, object_storage: ObjectStorage
+) -> None:
+    def listed() -> int:
+        return len([asked for asked in object_storage.asked if "list-type=2" in asked])
+
+    for _ in range(3):
+        store.sweep()
+    assert listed() == 1
+    mark = store.records.root / objects.SWEPT
+    yesterday = datetime.now(UTC).timestamp() - ORPHAN_AGE_SECONDS_MIN - 1
+    os.utime(mark, (yesterday, yesterday))
+    store.sweep()
+    assert listed() == 2
+
+
+def test_a_copy_of_what_another_machine_purged_goes_too(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
+) -> None:
+    manifest = kept(store, run)
+    other = object_storage.place(prefix, tmp_path / "other")
+    copy = other.local(manifest.path)
+
+    store.records.remove([manifest.path])  # by a purge, which is told to nobody but the database
+    assert object_storage.names(prefix) == []
+    assert not (store.records.root / manifest.path).exists()
+    assert copy.exists()
+    other.sweep(set, datetime.now(UTC).timestamp() + 1)
+    assert not copy.exists()
+
+
+def test_copies_that_nobody_used_lately_make_room_for_others(
+    place: Objects,
+) -> None:
+    names = [f"a/b/{n}" for n in range(5)]
+    for name in names:
+        place.write(name, lambda file: file.write(bytes(100)) and None)
+    long_ago = datetime.now(UTC).timestamp() - COPY_UNUSED_SECONDS_MIN - 1
+    for n, name in enumerate(names[:4]):
+        os.utime(place.root / name, (long_ago + n, long_ago + n))
+
+    place.make_room(bytes_max=250)
+
+    assert [name for name in names if (place.root / name).exists()] == names[3:]
+    place.make_room(bytes_max=0)
+    left = [name for name in names if (place.root / name).exists()]
+    assert left == names[4:], "one that was just used may be of a scan that is going on"
+    assert place.size(names[0]) == 100, "the objects stay"
