@@ -69,7 +69,7 @@ class Instance:
         self.clock: Clock = clock or chosen or SystemClock()
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = Path(environment.anchor).absolute() if environment.anchor else None
-        place = place_for(environment.records, self.home, environment.storage)
+        place = place_for(environment.records, self.home, environment.standard)
         self.store = Store(self.home, self.clock, url, anchor, place)
 
     def close(self) -> None:

@@ -57,8 +57,8 @@ class Books:
         )
         self.companies = [*demo.COMPANIES, *([demo.TROUBLED_COMPANY] if trouble else [])]
         nowhere = Environment(
-            home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records=records, clock_url="",
-            kill_at="", log_level="WARNING", token=token, storage=storage or {},
+            home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records=records,
+            clock_url="", kill_at="", log_level="WARNING", token=token, standard=storage or {},
         )  # fmt: skip
         self._moment: Failpoint = nothing_fails
         self.instance = Instance(nowhere, self.clock, self._came_by)

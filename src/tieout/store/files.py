@@ -209,6 +209,20 @@ class Records:
         except FileNotFoundError:
             raise self._purged(manifest) or _damaged(manifest, "it is missing") from None
 
+    def probe(self) -> None:
+        """Write a file, read it and take it away; Refused or Unavailable when that does not go."""
+        told = b"`tieout doctor` was here."
+        try:
+            written = self.write_bytes(("doctor", "probe", "probe"), told, ".txt")
+            try:
+                same = self.digest(written.path) == written.sha256
+            finally:
+                self.remove([written.path])
+        except OSError as error:
+            raise _unfit(error.strerror or "what was written is not there") from error
+        if not same:
+            raise _unfit("what comes back is not what was written")
+
     def remove(self, paths: Iterable[str]) -> None:
         """Take away files of a step that failed before its commit was tried, or purged ones."""
         self.place.remove(list(paths))
@@ -257,6 +271,15 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
 def _require_size(manifest: Manifest, size: int) -> None:
     if size != manifest.bytes:
         raise _damaged(manifest, f"it has {size} bytes instead of {manifest.bytes}")
+
+
+def _unfit(why: str) -> Refused:
+    return Refused(
+        f"The place of the records cannot be used: {why}.",
+        untouched="Nothing was changed.",
+        do="Let TIEOUT_RECORDS name a directory that this process may write, or object storage.",
+        who="who runs this machine",
+    )
 
 
 def _damaged(manifest: Manifest, why: str) -> Refused:
