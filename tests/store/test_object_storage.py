@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from certificates import certificate
+from certificates import signed_certificate
 from object_storage import BUCKET, HURRIED, Fault, ObjectStorage
 
 from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
-from tieout.store import objects, records, seals, trail_export
+from tieout.store import anchors, bucket, objects, records, seals, trail_export
 from tieout.store.disk import Directory
 from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, place_for
 from tieout.store.objects import COPY_UNUSED_SECONDS_MIN, Objects
@@ -25,7 +25,7 @@ from tieout.store.steps import Step
 from tieout.store.store import Store
 from tieout.store.verify_trail import verify
 
-LARGE_BYTES = 2 * objects.CHUNK_BYTES + 1
+LARGE_BYTES = bucket.CHUNK_BYTES + 1
 DONE = Ending("complete", "Tied.", 0, {})
 DAY = 86_400
 
@@ -154,8 +154,8 @@ def test_a_bucket_that_is_not_there_is_told_from_a_file_that_is_not_there(
 def test_a_certificate_that_nobody_here_trusts_is_named_and_ours_is_trusted(
     object_storage: ObjectStorage, tmp_path: Path
 ) -> None:
-    ours = certificate(tmp_path)
-    with object_storage.encrypted(ours) as address:
+    ours, of_the_server = signed_certificate(tmp_path)
+    with object_storage.encrypted(of_the_server) as address:
         options = object_storage.options(AWS_ENDPOINT_URL=address, AWS_ALLOW_HTTP="")
         trusting = Objects("s3://records/tls", tmp_path, options | {"AWS_CA_BUNDLE": str(ours)})
         trusting.write("a/b/c", lambda file: file.write(b"x") and None)
@@ -167,10 +167,10 @@ def test_a_certificate_that_nobody_here_trusts_is_named_and_ours_is_trusted(
 
 
 REFUSED_URLS: dict[str, tuple[str, dict[str, str], str]] = {
-    "a scheme of something else": ("ftp://records/x", {}, "names no place for records"),
-    "a password in it": ("s3://me:canary@records/x", {}, "names no place for records"),
-    "a query": ("az://records/x?sig=canary", {}, "names no place for records"),
-    "no bucket": ("s3:///x", {}, "names no place for records"),
+    "a scheme of something else": ("ftp://records/x", {}, "TIEOUT_RECORDS names no place"),
+    "a password in it": ("s3://me:canary@records/x", {}, "TIEOUT_RECORDS names no place"),
+    "a query": ("az://records/x?sig=canary", {}, "TIEOUT_RECORDS names no place"),
+    "no bucket": ("s3:///x", {}, "TIEOUT_RECORDS names no place"),
     "an unencrypted address": (
         "s3://records/x", {"AWS_ENDPOINT_URL": "http://minio:9000"}, "unencrypted",
     ),
@@ -192,7 +192,7 @@ def test_a_place_that_cannot_be_meant_is_refused_at_once(tmp_path: Path, has: st
 
 
 def test_a_directory_is_named_by_path_or_url_and_the_other_storages_by_theirs(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for named, root in (
         ("", tmp_path / "records"),
@@ -203,6 +203,9 @@ def test_a_directory_is_named_by_path_or_url_and_the_other_storages_by_theirs(
         found = place_for(named, tmp_path, {})
         assert isinstance(found, Directory)
         assert found.root == root
+    with pytest.raises(Misconfigured, match="az://container/a cannot be opened: Account must be"):
+        place_for("az://container/a", tmp_path, {})
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "finance")  # the library reads it by itself
     for named in ("s3://bucket/a/b", "az://container/a", "gs://bucket"):
         assert isinstance(place_for(named, tmp_path, {}), Objects)
 
@@ -297,15 +300,32 @@ def test_an_answer_that_breaks_off_is_not_taken_for_the_file(
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_as_it_was(
-    object_storage: ObjectStorage, place: Objects
+    object_storage: ObjectStorage, prefix: str, tmp_path: Path
 ) -> None:
     data = os.urandom(LARGE_BYTES)
+    place = object_storage.place(prefix, tmp_path / "copies")
 
     size, sha256 = place.write("a/b/c", lambda file: file.write(data) and None)
 
-    assert len([a for a in object_storage.asked if "partNumber=" in a]) == 3
+    assert len([a for a in object_storage.asked if "partNumber=" in a]) == 2
     assert (size, sha256) == (place.size("a/b/c"), place.digest("a/b/c"))
     assert place.local("a/b/c", anew=True).read_bytes() == data
+
+
+def test_a_file_that_is_used_again_is_not_hashed_again(
+    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
+) -> None:
+    """The hash that a process found holds while inode and time of writing are the same."""
+    manifest = kept(store, run)
+    place = object_storage.place(prefix, tmp_path / "other")
+    copy = place.local(manifest.path)
+    os.utime(copy, (1, copy.stat().st_mtime))
+    before = copy.stat()
+
+    after = place.local(manifest.path).stat()
+
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_atime > before.st_atime, "and who makes room sees that it was used"
 
 
 # ------------------------------------------------------------------ what nobody needs
@@ -364,9 +384,9 @@ def test_copies_that_nobody_used_lately_make_room_for_others(
     names = [f"a/b/{n}" for n in range(5)]
     for name in names:
         place.write(name, lambda file: file.write(bytes(100)) and None)
-    long_ago = datetime.now(UTC).timestamp() - COPY_UNUSED_SECONDS_MIN - 1
+    long_ago = datetime.now(UTC).timestamp() - COPY_UNUSED_SECONDS_MIN - 9
     for n, name in enumerate(names[:4]):
-        os.utime(place.root / name, (long_ago + n, long_ago + n))
+        os.utime(place.root / name, (long_ago - 9 + n, long_ago))
 
     place.make_room(bytes_max=250)
 
@@ -375,3 +395,74 @@ def test_copies_that_nobody_used_lately_make_room_for_others(
     left = [name for name in names if (place.root / name).exists()]
     assert left == names[4:], "one that was just used may be of a scan that is going on"
     assert place.size(names[0]) == 100, "the objects stay"
+
+
+# ------------------------------------------------------------------ the anchor of the trail
+
+
+@pytest.fixture
+def anchored(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Iterator[Store]:
+    """A store that keeps its checkpoints in a bucket."""
+    url = f"s3://{BUCKET}/{prefix}/anchor"
+    anchor = anchors.named(url, object_storage.options())
+    opened = Store(tmp_path, SystemClock(), anchor=anchor)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def ended_run(store: Store) -> str:
+    run = store.new_run(NewRun("actuals", "load_actuals", "Anna")).id
+    store.finish_run(run, DONE)
+    return run
+
+
+def checked(store: Store) -> list[str]:
+    lines = trail_export.lines(store.database, store.clock.now())
+    return verify(lines, anchors.read(store.anchor)).problems
+
+
+def test_every_checkpoint_is_an_object_of_its_own_and_none_is_ever_written_over(
+    anchored: Store, object_storage: ObjectStorage, prefix: str
+) -> None:
+    assert not anchors.exists(anchored.anchor)
+    for _ in range(3):
+        ended_run(anchored)
+
+    names = object_storage.names(f"{prefix}/anchor")
+    assert [name.partition("-")[0] for name in names] == [f"{n:012}" for n in range(4)]
+    assert anchors.read(anchored.anchor).unreadable == 0
+    assert len(anchors.read(anchored.anchor).checkpoints) == 3
+    assert checked(anchored) == []
+    assert anchors.exists(anchored.anchor)
+
+
+def test_an_older_copy_of_the_database_is_found_out_by_the_bucket(
+    anchored: Store, object_storage: ObjectStorage, prefix: str
+) -> None:
+    ended_run(anchored)
+    anchored.close()
+    older = (anchored.home / "tieout.sqlite").read_bytes()
+    ended_run(anchored)
+    anchored.close()
+    (anchored.home / "tieout.sqlite").write_bytes(older)
+
+    assert any("of the anchor is not in the database" in p for p in checked(anchored))
+    ended_run(anchored)
+    names = object_storage.names(f"{prefix}/anchor")
+    assert len(names) == 3, "what the bucket has stays, and no other takes its number"
+
+
+def test_a_run_ends_without_its_bucket_and_the_next_brings_what_is_missing(
+    anchored: Store, object_storage: ObjectStorage, prefix: str
+) -> None:
+    object_storage.faults = [Fault("PUT", status=403, code="AccessDenied")]
+    run = ended_run(anchored)
+    told = [e for e in anchored.audit(run=run) if e.act == "could not write anchor"]
+    assert [e.object for e in told] == [f"s3://{BUCKET}/{prefix}/anchor"]
+    assert "refuses to write" in str(told[0].detail)
+
+    object_storage.faults.clear()
+    ended_run(anchored)
+    assert len(anchors.read(anchored.anchor).checkpoints) == 2
+    assert checked(anchored) == []

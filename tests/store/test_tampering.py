@@ -15,7 +15,7 @@ import pytest
 from trail_tampering import DEEDS, Deed, chained, cut_off, damage, opened, put_back, rows, trail
 
 from tieout.clock import SystemClock
-from tieout.store import audit, checkpoints, seals, trail_export
+from tieout.store import anchors, audit, seals, trail_export
 from tieout.store.audit import Telling
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import Database
@@ -47,7 +47,7 @@ class Scene:
             store.close()
             shutil.copyfile(home / "tieout.sqlite", self.copies / f"{n}.sqlite")
         self.key = seals.read(home / seals.TRAIL_KEY_FILE)
-        self.anchor = checkpoints.read(store.anchor)
+        self.anchor = anchors.read(store.anchor)
         self.database = home.parent / "tampered.sqlite"
         self.begin_anew()
 

@@ -18,7 +18,8 @@ from typing import Any
 import obstore
 from obstore.store import S3Store
 
-from tieout.store.objects import Objects, Patience
+from tieout.store.bucket import Patience
+from tieout.store.objects import Objects
 
 BUCKET = "records"
 START_SECONDS_MAX = 60

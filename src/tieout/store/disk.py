@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -117,6 +118,10 @@ class Directory:
 def swept(root: Path, visible: Callable[[], set[str]], newest: float) -> list[str]:
     """The files below `root` that were written until `newest` and are not `visible`."""
     found = [path for path in root.rglob("*") if path.is_file()]
-    old = [path for path in found if path.stat().st_mtime <= newest]
+    old = []
+    for path in found:
+        with suppress(FileNotFoundError):  # another process was faster
+            if path.stat().st_mtime <= newest:
+                old.append(path)
     kept = visible()
     return sorted(name for path in old if (name := str(path.relative_to(root))) not in kept)

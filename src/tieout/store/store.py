@@ -30,6 +30,7 @@ from tieout.store import (
     tasks,
     vault,
 )
+from tieout.store.anchors import Anchored
 from tieout.store.audit import Entry, Telling, Verdict
 from tieout.store.configs import Config
 from tieout.store.credentials import Author, SecretNote
@@ -51,17 +52,14 @@ class Store:
     """Everything an instance remembers. Safe to use from several threads and processes."""
 
     def __init__(
-        self, home: Path, clock: Clock, url: str | None = None, anchor: Path | None = None,
+        self, home: Path, clock: Clock, url: str | None = None, anchor: Anchored | None = None,
         place: Place | None = None,
     ) -> None:  # fmt: skip
-        """Open the instance in `home`; `url` names PostgreSQL.
-
-        `anchor` and `place` are those of the checkpoints and the records, if not in `home`.
-        """
+        """Open the instance in `home`; `url` names PostgreSQL, the others what is not in `home`."""
         if not url:
             refuse_network_disk(home)
         self.home, self.clock = home, clock
-        self.anchor = anchor or home / checkpoints.ANCHOR_FILE
+        self.anchor: Anchored = anchor or home / checkpoints.ANCHOR_FILE
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
         self.records = Records(place or place_for("", home, {}), purges.explainer(self.database))

@@ -14,7 +14,7 @@ from tieout.errors import KeyTrouble, Misconfigured
 from tieout.http import Http
 from tieout.network import expiries
 from tieout.project import AnaplanConnection, JdeConnection, Project, seconds
-from tieout.store import audit, examined, executors, seals, vault
+from tieout.store import anchors, audit, examined, executors, seals, vault
 from tieout.store.database import journal_mode
 from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
 from tieout.store.server_time import MICROSECONDS, read_server_time
@@ -117,17 +117,21 @@ def trail_key(looking: Looking, instance: Instance) -> Iterator[Check]:
 
 
 def anchor(looking: Looking, instance: Instance) -> Iterator[Check]:
-    """Where the checkpoints of the trail go."""
-    path = instance.store.anchor
+    """Where the checkpoints of the trail go; Misconfigured when a bucket does not answer."""
+    place = instance.store.anchor
+    where = anchors.name_of(place)
     if not looking.environment.anchor:
         yield notice(
-            "anchor", f"The checkpoints of the trail go to {path}, beside what they are to prove.",
+            "anchor", f"The checkpoints of the trail go to {where}, beside what they are to prove.",
             "Let TIEOUT_ANCHOR name a file on another machine.",
         )  # fmt: skip
-    elif not path.parent.is_dir():
-        yield wrong("anchor", f"{path.parent} is not there.", "Mount it, or correct TIEOUT_ANCHOR.")
+    elif isinstance(place, Path) and not place.parent.is_dir():
+        yield wrong(
+            "anchor", f"{place.parent} is not there.", "Mount it, or correct TIEOUT_ANCHOR."
+        )
     else:
-        yield good("anchor", f"The checkpoints of the trail go to {path}.")
+        anchors.exists(place)
+        yield good("anchor", f"The checkpoints of the trail go to {where}.")
 
 
 def runs(looking: Looking, instance: Instance) -> Iterator[Check]:
