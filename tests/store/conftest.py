@@ -11,9 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from object_storage import ObjectStorage
+from object_storage import HURRIED, ObjectStorage
 from sqlalchemy import create_engine, make_url, text
 
+from tieout.clock import SystemClock
 from tieout.store.objects import Objects
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
@@ -143,3 +144,33 @@ def files(
 def prefix_of(place: Objects) -> str:
     """What all its names begin with in the bucket."""
     return place.url.split("/", 3)[3]
+
+
+# Records in object storage, behind a client that is in a hurry
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    """What the names of one test begin with in the bucket."""
+    return f"objects/{tmp_path.name}"
+
+
+@pytest.fixture
+def bucket_place(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Objects:
+    """A place for records there."""
+    return object_storage.place(prefix, tmp_path / "copies", HURRIED)
+
+
+@pytest.fixture
+def stored(tmp_path: Path, bucket_place: Objects) -> Iterator[Store]:
+    """A store that has its records there."""
+    opened = Store(tmp_path, SystemClock(), place=bucket_place)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def begun(stored: Store) -> str:
+    """A run of it that has just begun."""
+    return stored.new_run(NewRun("actuals", "load_actuals", "Anna")).id

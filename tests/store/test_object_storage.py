@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
-import polars as pl
 import pytest
 from certificates import signed_certificate
+from kept_objects import keep, kept, total
 from object_storage import BUCKET, HURRIED, Fault, ObjectStorage
 
 from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
-from tieout.store import anchors, bucket, objects, records, seals, trail_export
+from tieout.store import bucket, seals, trail_export
 from tieout.store.disk import Directory
-from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, place_for
-from tieout.store.objects import COPY_UNUSED_SECONDS_MIN, Objects
-from tieout.store.records import Manifest
+from tieout.store.files import place_for
+from tieout.store.objects import Objects
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -28,45 +25,6 @@ from tieout.store.verify_trail import verify
 LARGE_BYTES = bucket.CHUNK_BYTES + 1
 DONE = Ending("complete", "Tied.", 0, {})
 DAY = 86_400
-
-
-@pytest.fixture
-def prefix(tmp_path: Path) -> str:
-    return f"objects/{tmp_path.name}"
-
-
-@pytest.fixture
-def place(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Objects:
-    return object_storage.place(prefix, tmp_path / "copies", HURRIED)
-
-
-@pytest.fixture
-def store(tmp_path: Path, place: Objects) -> Iterator[Store]:
-    opened = Store(tmp_path, SystemClock(), place=place)
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def run(store: Store) -> str:
-    return store.new_run(NewRun("actuals", "load_actuals", "Anna")).id
-
-
-def keep(step: Step) -> dict[str, object]:
-    amounts = pl.Series("amount", [Decimal("1.25"), Decimal("-0.25")], pl.Decimal(38, 4))
-    step.keep("lines", pl.DataFrame([amounts]), company="00001")
-    return {}
-
-
-def kept(store: Store, run: str) -> Manifest:
-    store.run_step(run, "read", keep)
-    [manifest] = store.kept(run)
-    return manifest
-
-
-def total(store: Store, manifest: Manifest) -> Decimal:
-    return store.scan([manifest]).collect()["amount"].sum()
 
 
 # ------------------------------------------------------------------ what the storage says
@@ -90,39 +48,62 @@ WRITES: dict[str, tuple[Fault, type[Trouble], str]] = {
 
 @pytest.mark.parametrize("says", WRITES)
 def test_a_step_whose_file_the_storage_does_not_take_says_so_and_changes_nothing(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str, says: str
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str, says: str
 ) -> None:
     fault, kind, words = WRITES[says]
     object_storage.faults = [fault]
 
     with pytest.raises(kind, match=words) as told:
-        store.run_step(run, "read", keep)
+        stored.run_step(begun, "read", keep)
 
     assert told.value.untouched == "Nothing was changed by this step."
     assert told.value.do
     assert told.value.who
     assert "s3-secret-canary" not in told.value.sentence() + told.value.evidence
-    assert store.steps(run) == []
+    assert stored.steps(begun) == []
     assert object_storage.names(prefix) == []
-    assert [p for p in store.records.root.rglob("*") if p.is_file()] == []
+    assert [p for p in stored.records.root.rglob("*") if p.is_file()] == []
 
 
 def test_a_request_that_failed_once_is_tried_again(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str
 ) -> None:
-    object_storage.faults = [Fault("PUT", times=1), Fault("HEAD", status=500, times=1)]
+    object_storage.faults = [Fault("PUT", times=1), Fault("GET", status=500, times=1)]
 
-    manifest = kept(store, run)
+    manifest = kept(stored, begun)
 
     assert object_storage.names(prefix) == [manifest.path]
-    assert total(store, manifest) == 1
+    assert total(stored, manifest) == 1
 
 
-def test_tries_end_after_a_bound(store: Store, run: str, object_storage: ObjectStorage) -> None:
+@pytest.mark.parametrize("hours", [0, 6])
+def test_a_commit_asks_for_files_again_only_when_a_sweep_may_have_come_by(
+    object_storage: ObjectStorage, prefix: str, tmp_path: Path, hours: int
+) -> None:
+    patience = dataclasses.replace(HURRIED, acknowledged_seconds=hours * 3600)
+    place = object_storage.place(prefix, tmp_path / "copies", patience)
+    store = Store(tmp_path, SystemClock(), place=place)
+    store.migrate()
+    run = store.new_run(NewRun("actuals", "load_actuals", "Anna")).id
+
+    def swept(step: Step) -> dict[str, object]:
+        keep(step)
+        object_storage.delete(prefix, object_storage.names(prefix)[-1])
+        return {}
+
+    kept(store, run)
+    assert len([asked for asked in object_storage.asked if asked.startswith("HEAD")]) == (not hours)
+    if not hours:
+        with pytest.raises(Refused, match="it is missing"):
+            store.run_step(run, "read for a day", swept)
+    store.close()
+
+
+def test_tries_end_after_a_bound(stored: Store, begun: str, object_storage: ObjectStorage) -> None:
     object_storage.faults = [Fault("PUT")]
 
     with pytest.raises(Unavailable):
-        store.run_step(run, "read", keep)
+        stored.run_step(begun, "read", keep)
 
     tries = [asked for asked in object_storage.asked if asked.startswith("PUT")]
     assert len(tries) == 1 + HURRIED.retries_max
@@ -139,14 +120,14 @@ def test_nobody_answers_at_a_wrong_address(object_storage: ObjectStorage, tmp_pa
 
 
 def test_a_bucket_that_is_not_there_is_told_from_a_file_that_is_not_there(
-    object_storage: ObjectStorage, place: Objects, tmp_path: Path
+    object_storage: ObjectStorage, bucket_place: Objects, tmp_path: Path
 ) -> None:
     strange = Objects("s3://nowhere/x", tmp_path / "c", object_storage.options(), HURRIED)
 
     for ask in (strange.size, strange.digest, strange.local, lambda _: strange.sweep(set, 1)):
         with pytest.raises(Misconfigured, match="no bucket nowhere at http"):
             ask("a/b/c")
-    for ask in (place.size, place.digest, place.local):
+    for ask in (bucket_place.size, bucket_place.digest, bucket_place.local):
         with pytest.raises(FileNotFoundError):
             ask("a/b/c")
 
@@ -214,11 +195,11 @@ def test_a_directory_is_named_by_path_or_url_and_the_other_storages_by_theirs(
 
 
 def test_a_file_that_vanished_or_was_changed_there_is_named_with_its_run(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str
 ) -> None:
-    manifest = kept(store, run)
-    whole = (store.records.root / manifest.path).read_bytes()
-    told = f"{manifest.path} of run {run} cannot be used"
+    manifest = kept(stored, begun)
+    whole = (stored.records.root / manifest.path).read_bytes()
+    told = f"{manifest.path} of run {begun} cannot be used"
     for data, why in (
         (whole[:-1] + b"!", "its content is not what was written"),
         (whole[:-1], f"it has {len(whole) - 1} bytes instead of {len(whole)}"),
@@ -228,9 +209,9 @@ def test_a_file_that_vanished_or_was_changed_there_is_named_with_its_run(
         if data is not None:
             object_storage.put(prefix, manifest.path, data)
         with pytest.raises(Refused, match=f"{told}: {why}"):
-            store.records.check(manifest)
-        elsewhere = object_storage.place(prefix, store.home / f"other {why}")
-        reader = Store(store.home, SystemClock(), place=elsewhere)
+            stored.records.check(manifest)
+        elsewhere = object_storage.place(prefix, stored.home / f"other {why}")
+        reader = Store(stored.home, SystemClock(), place=elsewhere)
         for read in (reader.read_bytes, lambda m: reader.scan([m])):  # noqa: B023 - used at once
             with pytest.raises(Refused, match=f"{told}: {why}"):
                 read(manifest)
@@ -238,30 +219,33 @@ def test_a_file_that_vanished_or_was_changed_there_is_named_with_its_run(
 
 
 def test_the_check_of_the_trail_reads_the_objects_and_not_their_copies(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str
 ) -> None:
-    manifest = kept(store, run)
-    store.finish_run(run, DONE)
+    manifest = kept(stored, begun)
+    stored.finish_run(begun, DONE)
 
     def problems() -> list[str]:
-        lines = trail_export.lines(store.database, store.clock.now())
-        key = seals.read(store.home / seals.TRAIL_KEY_FILE).seal_key
-        return verify(lines, None, store.records.digest, key, seals.signed).problems
+        lines = trail_export.lines(stored.database, stored.clock.now())
+        key = seals.read(stored.home / seals.TRAIL_KEY_FILE).seal_key
+        return verify(lines, None, stored.records.digest, key, seals.signed).problems
 
     assert problems() == []
     object_storage.put(prefix, manifest.path, b"x" * manifest.bytes)
     assert ["is not the one that was written" in p for p in problems()] == [True]
     object_storage.delete(prefix, manifest.path)
     assert ["is missing or cannot be read" in p for p in problems()] == [True]
-    assert total(store, manifest) == 1, "the copy of this machine is whole"
+    assert total(stored, manifest) == 1, "the copy of this machine is whole"
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
-def test_a_copy_that_is_damaged_is_fetched_anew(store: Store, run: str, damage: str) -> None:
-    manifest = kept(store, run)
-    copy = store.records.root / manifest.path
+def test_a_copy_that_is_damaged_is_fetched_anew(stored: Store, begun: str, damage: str) -> None:
+    manifest = kept(stored, begun)
+    copy = stored.records.root / manifest.path
     whole = copy.read_bytes()
-    for read in (lambda: total(store, manifest) == 1, lambda: store.read_bytes(manifest) == whole):
+    for read in (
+        lambda: total(stored, manifest) == 1,
+        lambda: stored.read_bytes(manifest) == whole,
+    ):
         if damage == "gone":
             copy.unlink()
         else:
@@ -271,10 +255,10 @@ def test_a_copy_that_is_damaged_is_fetched_anew(store: Store, run: str, damage: 
 
 
 def test_a_file_is_fetched_once_and_what_was_written_here_never(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
 ) -> None:
-    manifest = kept(store, run)
-    assert total(store, manifest) == 1
+    manifest = kept(stored, begun)
+    assert total(stored, manifest) == 1
     assert not [asked for asked in object_storage.asked if asked.startswith("GET")]
 
     reader = Store(tmp_path, SystemClock(), place=object_storage.place(prefix, tmp_path / "other"))
@@ -285,18 +269,18 @@ def test_a_file_is_fetched_once_and_what_was_written_here_never(
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_the_file(
-    store: Store, run: str, object_storage: ObjectStorage
+    stored: Store, begun: str, object_storage: ObjectStorage
 ) -> None:
-    manifest = kept(store, run)
-    (store.records.root / manifest.path).unlink()
+    manifest = kept(stored, begun)
+    (stored.records.root / manifest.path).unlink()
     object_storage.faults = [Fault("GET", cut=True)]
 
     with pytest.raises(Unavailable):
-        total(store, manifest)
+        total(stored, manifest)
 
-    assert [p for p in store.records.root.rglob("*") if p.is_file()] == []
+    assert [p for p in stored.records.root.rglob("*") if p.is_file()] == []
     object_storage.faults = [Fault("GET", cut=True, times=1)]
-    assert total(store, manifest) == 1
+    assert total(stored, manifest) == 1
 
 
 def test_a_large_file_goes_up_in_parts_and_comes_back_as_it_was(
@@ -313,10 +297,10 @@ def test_a_large_file_goes_up_in_parts_and_comes_back_as_it_was(
 
 
 def test_a_file_that_is_used_again_is_not_hashed_again(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
+    stored: Store, begun: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
 ) -> None:
     """The hash that a process found holds while inode and time of writing are the same."""
-    manifest = kept(store, run)
+    manifest = kept(stored, begun)
     place = object_storage.place(prefix, tmp_path / "other")
     copy = place.local(manifest.path)
     os.utime(copy, (1, copy.stat().st_mtime))
@@ -326,143 +310,3 @@ def test_a_file_that_is_used_again_is_not_hashed_again(
 
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert after.st_atime > before.st_atime, "and who makes room sees that it was used"
-
-
-# ------------------------------------------------------------------ what nobody needs
-
-
-def test_orphans_go_after_a_day_and_what_is_younger_or_visible_stays(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str, place: Objects
-) -> None:
-    manifest = kept(store, run)
-    object_storage.put(prefix, "actuals/lines/orphan.parquet", b"x")
-    both = object_storage.names(prefix)
-
-    assert store.sweep() == []
-    assert object_storage.names(prefix) == both
-    now = datetime.now(UTC).timestamp()
-    with store.database.read() as connection:
-        visible = records.paths(connection)
-    assert place.sweep(lambda: visible, now + DAY) == ["actuals/lines/orphan.parquet"]
-    assert object_storage.names(prefix) == [manifest.path]
-
-
-def test_the_storage_is_listed_only_when_something_can_have_become_old(
-    store: Store, object_storage: ObjectStorage
-) -> None:
-    def listed() -> int:
-        return len([asked for asked in object_storage.asked if "list-type=2" in asked])
-
-    for _ in range(3):
-        store.sweep()
-    assert listed() == 1
-    mark = store.records.root / objects.SWEPT
-    yesterday = datetime.now(UTC).timestamp() - ORPHAN_AGE_SECONDS_MIN - 1
-    os.utime(mark, (yesterday, yesterday))
-    store.sweep()
-    assert listed() == 2
-
-
-def test_a_copy_of_what_another_machine_purged_goes_too(
-    store: Store, run: str, object_storage: ObjectStorage, prefix: str, tmp_path: Path
-) -> None:
-    manifest = kept(store, run)
-    other = object_storage.place(prefix, tmp_path / "other")
-    copy = other.local(manifest.path)
-
-    store.records.remove([manifest.path])  # by a purge, which is told to nobody but the database
-    assert object_storage.names(prefix) == []
-    assert not (store.records.root / manifest.path).exists()
-    assert copy.exists()
-    other.sweep(set, datetime.now(UTC).timestamp() + 1)
-    assert not copy.exists()
-
-
-def test_copies_that_nobody_used_lately_make_room_for_others(
-    place: Objects,
-) -> None:
-    names = [f"a/b/{n}" for n in range(5)]
-    for name in names:
-        place.write(name, lambda file: file.write(bytes(100)) and None)
-    long_ago = datetime.now(UTC).timestamp() - COPY_UNUSED_SECONDS_MIN - 9
-    for n, name in enumerate(names[:4]):
-        os.utime(place.root / name, (long_ago - 9 + n, long_ago))
-
-    place.make_room(bytes_max=250)
-
-    assert [name for name in names if (place.root / name).exists()] == names[3:]
-    place.make_room(bytes_max=0)
-    left = [name for name in names if (place.root / name).exists()]
-    assert left == names[4:], "one that was just used may be of a scan that is going on"
-    assert place.size(names[0]) == 100, "the objects stay"
-
-
-# ------------------------------------------------------------------ the anchor of the trail
-
-
-@pytest.fixture
-def anchored(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Iterator[Store]:
-    """A store that keeps its checkpoints in a bucket."""
-    url = f"s3://{BUCKET}/{prefix}/anchor"
-    anchor = anchors.named(url, object_storage.options())
-    opened = Store(tmp_path, SystemClock(), anchor=anchor)
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
-def ended_run(store: Store) -> str:
-    run = store.new_run(NewRun("actuals", "load_actuals", "Anna")).id
-    store.finish_run(run, DONE)
-    return run
-
-
-def checked(store: Store) -> list[str]:
-    lines = trail_export.lines(store.database, store.clock.now())
-    return verify(lines, anchors.read(store.anchor)).problems
-
-
-def test_every_checkpoint_is_an_object_of_its_own_and_none_is_ever_written_over(
-    anchored: Store, object_storage: ObjectStorage, prefix: str
-) -> None:
-    assert not anchors.exists(anchored.anchor)
-    for _ in range(3):
-        ended_run(anchored)
-
-    names = object_storage.names(f"{prefix}/anchor")
-    assert [name.partition("-")[0] for name in names] == [f"{n:012}" for n in range(4)]
-    assert anchors.read(anchored.anchor).unreadable == 0
-    assert len(anchors.read(anchored.anchor).checkpoints) == 3
-    assert checked(anchored) == []
-    assert anchors.exists(anchored.anchor)
-
-
-def test_an_older_copy_of_the_database_is_found_out_by_the_bucket(
-    anchored: Store, object_storage: ObjectStorage, prefix: str
-) -> None:
-    ended_run(anchored)
-    anchored.close()
-    older = (anchored.home / "tieout.sqlite").read_bytes()
-    ended_run(anchored)
-    anchored.close()
-    (anchored.home / "tieout.sqlite").write_bytes(older)
-
-    assert any("of the anchor is not in the database" in p for p in checked(anchored))
-    ended_run(anchored)
-    names = object_storage.names(f"{prefix}/anchor")
-    assert len(names) == 3, "what the bucket has stays, and no other takes its number"
-
-
-def test_a_run_ends_without_its_bucket_and_the_next_brings_what_is_missing(
-    anchored: Store, object_storage: ObjectStorage, prefix: str
-) -> None:
-    object_storage.faults = [Fault("PUT", status=403, code="AccessDenied")]
-    run = ended_run(anchored)
-    told = [e for e in anchored.audit(run=run) if e.act == "could not write anchor"]
-    assert [e.object for e in told] == [f"s3://{BUCKET}/{prefix}/anchor"]
-    assert "refuses to write" in str(told[0].detail)
-
-    object_storage.faults.clear()
-    ended_run(anchored)
-    assert len(anchors.read(anchored.anchor).checkpoints) == 2
-    assert checked(anchored) == []

@@ -4,112 +4,33 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import gzip
 import json
 import shutil
 import socket
-import sqlite3
-import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
 from certificates import certificate
 from desks import PROJECT, Office
 from object_storage import BUCKET, Fault, ObjectStorage
+from ward import GIVEN, Shifted, Ward
 
 from tieout.engine.lock import InstanceLock
 from tieout.errors import Misconfigured, NotAllowed
 from tieout.settings import Environment
 from tieout.store import executors
-from tieout.store.runs import Ending, NewRun
+from tieout.store.runs import NewRun
 from tieout.store.schema import VERSION_TABLE
 from tieout.store.store import Store
 from tieout.verbs import doctoring, setting_up
 from tieout.verbs.checking import Looking
 from tieout.verbs.checking_instance import judged_durability
 from tieout.verbs.checking_machine import judged_versions
-
-CREDENTIALS = {"username": "canary-user-3f", "password": "canary pass/9+d2"}
-GIVEN: dict[str, Any] = {"clock_url": "", "kill_at": "", "log_level": "WARNING"}
-
-
-class Shifted:
-    """A clock that goes otherwise than that of this machine."""
-
-    def __init__(self, seconds: float) -> None:
-        self._by = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._by
-
-    def monotonic(self) -> float:
-        return self.now().timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nobody waits here")
-
-
-@dataclass
-class Ward:
-    """A home to be made sick, and how it is looked at."""
-
-    home: Path
-    looking: Looking
-
-    def set(self, **environment: Any) -> None:
-        """The environment says something else."""
-        told = dataclasses.replace(self.looking.environment, **environment)
-        self.look_with(environment=told)
-
-    def look_with(self, **options: Any) -> None:
-        """The doctor takes something else for much, or has another clock."""
-        self.looking = dataclasses.replace(self.looking, **options)
-
-    def edit(self, statement: str) -> None:
-        """Somebody writes into the database."""
-        with sqlite3.connect(self.home / "tieout.sqlite") as database:
-            database.execute(statement)
-        database.close()
-
-    def found(self) -> dict[str, Any]:
-        return doctoring.examine(self.looking)
-
-    def check(self, code: str) -> dict[str, Any]:
-        """The worst of what is told under a code."""
-        told = [check for check in self.found()["checks"] if check["code"] == code]
-        return max(told, key=lambda check: ("good", "notice", "trouble").index(check["state"]))
-
-
-@pytest.fixture(scope="module")
-def well(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home of an instance in good health, which nobody has open."""
-    office = Office(tmp_path_factory.mktemp("well") / "home")
-    setting_up.connect(office.owner, "erp", CREDENTIALS)
-    office.close()
-    return office.home
-
-
-@pytest.fixture
-def ward(well: Path, tmp_path: Path) -> Ward:
-    home = tmp_path / "home"
-    shutil.copytree(well, home)
-    (tmp_path / "elsewhere").mkdir()
-    environment = Environment(
-        home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records=str(home / "records"),
-        anchor=str(tmp_path / "elsewhere" / "checkpoints.jsonl"), **GIVEN,
-    )  # fmt: skip
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        free = door.getsockname()[1]
-    return Ward(home, Looking(environment, port=free))
 
 
 def listening(ward: Ward) -> socket.socket:
@@ -380,104 +301,6 @@ def test_who_may_not_look_gets_no_examination_of_the_instance(tmp_path: Path) ->
     signed_in = dataclasses.replace(environment, token=office.secrets["dora"])
     assert doctoring.examine(Looking(signed_in))["checks"]
     office.close()
-
-
-# ------------------------------------------------------------------ the support file
-
-TOKEN = "tieout_canaryToken_91bd27c4"
-PLANTED = {
-    "password in the vault": CREDENTIALS["password"],
-    "user in the vault": CREDENTIALS["username"],
-    "token of who acts": TOKEN,
-    "secret key of the storage": "s3/secret+canary=77",
-    "password of a proxy": "proxycanary55",
-    "session of JD Edwards": "044canarySESSIONabc123",
-    "token in a next-page URL": "canarynextpage88",
-    "header of Anaplan": "canaryAnaplanHeader99xyz",
-    "comment of the configuration": "canarycomment12",
-    "amount in a sentence": "987,654,321.09",
-    "amount in the log": "-31415926.53",
-}
-LOG = f"""
-2026-01-05 INFO httpx: GET https://ais:9300/more?token={PLANTED["token in a next-page URL"]}
-2026-01-05 DEBUG jde: {{"userInfo": {{"token": "{PLANTED["session of JD Edwards"]}"}}}}
-2026-01-05 DEBUG anaplan: Authorization: AnaplanAuthToken {PLANTED["header of Anaplan"]}
-2026-01-05 DEBUG basic: Basic {base64.b64encode(f"u:{CREDENTIALS['password']}".encode()).decode()}
-2026-01-05 ERROR tieout: cell 1110 is {PLANTED["amount in the log"]}, {CREDENTIALS["password"]}
-2026-01-05 WARNING tieout: what a reader needs: the page did not come
-"""
-
-
-def spellings(secret: str) -> set[bytes]:
-    data = secret.encode()
-    return {
-        data, quote(secret, safe="").encode(), data.hex().encode(), data.hex().upper().encode(),
-        base64.b64encode(data).rstrip(b"="), base64.urlsafe_b64encode(data).rstrip(b"="),
-        data.decode().encode("utf-16-le"), json.dumps(secret)[1:-1].encode(),
-    }  # fmt: skip
-
-
-def test_the_support_file_holds_no_secret_and_no_amount_but_what_a_reader_needs(
-    ward: Ward, tmp_path: Path
-) -> None:
-    proxy = f"http://u:{PLANTED['password of a proxy']}@proxy:3128"
-    keys = {"AWS_SECRET_ACCESS_KEY": PLANTED["secret key of the storage"], "HTTPS_PROXY": proxy}
-    ward.set(standard=keys, token="")
-    (ward.home / "tieout.log").write_text(LOG + f"token of anna: {TOKEN}\n{keys}\n")
-    text = f"# the password is {PLANTED['comment of the configuration']}\n{PROJECT}"
-    (ward.home / "tieout.toml").write_text(text)
-    store = Store(ward.home, Shifted(0))
-    store.apply_config(text, "eve")
-    run = store.new_run(NewRun("companies", "load_members", "anna")).id
-    sentence = f"4,842 cells were sent; the sum is {PLANTED['amount in a sentence']}."
-    store.finish_run(run, Ending("failed", sentence, 1, {}))
-    store.close()
-    bundle = tmp_path / "support.zip"
-
-    found = doctoring.examine(ward.looking, bundle)
-
-    assert found["bundle"] == str(bundle)
-    assert bundle.stat().st_mode & 0o777 == 0o600
-    whole = bundle.read_bytes()
-    with zipfile.ZipFile(bundle) as file:
-        parts = {name: file.read(name) for name in file.namelist()}
-    for name, secret in PLANTED.items():
-        for way in spellings(secret):
-            held = [part for part, data in parts.items() if way in data or way in whole]
-            assert held == [], f"{name} as {way!r}"
-    assert set(parts) == {
-        "doctor.json", "versions.json", "environment.json", "tieout.log", "runs.txt",
-        "configuration.json",
-    }  # fmt: skip
-    assert b"what a reader needs: the page did not come" in parts["tieout.log"]
-    assert b"4,842 cells were sent" in parts["runs.txt"]
-    assert b"FP&A 2026" in parts["configuration.json"]
-    assert b"polars" in parts["versions.json"]
-    assert gzip.compress(b"") not in whole
-
-
-def test_a_support_file_is_never_written_over_another_file(ward: Ward, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.txt"
-    mine.write_text("mine")
-
-    with pytest.raises(Misconfigured, match="File exists"):
-        doctoring.examine(ward.looking, mine)
-
-    assert mine.read_text() == "mine"
-
-
-def test_a_support_file_is_written_of_a_machine_whose_database_does_not_answer(
-    ward: Ward, tmp_path: Path
-) -> None:
-    ward.set(database="postgresql+psycopg://u:canarydb1@127.0.0.1:9/x")
-
-    found = doctoring.examine(ward.looking, tmp_path / "support.zip")
-
-    assert found["exit_code"] == 4
-    with zipfile.ZipFile(tmp_path / "support.zip") as file:
-        told = b"".join(file.read(name) for name in file.namelist())
-    assert b"does not answer" in told
-    assert b"canarydb1" not in told
 
 
 def test_every_code_stands_in_the_reference(ward: Ward) -> None:

@@ -24,7 +24,7 @@ Anchored: TypeAlias = Path | Bucket
 TAIL_BYTES_MAX = 16_384  # some lines of an anchor, of which the last whole one is wanted
 NUMBER_DIGITS, HASH_DIGITS = 12, 16  # of the name of an object
 NUMBERS_LOOKED_THROUGH_MAX = 900  # before the newest, in one listing
-READ_AT_ONCE_MAX = 16
+READING_THREADS_MAX = 16
 
 
 def named(text: str, options: Mapping[str, str]) -> Anchored | None:
@@ -55,7 +55,7 @@ def content(anchor: Anchored) -> bytes:
         names = [one.name for one in anchor.listed()]
         if not names:
             raise unfit(anchor, "there are none", "read")
-        with ThreadPoolExecutor(READ_AT_ONCE_MAX) as threads:
+        with ThreadPoolExecutor(READING_THREADS_MAX) as threads:
             found = threads.map(lambda name: _line(anchor, name), names)
             return "".join(f"{line}\n" for line in found).encode()
 

@@ -30,7 +30,7 @@ OPTIONS = (
 )  # fmt: skip
 CHUNK_BYTES = 8 * 1024 * 1024  # a larger file goes up in parts of this size
 PARTS_AT_ONCE_MAX = 4
-LISTED_AT_ONCE_MAX = 1000
+LISTED_OBJECTS_MAX = 1000
 METADATA_ADDRESS = "169.254.169.254"  # asked for the credentials of a role when there are no others
 UNTOUCHED = "Nothing was changed by this step."
 WHO = "who runs the object storage"
@@ -45,6 +45,9 @@ class Patience:
     request_seconds: float = 180
     retries_max: int = 4
     retrying_seconds: float = 60  # after which no further try begins
+    # How long what the storage acknowledged is there for certain: much less than a day, the age at
+    # which orphans are swept.
+    acknowledged_seconds: float = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,14 @@ class Bucket:
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete those that are there."""
-        for start in range(0, len(names), LISTED_AT_ONCE_MAX):
+        for start in range(0, len(names), LISTED_OBJECTS_MAX):
             with self._asking("delete"), suppress(FileNotFoundError):
-                obstore.delete(self._store, names[start : start + LISTED_AT_ONCE_MAX])
+                obstore.delete(self._store, names[start : start + LISTED_OBJECTS_MAX])
 
     def listed(self, after: str | None = None) -> Iterator[Listed]:
         """All objects, in the order of their names; those behind the name `after` alone."""
         with self._asking("list", there_must_be=True):
-            for page in obstore.list(self._store, offset=after, chunk_size=LISTED_AT_ONCE_MAX):
+            for page in obstore.list(self._store, offset=after, chunk_size=LISTED_OBJECTS_MAX):
                 for one in page:
                     yield Listed(one["path"], one["last_modified"].timestamp())
 

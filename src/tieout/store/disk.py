@@ -94,6 +94,8 @@ class Directory:
         """How many bytes it has."""
         return (self.root / path).stat().st_size
 
+    still = size
+
     def digest(self, path: str) -> str:
         """Its SHA-256."""
         with (self.root / path).open("rb") as file:

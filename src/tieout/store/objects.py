@@ -34,8 +34,10 @@ class Objects:
     ) -> None:
         """`copies` may be a directory yet to be made; for the rest see `Bucket`. Misconfigured."""
         self.url, self.root = url, copies
-        self._bucket = Bucket(url, options, patience)
+        self._patience = patience or Patience()
+        self._bucket = Bucket(url, options, self._patience)
         self._fetched_bytes = 0
+        self._put: dict[str, tuple[float, int]] = {}  # when the storage had it, and its size
 
     def write(self, path: str, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
         """Put what `fill` writes under its final name; it is safe when the storage says so."""
@@ -43,12 +45,22 @@ class Objects:
             written = filled(part, fill)
             # A name of ours is drawn: what a repeated request overwrites is its own first try.
             self._bucket.put(path, part)
+            self._put[path] = time.monotonic(), written[0]
             part.rename(self.root / path)
         return written
 
     def size(self, path: str) -> int:
         """How many bytes the object has."""
         return self._bucket.size(path)
+
+    def still(self, path: str) -> int:
+        """The same of what was written just now: the storage said that it has it.
+
+        It is asked when so much time has passed that a sweep may have come by.
+        """
+        at, size = self._put.pop(path, (0.0, -1))
+        lately = size >= 0 and time.monotonic() - at < self._patience.acknowledged_seconds
+        return size if lately else self.size(path)
 
     def digest(self, path: str) -> str:
         """The SHA-256 of the object."""

@@ -20,7 +20,7 @@ from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
 from tieout.store.server_time import MICROSECONDS, read_server_time
 from tieout.verbs.checking import Check, Looking, good, notice, trouble, wrong
 
-SHOWN_MAX = 5
+RUNS_SHOWN_MAX = 5
 DATABASE = "who runs the database"
 KEYS = "who keeps the key of this instance"
 FULL = "2"  # PRAGMA synchronous
@@ -152,7 +152,7 @@ def runs(looking: Looking, instance: Instance) -> Iterator[Check]:
     yield good("executors", f"{counted(living, 'process', 'processes')} can execute runs now.")
     unfinished = instance.store.runs(outcomes=UNFINISHED)
     if unfinished and not living:
-        names = ", ".join(run.id for run in unfinished[:SHOWN_MAX])
+        names = ", ".join(run.id for run in unfinished[:RUNS_SHOWN_MAX])
         yield notice(
             "unfinished-runs",
             f"Nobody executes what is unfinished ({counted(len(unfinished), 'run')}): {names}.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def examine(looking: Looking, bundle: Path | None = None) -> dict[str, Any]:
 
 def _of_machine(looking: Looking) -> Iterator[Check]:
     for code, look in OF_THE_MACHINE.items():
-        yield from _guarded(code, lambda look=look: look(looking))  # type: ignore[misc]
+        yield from _guarded(code, partial(look, looking))
 
 
 def _opened(looking: Looking, checks: list[Check]) -> Instance | None:
@@ -82,7 +83,7 @@ def _opened(looking: Looking, checks: list[Check]) -> Instance | None:
 def _of_instance(looking: Looking, instance: Instance) -> Iterator[Check]:
     looks = OF_THE_INSTANCE | (OF_PEERS if looking.peers else {})
     for code, look in looks.items():
-        found = list(_guarded(code, lambda look=look: look(looking, instance)))  # type: ignore[misc]
+        found = list(_guarded(code, partial(look, looking, instance)))
         yield from found
         if code in LAST_WITHOUT_A_DATABASE and _failed(found):
             yield notice("rest", "The rest could not be looked at before that is well.")
