@@ -10,6 +10,7 @@ from object_storage import BUCKET, Fault, ObjectStorage
 
 from tieout.clock import SystemClock
 from tieout.store import anchors, trail_export
+from tieout.store.columns import canonical, parsed
 from tieout.store.runs import Ending, NewRun
 from tieout.store.store import Store
 from tieout.store.verify_trail import verify
@@ -52,6 +53,18 @@ def test_every_checkpoint_is_an_object_of_its_own_and_none_is_ever_written_over(
     assert len(anchors.read(anchored.anchor).checkpoints) == 3
     assert checked(anchored) == []
     assert anchors.exists(anchored.anchor)
+
+
+def test_of_two_checkpoints_with_one_number_both_stay(anchored: Store) -> None:
+    """As of two copies of a database that both went on."""
+    ended_run(anchored)
+    [line] = anchors.read(anchored.anchor).checkpoints
+
+    anchors.add(anchored.anchor, [canonical(parsed(line) | {"run": "actuals-of-the-other"})])
+
+    found = anchors.read(anchored.anchor).checkpoints
+    assert [parsed(one)["n"] for one in found] == [1, 1]
+    assert line in found
 
 
 def test_an_older_copy_of_the_database_is_found_out_by_the_bucket(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ from tieout.store.verify_trail import verify
 LARGE_BYTES = bucket.CHUNK_BYTES + 1
 DONE = Ending("complete", "Tied.", 0, {})
 DAY = 86_400
+
+
+def fetched(storage: ObjectStorage) -> int:
+    """How many files were fetched."""
+    return len([asked for asked in storage.asked if re.match("GET .*[.]parquet", asked)])
 
 
 # ------------------------------------------------------------------ what the storage says
@@ -62,7 +68,19 @@ def test_a_step_whose_file_the_storage_does_not_take_says_so_and_changes_nothing
     assert "s3-secret-canary" not in told.value.sentence() + told.value.evidence
     assert stored.steps(begun) == []
     assert object_storage.names(prefix) == []
-    assert [p for p in stored.records.root.rglob("*") if p.is_file()] == []
+    assert list(stored.records.root.rglob("*.parquet*")) == []
+
+
+def test_a_storage_that_takes_nothing_away_either_does_not_hide_why_a_step_failed(
+    stored: Store, begun: str, object_storage: ObjectStorage
+) -> None:
+    def fails(step: Step) -> dict[str, object]:
+        keep(step)
+        object_storage.faults = [Fault("", status=403, code="AccessDenied")]
+        raise Refused("The ledger does not answer.")
+
+    with pytest.raises(Refused, match="ledger does not answer"):
+        stored.run_step(begun, "read", fails)
 
 
 def test_a_request_that_failed_once_is_tried_again(
@@ -259,13 +277,13 @@ def test_a_file_is_fetched_once_and_what_was_written_here_never(
 ) -> None:
     manifest = kept(stored, begun)
     assert total(stored, manifest) == 1
-    assert not [asked for asked in object_storage.asked if asked.startswith("GET")]
+    assert fetched(object_storage) == 0
 
     reader = Store(tmp_path, SystemClock(), place=object_storage.place(prefix, tmp_path / "other"))
     for _ in range(3):
         assert total(reader, manifest) == 1
     reader.close()
-    assert len([asked for asked in object_storage.asked if asked.startswith("GET")]) == 1
+    assert fetched(object_storage) == 1
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_the_file(
@@ -273,13 +291,13 @@ def test_an_answer_that_breaks_off_is_not_taken_for_the_file(
 ) -> None:
     manifest = kept(stored, begun)
     (stored.records.root / manifest.path).unlink()
-    object_storage.faults = [Fault("GET", cut=True)]
+    object_storage.faults = [Fault("GET", words=".parquet", cut=True)]
 
     with pytest.raises(Unavailable):
         total(stored, manifest)
 
-    assert [p for p in stored.records.root.rglob("*") if p.is_file()] == []
-    object_storage.faults = [Fault("GET", cut=True, times=1)]
+    assert list(stored.records.root.rglob("*.parquet*")) == []
+    object_storage.faults = [Fault("GET", words=".parquet", cut=True, times=1)]
     assert total(stored, manifest) == 1
 
 

@@ -12,6 +12,7 @@ from object_storage import ObjectStorage
 from tieout.store import objects, records
 from tieout.store.files import ORPHAN_AGE_SECONDS_MIN
 from tieout.store.objects import COPY_UNUSED_SECONDS_MIN, Objects
+from tieout.store.ownership import MARK
 from tieout.store.store import Store
 
 
@@ -26,7 +27,7 @@ def test_orphans_go_after_a_day_and_what_is_younger_or_visible_stays(
     assert object_storage.names(prefix) == both
     now = datetime.now(UTC).timestamp()
     with stored.database.read() as connection:
-        visible = records.paths(connection)
+        visible = records.paths(connection) | {MARK}
     assert bucket_place.sweep(lambda: visible, now + ORPHAN_AGE_SECONDS_MIN) == [
         "actuals/lines/orphan.parquet"
     ]
@@ -34,11 +35,13 @@ def test_orphans_go_after_a_day_and_what_is_younger_or_visible_stays(
 
 
 def test_the_storage_is_listed_only_when_something_can_have_become_old(
-    stored: Store, object_storage: ObjectStorage
+    stored: Store, begun: str, object_storage: ObjectStorage
 ) -> None:
     def listed() -> int:
         return len([asked for asked in object_storage.asked if "list-type=2" in asked])
 
+    stored.records.claim()
+    object_storage.asked.clear()
     for _ in range(3):
         stored.sweep()
     assert listed() == 1

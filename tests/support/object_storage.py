@@ -20,6 +20,7 @@ from obstore.store import S3Store
 
 from tieout.store.bucket import Patience
 from tieout.store.objects import Objects
+from tieout.store.ownership import MARK
 
 BUCKET = "records"
 START_SECONDS_MAX = 60
@@ -94,9 +95,9 @@ class ObjectStorage:
         )  # fmt: skip
 
     def names(self, prefix: str) -> list[str]:
-        """Every object below a prefix, looked up past the door."""
+        """Every object below a prefix but its mark, looked up past the door."""
         pages = obstore.list(self._store(prefix), chunk_size=1000)
-        return sorted(one["path"] for page in pages for one in page)
+        return sorted(one["path"] for page in pages for one in page if one["path"] != MARK)
 
     def put(self, prefix: str, name: str, data: bytes) -> None:
         """Something is changed behind the product's back."""

@@ -72,8 +72,17 @@ def _disk_error(error: pl.exceptions.PolarsError) -> Exception:
 class Directory:
     """A directory of this machine as the place of the records (`store.files.Place`)."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, is_of_the_home: bool = True) -> None:
+        self.root, self.is_of_the_home = root, is_of_the_home
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.root)
+
+    def is_empty(self) -> bool:
+        """Whether no file is in it."""
+        return not any(path.is_file() for path in self.root.rglob("*"))
 
     def write(self, path: str, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
         """Keep what `fill` writes; a power cut does not take it away once this has returned."""

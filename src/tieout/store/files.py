@@ -24,6 +24,7 @@ import polars as pl
 from tieout.errors import Refused
 from tieout.store.disk import Directory
 from tieout.store.objects import Objects
+from tieout.store.ownership import MARK, Owner, not_there, of_another
 from tieout.store.records import Manifest
 
 RECORDS_DIRECTORY, COPIES_DIRECTORY = "records", "copies"  # of the home
@@ -43,6 +44,17 @@ class Place(Protocol):
     @property
     def root(self) -> Path:
         """The directory of this machine below which `local` finds files."""
+
+    @property
+    def name(self) -> str:
+        """How it is called in sentences."""
+
+    @property
+    def is_of_the_home(self) -> bool:
+        """Whether no other instance can have it."""
+
+    def is_empty(self) -> bool:
+        """Whether no file is there."""
 
     def write(self, path: str, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
         """Keep what `fill` writes, safe when this returns: how many bytes, and their SHA-256."""
@@ -77,7 +89,9 @@ def place_for(named: str, home: Path, options: Mapping[str, str]) -> Place:
     if "://" in named and not named.startswith("file://"):
         return Objects(named, home / COPIES_DIRECTORY, options)
     path = unquote(urlsplit(named).path) if named.startswith("file://") else named
-    return Directory((home / (path or RECORDS_DIRECTORY)).absolute())
+    usual = (home / RECORDS_DIRECTORY).absolute()
+    root = (home / path).absolute() if path else usual
+    return Directory(root, is_of_the_home=root == usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,14 @@ class Records:
     """The files of one instance."""
 
     def __init__(
-        self, place: Place, purged: Callable[[Manifest], Refused | None] = lambda _: None
+        self, place: Place, purged: Callable[[Manifest], Refused | None], owner: Callable[[], Owner]
     ) -> None:
-        """`purged` says that a file that is not there was purged, when it was."""
-        self.place, self._purged = place, purged
+        """`purged` says that a file that is not there was purged; `owner`, whose records these are.
+
+        Nothing is asked of the place before it has to be.
+        """
+        self.place, self._purged, self._owner = place, purged, owner
+        self._claimed = place.is_of_the_home
         self._checked: dict[str, _State] = {}  # by path; replaced whole, so threads may share it
 
     @property
@@ -123,6 +141,7 @@ class Records:
     def _write(
         self, place: Sequence[str], suffix: str, fill: Callable[[BinaryIO], None]
     ) -> Written:
+        self.claim()
         flow, kind, *rest = [_fit(word) for word in place]
         path = f"{flow}/{kind}/{'-'.join([*rest, secrets.token_hex(8)])}{suffix}"
         size, sha256 = self.place.write(path, fill)
@@ -216,6 +235,33 @@ class Records:
         except FileNotFoundError:
             raise self._purged(manifest) or _damaged(manifest, "it is missing") from None
 
+    def claim(self) -> None:
+        """Refuse a place that is not this instance's, before anything is written or removed there.
+
+        A place without a mark gets one when it is empty, or holds the newest file of this instance.
+        """
+        if self._claimed:
+            return
+        owner = self._owner()
+        try:
+            found = self.place.digest(MARK)
+        except FileNotFoundError:
+            if not self._is_ours(owner):
+                raise not_there(self.place.name, owner.newest) from None
+            _, found = self.place.write(MARK, lambda file: _write_all(file, owner.mark))
+        if found != owner.sha256:
+            raise of_another(self.place.name)
+        self._claimed = True
+
+    def _is_ours(self, owner: Owner) -> bool:
+        if not owner.newest:
+            return self.place.is_empty()
+        try:
+            self.place.size(owner.newest)
+        except FileNotFoundError:
+            return False
+        return True
+
     def probe(self) -> None:
         """Write a file, read it and take it away; Refused or Unavailable when that does not go."""
         told = b"`tieout doctor` was here."
@@ -244,9 +290,14 @@ class Records:
 
         An age of 0 is for a start-up at which no other process can be running a step.
         """
+        self.claim()
+
+        def ours() -> set[str]:
+            return visible() | {MARK}
+
         # Files are stamped by the clock of the machine or of the storage, which may differ by much
         # less than a day from each other; the clock of a test stamps none.
-        return self.place.sweep(visible, time.time() - age_seconds_min)
+        return self.place.sweep(ours, time.time() - age_seconds_min)
 
 
 def _quick(frame: pl.DataFrame) -> pl.DataFrame:

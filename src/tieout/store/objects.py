@@ -29,6 +29,8 @@ SWEPT = ".swept"  # its time is that of the last sweep by this machine
 class Objects:
     """A bucket, or a prefix of one, as the place of the records (`store.files.Place`)."""
 
+    is_of_the_home = False
+
     def __init__(
         self, url: str, copies: Path, options: Mapping[str, str], patience: Patience | None = None
     ) -> None:
@@ -38,6 +40,15 @@ class Objects:
         self._bucket = Bucket(url, options, self._patience)
         self._fetched_bytes = 0
         self._put: dict[str, tuple[float, int]] = {}  # when the storage had it, and its size
+
+    @property
+    def name(self) -> str:
+        """Its URL."""
+        return self.url
+
+    def is_empty(self) -> bool:
+        """Whether there is no object."""
+        return next(self._bucket.listed(), None) is None
 
     def write(self, path: str, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
         """Put what `fill` writes under its final name; it is safe when the storage says so."""

@@ -179,6 +179,12 @@ def flows_with(connection: Connection, kind: str) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
+def newest(connection: Connection) -> str:
+    """The path of the visible file that was kept last; empty before the first."""
+    query = select(app_manifest.c.path).where(_there()).order_by(app_manifest.c.seq.desc())
+    return connection.execute(query.limit(1)).scalar_one_or_none() or ""
+
+
 def paths(connection: Connection) -> set[str]:
     """The path of every visible file."""
     return set(connection.execute(select(app_manifest.c.path).where(_there())).scalars())

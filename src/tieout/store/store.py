@@ -38,6 +38,7 @@ from tieout.store.database import Database
 from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, Place, Records, place_for
 from tieout.store.home import refuse_network_disk
 from tieout.store.mappings import SetMapping
+from tieout.store.ownership import owner
 from tieout.store.positions import OpenCell
 from tieout.store.records import Manifest
 from tieout.store.rejects import Reject
@@ -62,7 +63,8 @@ class Store:
         self.anchor: Anchored = anchor or home / checkpoints.ANCHOR_FILE
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
-        self.records = Records(place or place_for("", home, {}), purges.explainer(self.database))
+        place = place or place_for("", home, {})
+        self.records = Records(place, purges.explainer(self.database), owner(self.database))
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:

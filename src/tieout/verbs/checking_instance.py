@@ -148,7 +148,8 @@ def runs(looking: Looking, instance: Instance) -> Iterator[Check]:
             f"{executor.silent_seconds:,.0f} seconds.",
             "If it died, another one takes its runs over; if it lives, look at its network.",
         )
-    living = len(known) - len(silent) + (serving is not None)
+    embedded = instance.store.database.is_sqlite
+    living = int(serving is not None) if embedded else len(known) - len(silent)
     yield good("executors", f"{counted(living, 'process', 'processes')} can execute runs now.")
     unfinished = instance.store.runs(outcomes=UNFINISHED)
     if unfinished and not living:
