@@ -36,55 +36,8 @@ def stored(
     made.close()
 
 
-def test_books_are_loaded_corrected_copied_and_purged_in_object_storage(
+def test_books_are_loaded_there_although_it_failed_once_and_are_the_same_on_another_machine(
     stored: Books, object_storage: ObjectStorage, prefix: str
-) -> None:
-    stored.change_flow("[flows.accounts]", f"{RULES}\n[flows.accounts]")
-    last = stored.load_everything()
-    assert_tied(stored, last)
-    paths = {path for (path,) in rows(stored, "select path from app_manifest")}
-    assert set(object_storage.names(prefix)) == paths
-    assert not (stored.home / "records").exists()
-
-    # Another machine has none of the files: all is fetched, and the run goes on as ever.
-    shutil.rmtree(stored.home / "copies")
-    stored.event("late_post")
-    loaded = stored.run()
-    assert_tied(stored, loaded)
-    assert seeing.reproduce(stored.instance, loaded.id)["ok"]
-    assert trace(stored.instance, Wanted(company="00001", account="5005"))
-    assert trail.check(stored.instance)["ok"]
-
-    advance(stored, LONG_AGO)
-    stored.event("late_post")
-    assert_tied(stored, stored.run())
-    before = set(object_storage.names(prefix))
-    shown = retaining.preview(stored.instance)
-    purge(stored)
-    gone = {item["path"] for item in shown["items"] if item["path"]}
-    assert gone
-    assert set(object_storage.names(prefix)) == before - gone
-    assert not [path for path in gone if (stored.home / "copies" / path).exists()]
-    assert trail.check(stored.instance)["ok"]
-    assert_tied(stored, stored.tie_out())
-
-
-def test_a_purge_covers_no_loss_in_the_storage_up_although_its_copy_is_whole(
-    stored: Books, object_storage: ObjectStorage, prefix: str
-) -> None:
-    stored.change_flow("[flows.accounts]", f"{RULES}\n[flows.accounts]")
-    assert stored.run("accounts").outcome == "complete"
-    advance(stored, LONG_AGO)
-    assert stored.run("accounts").outcome == "complete"
-    item = next(i for i in retaining.preview(stored.instance)["items"] if i["path"])
-    object_storage.delete(prefix, item["path"])
-
-    with pytest.raises(Refused, match="it is missing"):
-        purge(stored)
-
-
-def test_a_storage_that_stops_answering_stops_the_run_and_the_next_one_carries_on(
-    stored: Books, object_storage: ObjectStorage
 ) -> None:
     object_storage.faults = [Fault("PUT", words="actuals/", status=403, code="AccessDenied")]
     stopped = stored.run()
@@ -94,3 +47,36 @@ def test_a_storage_that_stops_answering_stops_the_run_and_the_next_one_carries_o
 
     object_storage.faults.clear()
     assert_tied(stored, stored.load_everything())
+    paths = {path for (path,) in rows(stored, "select path from app_manifest")}
+    assert set(object_storage.names(prefix)) == paths
+    assert not (stored.home / "records").exists()
+
+    shutil.rmtree(stored.home / "copies")  # another machine has none of the files
+    stored.event("late_post")
+    loaded = stored.run()
+    assert_tied(stored, loaded)
+    assert seeing.reproduce(stored.instance, loaded.id)["ok"]
+    assert trace(stored.instance, Wanted(company="00001", account="5005"))["found"]
+    assert trail.check(stored.instance)["ok"]
+
+
+def test_a_purge_removes_the_objects_and_covers_no_loss_up_although_a_copy_is_whole(
+    stored: Books, object_storage: ObjectStorage, prefix: str
+) -> None:
+    stored.change_flow("[flows.accounts]", f"{RULES}\n[flows.accounts]")
+    assert stored.run("accounts").outcome == "complete"
+    advance(stored, LONG_AGO)
+    assert stored.run("accounts").outcome == "complete"
+    due = [item["path"] for item in retaining.preview(stored.instance)["items"] if item["path"]]
+    lost = (stored.home / "copies" / due[0]).read_bytes()
+    object_storage.delete(prefix, due[0])
+    with pytest.raises(Refused, match="it is missing"):
+        purge(stored)
+
+    object_storage.put(prefix, due[0], lost)
+    before = set(object_storage.names(prefix))
+    purge(stored)
+
+    assert set(object_storage.names(prefix)) == before - set(due)
+    assert not [path for path in due if (stored.home / "copies" / path).exists()]
+    assert trail.check(stored.instance)["ok"]

@@ -124,6 +124,7 @@ class ObjectStorage:
 
 class _Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a head and its body are two writes
     storage: ObjectStorage
 
     def _any(self) -> None:
