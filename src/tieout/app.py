@@ -36,6 +36,8 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
+from tieout.store import anchors
+from tieout.store.files import place_for
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
@@ -67,8 +69,9 @@ class Instance:
         chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
         self.clock: Clock = clock or chosen or SystemClock()
         url = environment.database if not environment.database.startswith("sqlite") else None
-        anchor = Path(environment.anchor).absolute() if environment.anchor else None
-        self.store = Store(self.home, self.clock, url, anchor)
+        anchor = anchors.named(environment.anchor, environment.standard)
+        place = place_for(environment.records, self.home, environment.standard)
+        self.store = Store(self.home, self.clock, url, anchor, place)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -39,6 +39,7 @@ ONLY_HERE = {
     "sqlite3": ("store/", "sim/"),
     "psycopg": ("store/", "engine/"),
     "cryptography": ("store/",),
+    "obstore": ("store/bucket.py",),
     "dbos": ("engine/",),
     "starlette": ("web/",),
     "uvicorn": ("web/", "cli/"),

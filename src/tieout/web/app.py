@@ -41,6 +41,7 @@ def serve_instance(instance: Instance, port: int, note: Note) -> None:
     before = {number: _ask(number, stop, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         engine = running.engine_for(instance)
+        instance.store.sweep()  # refuses a place of the records that is not this instance's
         engine.launch()
         try:
             with _listening(port) as door:
