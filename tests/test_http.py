@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tieout.errors import Refused, Unavailable, Uncertain
-from tieout.http import BODY_BYTES_MAX, RETRY_AFTER_SECONDS_MAX, Answer, Call, Http, retry_after
+from tieout.http import BODY_BYTES_MAX, Answer, Call, Http
+from tieout.pace import RETRY_AFTER_SECONDS_MAX, retry_after
 from tieout.sim.box import Box, Request, Response, serve
 from tieout.sim.clock import PracticeClock
 
@@ -396,3 +397,47 @@ def test_numbers_stay_exact_and_whole_numbers_stay_whole() -> None:
     assert Answer(200, {}, b"[" * 64 + b"]" * 64).json()
     with pytest.raises(Refused, match="not with an object"):
         Answer(200, {}, b"null").json_object()
+
+
+class Turns:
+    """A pace that a test reads: turns that were asked for, and what 429s asked for."""
+
+    def __init__(self, turns: int = 100) -> None:
+        self.left, self.asked, self.refusals = turns, 0, list[float | None]()
+
+    def wait(self) -> None:
+        if self.asked == self.left:
+            raise Unavailable("The turns are used up.")
+        self.asked += 1
+
+    def refused(self, seconds: float | None) -> None:
+        self.refusals.append(seconds)
+
+
+def test_every_try_asks_for_a_turn_of_its_own(bench: Bench) -> None:
+    turns = Turns()
+    bench.fault("cut_after", times=2)
+    door = bench.door(pace=turns)
+    door.send("GET", "/x", repeatable=True)
+    assert turns.asked == len(bench.calls) == 3
+    door.close()
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_whoever_sets_the_pace_is_told_of_every_429(bench: Bench, once: bool) -> None:
+    turns = Turns()
+    bench.fault("status", status=429, headers={"Retry-After": "7"}, times=2)
+    door = bench.door(pace=turns)
+    for _ in range(2 if once else 1):
+        door.send("POST", "/x", json={}, repeatable=False, once=once)
+    assert turns.refusals == [7.0, 7.0]
+    door.close()
+
+
+def test_what_gets_no_turn_is_not_sent(bench: Bench) -> None:
+    door = bench.door(pace=Turns(0))
+    with pytest.raises(Unavailable, match="used up"):
+        door.send("POST", "/x", json={}, repeatable=False, once=True)
+    assert bench.calls == []
+    assert bench.peer.requests == []
+    door.close()

@@ -26,7 +26,9 @@ from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
+from tieout.pace import Pace
 from tieout.project import (
+    REQUESTS_A_MINUTE,
     AnaplanConnection,
     Flow,
     JdeConnection,
@@ -36,6 +38,7 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
+from tieout.store.budget import Budget, Rate
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
@@ -69,6 +72,7 @@ class Instance:
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = Path(environment.anchor).absolute() if environment.anchor else None
         self.store = Store(self.home, self.clock, url, anchor)
+        self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -127,14 +131,14 @@ class Instance:
 
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str,
+        evidence: Evidence, system: str, pace: Pace | None = None,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         return Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
-            keep_cookies=sticky,
+            keep_cookies=sticky, pace=pace,
         )  # fmt: skip
 
     def _jde(
@@ -150,7 +154,8 @@ class Instance:
     def _anaplan(
         self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
     ) -> Anaplan:
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan")
+        pace = self._budget(connection)
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", pace)
         auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
         close.callback(api.close)
         close.callback(auth.close)
@@ -164,6 +169,13 @@ class Instance:
         anaplan = Anaplan(api, auth, chosen, lambda: self.store.secret(secret), self.clock)
         close.callback(anaplan.close)
         return anaplan
+
+    def _budget(self, connection: AnaplanConnection) -> Budget:
+        """The turns of this process at a tenant, whichever run asks (calls to sign in are free)."""
+        rate = Rate(REQUESTS_A_MINUTE - connection.headroom, connection.burst)
+        shared = isinstance(self.clock, SystemClock)
+        made = Budget(self.store.database, connection.tenant, rate, self.clock, by_database=shared)
+        return self._budgets.setdefault((connection.tenant, rate), made)
 
     def failpoint(self) -> Failpoint:
         """As it was given, else what kills this process at TIEOUT_KILL_AT, for crash tests."""
