@@ -417,7 +417,8 @@ class Turns:
 def test_every_try_asks_for_a_turn_of_its_own(bench: Bench) -> None:
     turns = Turns()
     bench.fault("cut_after", times=2)
-    door = bench.door(pace=turns)
+    door = bench.door()
+    door.keep(turns)
     door.send("GET", "/x", repeatable=True)
     assert turns.asked == len(bench.calls) == 3
     door.close()
@@ -427,7 +428,8 @@ def test_every_try_asks_for_a_turn_of_its_own(bench: Bench) -> None:
 def test_whoever_sets_the_pace_is_told_of_every_429(bench: Bench, once: bool) -> None:
     turns = Turns()
     bench.fault("status", status=429, headers={"Retry-After": "7"}, times=2)
-    door = bench.door(pace=turns)
+    door = bench.door()
+    door.keep(turns)
     for _ in range(2 if once else 1):
         door.send("POST", "/x", json={}, repeatable=False, once=once)
     assert turns.refusals == [7.0, 7.0]
@@ -435,7 +437,8 @@ def test_whoever_sets_the_pace_is_told_of_every_429(bench: Bench, once: bool) ->
 
 
 def test_what_gets_no_turn_is_not_sent(bench: Bench) -> None:
-    door = bench.door(pace=Turns(0))
+    door = bench.door()
+    door.keep(Turns(0))
     with pytest.raises(Unavailable, match="used up"):
         door.send("POST", "/x", json={}, repeatable=False, once=True)
     assert bench.calls == []

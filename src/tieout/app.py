@@ -26,7 +26,6 @@ from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
-from tieout.pace import Pace
 from tieout.project import (
     REQUESTS_A_MINUTE,
     AnaplanConnection,
@@ -131,14 +130,14 @@ class Instance:
 
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str, pace: Pace | None = None,
+        evidence: Evidence, system: str,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         return Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
-            keep_cookies=sticky, pace=pace,
+            keep_cookies=sticky,
         )  # fmt: skip
 
     def _jde(
@@ -154,8 +153,8 @@ class Instance:
     def _anaplan(
         self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
     ) -> Anaplan:
-        pace = self._budget(connection)
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", pace)
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan")
+        api.keep(self._budget(connection))
         auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
         close.callback(api.close)
         close.callback(auth.close)

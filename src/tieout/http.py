@@ -163,17 +163,17 @@ class Http:
     `system` is the peer's name in sentences; `timeout_seconds` bounds each try as a whole;
     `ca_file` (PEM) replaces the public certificate authorities; `allow` lists the permitted
     addresses as `https://host[:port]` with `*` as wildcard; `keep_cookies` is for load balancers
-    that need them; `told` hears of every exchange; `pace` is asked before each of them.
+    that need them; `told` hears of every exchange.
     """
 
     def __init__(
         self, base_url: str, *, system: str, clock: Clock, timeout_seconds: float = 60,
         ca_file: str | None = None, allow_http: bool = False, allow: Sequence[str] = (),
         told: Callable[[Call], None] | None = None, tries: int = 4, keep_cookies: bool = False,
-        pace: Pace | None = None,
     ) -> None:  # fmt: skip
         self._base, self._path = checked(base_url, system, allow_http, allow)
-        self.system, self._clock, self._told, self._pace = system, clock, told, pace
+        self.system, self._clock, self._told = system, clock, told
+        self._pace: Pace | None = None
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
         policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
@@ -181,6 +181,10 @@ class Http:
             transport=_Transport(trust(ca_file), self._deadlines), trust_env=False,
             follow_redirects=False, cookies=CookieJar(policy),
         )  # fmt: skip
+
+    def keep(self, pace: Pace) -> None:
+        """Ask `pace` for a turn before every exchange from now on, and tell it of every 429."""
+        self._pace = pace
 
     def close(self) -> None:
         """Close all connections."""

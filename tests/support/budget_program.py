@@ -25,10 +25,8 @@ def main(asked: dict[str, Any]) -> None:
     names = ("limit", "burst", "window_seconds", "late_seconds")
     rate = Rate(**{name: asked[name] for name in names})
     budget = Budget(Database(asked["database"]), asked["tenant"], rate, clock)
-    http = Http(
-        asked["url"], system="Anaplan", clock=clock, allow_http=True, told=calls.append,
-        pace=budget,
-    )  # fmt: skip
+    http = Http(asked["url"], system="Anaplan", clock=clock, allow_http=True, told=calls.append)
+    http.keep(budget)
     end = time.monotonic() + asked["seconds"]
 
     def ask() -> None:
