@@ -242,6 +242,7 @@ def test_four_processes_never_exceed_the_limit_as_the_practice_anaplan_counts(
     """Measured at the server, with the 429 it would answer, by the time requests arrive."""
     with practice(tmp_path) as served:
         served.switch("rate_per_minute", RATE.limit)
+        served.switch("rate_counting", "window")
         served.clock.set_scale(SCALE)
         told = hammered(served, store.database)
         seen = served.system.control("state", {})
