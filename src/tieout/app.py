@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
+import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -71,6 +73,7 @@ class Instance:
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = Path(environment.anchor).absolute() if environment.anchor else None
         self.store = Store(self.home, self.clock, url, anchor)
+        self.executor = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
@@ -124,7 +127,8 @@ class Instance:
                 anaplan=anaplan, store=self.store, clock=self.clock,
                 dimensions=dimensions(project, project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
-                chunk_bytes=planning.chunk_bytes, plan=plan_of(project, flow), evidence=evidence,
+                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant, executor=self.executor,
+                plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
             )  # fmt: skip
 

@@ -86,6 +86,8 @@ class World(Generic[F]):
     configured: str  # digest of the flow and of both ends it connects
     target: str  # digest of the model, import and lists that it loads into
     chunk_bytes: int
+    tenant: str  # of Anaplan, whose models only one run may have a task in
+    executor: str  # the process that tells this run
     moment: Callable[[str, str], None] = _nothing  # of a step, where a crash test may interrupt
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)

@@ -1,4 +1,4 @@
-"""What all processes share: the requests a tenant allows."""
+"""What all processes share: the requests of a tenant, the models of Anaplan."""
 
 from alembic import op
 
@@ -12,6 +12,25 @@ TABLES = (
         used_until BIGINT NOT NULL,
         held_until BIGINT NOT NULL,
         PRIMARY KEY (tenant)
+    )
+    """,
+    """
+    CREATE TABLE app_lease (
+        tenant TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_name TEXT NOT NULL,
+        run TEXT NOT NULL,
+        executor TEXT NOT NULL,
+        state TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        anaplan_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        known TEXT NOT NULL,
+        task_id TEXT,
+        taken_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        PRIMARY KEY (tenant, workspace, model)
     )
     """,
 )
