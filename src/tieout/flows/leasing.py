@@ -11,7 +11,7 @@ from tieout.store.leases import Asked, Holder, Lease, Place
 from tieout.store.steps import Step
 from tieout.store.tasks import TaskKey
 
-LOOK_SECONDS = 2.0  # between two looks whether the holder has let the model go
+LOOK_SECONDS = 0.5  # between two looks whether the holder has let the model go
 
 
 def hold_model(step: Step, world: World[Any]) -> Lease:
