@@ -10,6 +10,7 @@ import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
+from tieout.store import seats, vault
 from tieout.store.budget import Budget, Rate
+from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
@@ -119,7 +122,10 @@ class Instance:
         evidence = Evidence()
         with ExitStack() as open_things:
             erp = project.jde(flow)
-            readers = [self._jde(project, erp, evidence, open_things) for _ in range(erp.readers)]
+            room = self._room(project.jde_name(flow), erp)
+            readers = [
+                self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
+            ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)
             yield World(
@@ -128,6 +134,7 @@ class Instance:
                 dimensions=dimensions(project, project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
                 chunk_bytes=planning.chunk_bytes, tenant=planning.tenant, executor=self.executor,
+                somebody_waits=partial(self._somebody_waits, room),
                 plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
             )  # fmt: skip
@@ -144,13 +151,25 @@ class Instance:
             keep_cookies=sticky,
         )  # fmt: skip
 
+    def _room(self, name: str, connection: JdeConnection) -> Room:
+        return Room(name, connection.readers, self.home / vault.KEY_FILE)
+
+    def _somebody_waits(self, room: Room) -> bool:
+        with self.store.database.read() as connection:
+            return seats.waited_for(connection, room.connection)
+
     def _jde(
-        self, project: Project, connection: JdeConnection, evidence: Evidence, close: ExitStack
+        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack
     ) -> Jde:
+        connection = project.connections[room.connection]
+        assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, evidence, "JD Edwards")
         close.callback(http.close)
         secret = secret_name(connection.secret)
-        jde = Jde(http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock)
+        seat = Seat(self.store.database, room, Sitter(run, self.executor), self.clock)
+        jde = Jde(
+            http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock, seat
+        )
         close.callback(jde.close)
         return jde
 

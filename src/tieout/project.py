@@ -234,9 +234,13 @@ class Project(Strict, frozen=True, kw_only=True):
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""
-        connection = self.connections[flow.to if isinstance(flow, SubmitPlan) else flow.from_]
+        connection = self.connections[self.jde_name(flow)]
         assert isinstance(connection, JdeConnection)  # held by `settings._ends_problems`
         return connection
+
+    def jde_name(self, flow: Flow) -> str:
+        """The name of that connection."""
+        return flow.to if isinstance(flow, SubmitPlan) else flow.from_
 
     def anaplan(self, flow: Flow) -> AnaplanConnection:
         """The Anaplan connection `flow` loads into, or exports from."""

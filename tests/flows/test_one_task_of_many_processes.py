@@ -70,11 +70,14 @@ class Fleet:
         return [json.loads(line) for text in said for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("pg", marks=pytest.mark.needs("postgres"))])
+POSTGRES = pytest.param("postgresql", marks=pytest.mark.needs("postgres"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", POSTGRES])
 def test_processes_that_die_at_any_moment_never_have_two_tasks_in_a_model(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest, dice: Random
 ) -> None:
-    url = request.getfixturevalue("postgres_url") if kind == "pg" else None
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
     store = Store(tmp_path, SystemClock(), url)
     store.migrate()
     with practice(tmp_path) as served:

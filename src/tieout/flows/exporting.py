@@ -17,7 +17,9 @@ def run_export(step: Step, world: World[Any], export_id: str, name: str, untouch
     done, so that nobody else writes the file while it is read.
     """
     task = start_export(step, world, hold_model(step, world), export_id, name)
-    done = world.anaplan.wait("exports", export_id, task, name=name)
+    done = world.anaplan.wait(
+        "exports", export_id, task, name=name, progress=lambda state: world.give_way()
+    )
     if done.outcome != "ok":
         raise Refused(
             f"The export {name} did not succeed ({done.state}).", untouched=untouched,

@@ -33,6 +33,7 @@ def hold_model(step: Step, world: World[Any]) -> Lease:
         elif world.clock.monotonic() >= give_up:
             raise _held(lease)
         else:
+            world.give_way()
             world.clock.sleep(LOOK_SECONDS)
 
 

@@ -131,6 +131,7 @@ def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -
     def receipt(number: int, digest: str) -> None:
         chunk = Chunk(number, digest, manifests[number].bytes)
         world.store.receive_chunk(run, file_id, chunk)
+        world.give_way()
 
     uploaded = world.anaplan.upload(
         file_id, lambda: map(world.store.read_bytes, manifests), receipt=receipt, have=have
@@ -182,7 +183,10 @@ def wait_for_import(
     step: Step, world: World[L], run: str, action: dict[str, Any], task: str
 ) -> Result:
     """Poll to a terminal state; the outcome is computed from the counts, not from `successful`."""
-    result = world.anaplan.wait(action["kind"], action["id"], task, name=action["name"])
+    result = world.anaplan.wait(
+        action["kind"], action["id"], task, name=action["name"],
+        progress=lambda state: world.give_way(),
+    )  # fmt: skip
     told: Result = msgspec.to_builtins(result)
     return told
 

@@ -1,4 +1,4 @@
-"""What all processes share: the requests of a tenant, the models of Anaplan."""
+"""What all processes share: requests of a tenant, models of Anaplan, sessions of JD Edwards."""
 
 from alembic import op
 
@@ -31,6 +31,27 @@ TABLES = (
         taken_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
         PRIMARY KEY (tenant, workspace, model)
+    )
+    """,
+    """
+    CREATE TABLE app_seat (
+        connection TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        executor TEXT NOT NULL,
+        run TEXT NOT NULL,
+        session TEXT NOT NULL,
+        taken BIGINT NOT NULL,
+        PRIMARY KEY (connection, number)
+    )
+    """,
+    """
+    CREATE TABLE app_seat_line (
+        connection TEXT NOT NULL,
+        executor TEXT NOT NULL,
+        run TEXT NOT NULL,
+        since BIGINT NOT NULL,
+        looked BIGINT NOT NULL,
+        PRIMARY KEY (connection, executor, run)
     )
     """,
 )
