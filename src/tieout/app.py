@@ -29,6 +29,7 @@ from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
+from tieout.jde.session import sign_out
 from tieout.project import (
     REQUESTS_A_MINUTE,
     AnaplanConnection,
@@ -123,6 +124,7 @@ class Instance:
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
+            open_things.callback(self.end_left_sessions, project, project.jde_name(flow))
             readers = [
                 self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
             ]
@@ -153,6 +155,24 @@ class Instance:
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.home / vault.KEY_FILE)
+
+    def end_left_sessions(self, project: Project, name: str) -> int:
+        """Sign out the sessions that dead processes left on free seats; how many there were.
+
+        The next holder of a seat does the same, but perhaps nobody wants the seat for long.
+        """
+        connection = project.connections[name]
+        assert isinstance(connection, JdeConnection), "it is one of JD Edwards"
+        room = self._room(name, connection)
+        with self.store.database.read() as reading:
+            if not seats.is_left_behind(reading, room):
+                return 0
+        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room))
+        http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
+        for token in tokens:
+            sign_out(http, connection, token)
+        http.close()
+        return len(tokens)
 
     def _somebody_waits(self, room: Room) -> bool:
         with self.store.database.read() as connection:

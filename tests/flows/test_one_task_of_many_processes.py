@@ -20,7 +20,7 @@ from tieout.store import leases
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
 
-PROCESSES, RUNS_EACH, KILLS = 4, 2, 3
+PROCESSES, RUNS_EACH, KILLS = 4, 1, 2
 SECONDS_MAX = 60
 
 

@@ -67,8 +67,9 @@ def main(asked: dict[str, Any]) -> None:
     who = {"username": asked["username"], "password": asked["password"]}
     anaplan = Anaplan(api, auth, options, lambda: who, clock)
     world = SimpleNamespace(
-        anaplan=anaplan, store=store, clock=clock, tenant="acme", executor=f"process {os.getpid()}"
-    )
+        anaplan=anaplan, store=store, clock=clock, tenant="acme",
+        executor=f"process {os.getpid()}", give_way=lambda: None,
+    )  # fmt: skip
 
     @contextmanager
     def world_for(run: str) -> Iterator[Any]:

@@ -237,13 +237,22 @@ def waited_for(connection: Connection, name: str) -> bool:
     return bool(connection.execute(line).scalar_one())
 
 
+def is_left_behind(connection: Connection, room: Room) -> bool:
+    """Whether a session lies on a free seat, which nobody has ended."""
+    return connection.execute(select(app_seat.c.number).where(*_left(room))).first() is not None
+
+
 def left_behind(connection: Connection, room: Room) -> list[str]:
-    """Tokens of sessions on free seats, which nobody has ended; noted no more from now on."""
+    """The tokens of these sessions; noted no more from now on."""
     lock(connection, f"seats of {room.connection}")
-    free_ones = [*_of(room), app_seat.c.executor == NOBODY, app_seat.c.session != NOBODY]
+    free_ones = _left(room)
     found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
     connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
     return [token for session in found if (token := room.opened(session))]
+
+
+def _left(room: Room) -> list[ColumnElement[bool]]:
+    return [*_of(room), app_seat.c.executor == NOBODY, app_seat.c.session != NOBODY]
 
 
 def _of(room: Room) -> list[ColumnElement[bool]]:
