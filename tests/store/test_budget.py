@@ -214,7 +214,7 @@ def test_tenants_do_not_wait_for_each_other(store: Store) -> None:
 
 # ------------------------------------------------------------------ real processes
 
-PROCESSES, THREADS, SECONDS = 4, 3, 5.0
+PROCESSES, THREADS, SECONDS = 4, 3, 3.5
 SCALE = 30.0  # practice seconds in one: a practice minute lasts two
 RATE = Rate(90, 20, window_seconds=PRACTICE_WINDOW_SECONDS / SCALE, late_seconds=0.5)
 
