@@ -72,9 +72,14 @@ def test_time_frees_nothing_and_neither_does_the_death_of_a_process(store: Store
     assert take(store, other).holder == carried_on
 
 
-def test_of_two_runs_that_find_the_task_over_one_takes_the_model(store: Store) -> None:
+@pytest.mark.parametrize("task", ["A2", None])
+def test_of_two_runs_that_find_the_task_over_one_takes_the_model(
+    store: Store, task: str | None
+) -> None:
     mine, first, second = begun(store), begun(store, "plan"), begun(store, "accounts")
-    note(store, take(store, mine), LOAD, "A2")
+    if task is not None:
+        note(store, take(store, mine), LOAD, task)
+    take(store, mine)
     end(store, mine)
     held = take(store, first)
     assert over(store, held, first)
