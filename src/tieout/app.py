@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -77,7 +75,6 @@ class Instance:
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = Path(environment.anchor).absolute() if environment.anchor else None
         self.store = Store(self.home, self.clock, url, anchor)
-        self.executor = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
@@ -135,7 +132,7 @@ class Instance:
                 anaplan=anaplan, store=self.store, clock=self.clock,
                 dimensions=dimensions(project, project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
-                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant, executor=self.executor,
+                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant, executor=self.store.database.executor,
                 somebody_waits=partial(self._somebody_waits, room),
                 plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
@@ -186,7 +183,9 @@ class Instance:
         http = self._http(project, connection.url, connection, evidence, "JD Edwards")
         close.callback(http.close)
         secret = secret_name(connection.secret)
-        seat = Seat(self.store.database, room, Sitter(run, self.executor), self.clock)
+        seat = Seat(
+            self.store.database, room, Sitter(run, self.store.database.executor), self.clock
+        )
         jde = Jde(
             http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock, seat
         )
