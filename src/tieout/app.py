@@ -121,7 +121,7 @@ class Instance:
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
-            open_things.callback(self.end_left_sessions, project, project.jde_name(flow))
+            open_things.callback(self.end_left_sessions, project, room, run_id)
             readers = [
                 self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
             ]
@@ -132,7 +132,8 @@ class Instance:
                 anaplan=anaplan, store=self.store, clock=self.clock,
                 dimensions=dimensions(project, project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
-                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant, executor=self.store.database.executor,
+                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant,
+                executor=self.store.database.executor,
                 somebody_waits=partial(self._somebody_waits, room),
                 plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
@@ -153,18 +154,19 @@ class Instance:
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.home / vault.KEY_FILE)
 
-    def end_left_sessions(self, project: Project, name: str) -> int:
-        """Sign out the sessions that dead processes left on free seats; how many there were.
+    def end_left_sessions(self, project: Project, room: Room, run: str = "") -> int:
+        """Sign out the sessions that dead processes left on their seats; how many there were.
 
-        The next holder of a seat does the same, but perhaps nobody wants the seat for long.
+        The next holder of a seat does the same, but perhaps nobody wants the seat for long. `run`
+        is told by this process: what another one left of it is of a dead one.
         """
-        connection = project.connections[name]
-        assert isinstance(connection, JdeConnection), "it is one of JD Edwards"
-        room = self._room(name, connection)
+        me = Sitter(run, self.store.database.executor)
         with self.store.database.read() as reading:
-            if not seats.is_left_behind(reading, room):
+            if not seats.may_be_left(reading, room, me):
                 return 0
-        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room))
+        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
+        connection = project.connections[room.connection]
+        assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
         for token in tokens:
             sign_out(http, connection, token)

@@ -108,7 +108,8 @@ def test_a_load_killed_ten_times_starts_one_import_and_ties(
     assert run["figures"]["rows_sent"] == len(posted["touched"])
     assert demo.imports_started() == 1
     seen = demo.control("jde", "state")
-    assert (seen["sessions"], seen["sessions_most"]) == (0, READERS), "the dead ones left theirs"
+    assert seen["sessions"] == 0, "the dead ones left theirs"
+    assert seen["sessions_most"] <= READERS
     tied = json.loads(demo.tieout("tie-out", "--json").stdout)
     assert tied["tie_out"]
     assert all(row["cells_differing"] == 0 for row in tied["tie_out"])

@@ -178,10 +178,24 @@ def test_the_sessions_left_on_free_seats_are_told_once(office: Office) -> None:
         seat = office.seat(office.run(f"flow {number}"), executor)
         seat.take()
         seat.sit(f"044 of the {executor}")
+    me = Sitter("", "a third")
     with office.store.begin() as connection:
+        assert seats.left_behind(connection, office.room, me) == []
         seats.free(connection, ["dead"])
-        assert seats.left_behind(connection, office.room) == ["044 of the dead"]
-        assert seats.left_behind(connection, office.room) == []
+        assert seats.may_be_left(connection, office.room, me)
+        assert seats.left_behind(connection, office.room, me) == ["044 of the dead"]
+        assert seats.left_behind(connection, office.room, me) == []
+
+
+def test_what_a_dead_process_left_of_a_run_that_needs_no_session_any_more_is_told(
+    office: Office,
+) -> None:
+    run = office.run("actuals")
+    seat = office.seat(run, "dead")
+    seat.take()
+    seat.sit("044secret")
+    with office.store.begin() as connection:
+        assert seats.left_behind(connection, office.room, Sitter(run, "goes on")) == ["044secret"]
 
 
 def test_a_lower_limit_holds_as_soon_as_enough_have_left(office: Office) -> None:

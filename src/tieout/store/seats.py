@@ -237,14 +237,16 @@ def waited_for(connection: Connection, name: str) -> bool:
     return bool(connection.execute(line).scalar_one())
 
 
-def is_left_behind(connection: Connection, room: Room) -> bool:
-    """Whether a session lies on a free seat, which nobody has ended."""
-    return connection.execute(select(app_seat.c.number).where(*_left(room))).first() is not None
+def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
+    """Whether a session of another process lies on a seat; that process may live."""
+    others = [*_of(room), app_seat.c.session != NOBODY, app_seat.c.executor != sitter.executor]
+    return connection.execute(select(app_seat.c.number).where(*others)).first() is not None
 
 
-def left_behind(connection: Connection, room: Room) -> list[str]:
-    """The tokens of these sessions; noted no more from now on."""
+def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
+    """The tokens of sessions on seats that nobody holds any more; noted no more from now on."""
     lock(connection, f"seats of {room.connection}")
+    _clear(connection, room, sitter, read_server_time(connection))
     free_ones = _left(room)
     found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
     connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
