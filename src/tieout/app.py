@@ -121,7 +121,8 @@ class Instance:
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
-            open_things.callback(self.end_left_sessions, project, room, run_id)
+            if not run.finished:  # who only looks at one asks no system anything
+                open_things.callback(self.end_left_sessions, project, room, run_id)
             readers = [
                 self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
             ]

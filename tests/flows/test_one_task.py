@@ -10,8 +10,10 @@ from books import Books, assert_tied, told
 from tieout.engine.story import Interrupted
 from tieout.store import leases
 from tieout.store.runs import Ending, Run
+from tieout.verbs import seeing
 
 TASK = r"/imports/\d+/tasks$"
+MODEL = "FP&A 2026"
 ASKED_FOR = "start the import:after"
 LONG_SECONDS = 15.0  # of each of the three steps of a task
 
@@ -68,6 +70,8 @@ def test_a_run_that_was_killed_keeps_the_model_and_goes_on_with_its_own_task(boo
     tasks = books.tasks()
     tasks_take_long(books)
     dead = killed(books, ASKED_FOR)
+    (shown,) = seeing.show(books.instance, dead.id)["models"]
+    assert (shown["model"], shown["asked_for"], shown["ended"]) == (MODEL, "Load Companies", False)
 
     other = books.run("accounts", full=True)
 

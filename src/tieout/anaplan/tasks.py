@@ -66,8 +66,10 @@ class Tasks:
         # hung up, so that even a long look without a find does not allow a second start.
         try:
             adopted = self._look(kind, action, known_ids, self._looking)
-        except (Unavailable, Refused) as error:  # which says nothing of the start
-            raise self._lost(action) from error
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and type(error) is not Unavailable:
+                raise  # not Anaplan was away, but what we keep: the step is told again
+            raise self._lost(action) from error  # which says nothing of the start
         if adopted is not None:
             return adopted
         raise self._lost(action)
