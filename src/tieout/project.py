@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -85,6 +86,8 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
     auth_url: str = "https://auth.anaplan.com"
     sign_in: Literal["basic"] = "basic"
     tenant: str = "default"
+    headroom: Annotated[int, Meta(ge=0, le=590)] = 60
+    burst: Annotated[int, Meta(ge=1, le=590)] = 60
     workspace: str
     model: str
     secret: str
@@ -231,9 +234,13 @@ class Project(Strict, frozen=True, kw_only=True):
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""
-        connection = self.connections[flow.to if isinstance(flow, SubmitPlan) else flow.from_]
+        connection = self.connections[self.jde_name(flow)]
         assert isinstance(connection, JdeConnection)  # held by `settings._ends_problems`
         return connection
+
+    def jde_name(self, flow: Flow) -> str:
+        """The name of that connection."""
+        return flow.to if isinstance(flow, SubmitPlan) else flow.from_
 
     def anaplan(self, flow: Flow) -> AnaplanConnection:
         """The Anaplan connection `flow` loads into, or exports from."""
@@ -260,6 +267,30 @@ class Project(Strict, frozen=True, kw_only=True):
         """The companies a plan may write to."""
         actuals = self.actuals_of(flow)
         return flow.companies or (actuals[1].companies if actuals else ())
+
+
+REQUESTS_A_MINUTE = 600  # that Anaplan allows a tenant (facts/anaplan.md §2.1)
+
+
+def tenant_problems(connections: Mapping[str, JdeConnection | AnaplanConnection]) -> list[str]:
+    """What connections say of a tenant's requests that cannot be meant."""
+    problems: list[str] = []
+    first: dict[str, tuple[str, AnaplanConnection]] = {}
+    for name, one in connections.items():
+        if not isinstance(one, AnaplanConnection):
+            continue
+        if one.headroom + one.burst >= REQUESTS_A_MINUTE:
+            problems.append(
+                f"connections.{name}: headroom and burst leave nothing of the "
+                f"{REQUESTS_A_MINUTE} requests a minute of a tenant"
+            )
+        before, other = first.setdefault(one.tenant, (name, one))
+        if (one.headroom, one.burst) != (other.headroom, other.burst):
+            problems.append(
+                f"connections.{name} and connections.{before} name the tenant {one.tenant!r}, so "
+                "their headroom and burst must be the same"
+            )
+    return problems
 
 
 COLUMN_MEANINGS = {

@@ -41,6 +41,7 @@ from tieout.project import (
     SubmitPlan,
     Universe,
     seconds,
+    tenant_problems,
 )
 
 COLUMNS_SHOWN_MAX = 8
@@ -159,7 +160,7 @@ def _unknown(key: str, kind: type[Strict], place: str = "") -> str:
 
 def _inconsistencies(project: Project) -> list[str]:
     """What the tables say together that cannot be meant."""
-    problems: list[str] = []
+    problems = tenant_problems(project.connections)
     for name, connection in project.connections.items():
         for key in ("request_timeout", "poll", "task_timeout"):
             if seconds(getattr(connection, key, "1s")) == 0:

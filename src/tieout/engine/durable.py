@@ -205,6 +205,7 @@ class Engine:
         member = Membership(Database(self._store.database.url), library.ABI, self._bury)
         member.join()
         self._queue.executor, self._store.database.guard = member.id, member.guard
+        self._store.database.executor = member.id
         return member
 
     def _bury(self) -> None:

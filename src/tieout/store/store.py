@@ -280,16 +280,6 @@ class Store:
         with self.database.read() as connection:
             return tasks.find(connection, key)
 
-    def intend_task(self, key: TaskKey, known: Sequence[str]) -> Task:
-        """Note, before the start, which tasks are there; an earlier note stands and is returned."""
-        return self.database.transact(
-            lambda c: tasks.intend(c, key, known, self.clock.now()),
-        )
-
-    def note_task(self, key: TaskKey, task_id: str, state: str) -> None:
-        """Note the task's id and its state (`tasks.STARTED`, then Anaplan's words)."""
-        self.database.transact(lambda c: tasks.note(c, key, task_id, state, self.clock.now()))
-
     def chunks(self, run: str, file: str) -> dict[int, Chunk]:
         """The chunks of a file that Anaplan acknowledged to this run, by number."""
         with self.database.read() as connection:
