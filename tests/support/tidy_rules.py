@@ -24,9 +24,9 @@ CLAIM_WORDS_MIN = 4
 
 # A pure core needs these and no more: no clock, randomness, files, network, logging.
 CORE_MAY_IMPORT = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
-    "functools", "hashlib", "itertools", "msgspec", "operator", "polars", "re", "string",
-    "types", "typing", "unicodedata", "tieout.core", "tieout.errors",
+    "__future__", "abc", "bisect", "collections", "cronsim", "dataclasses", "datetime", "decimal",
+    "difflib", "enum", "functools", "hashlib", "itertools", "msgspec", "operator", "polars", "re",
+    "string", "types", "typing", "unicodedata", "zoneinfo", "tieout.core", "tieout.errors",
 }  # fmt: skip
 
 # Which part of the product may import a library at all (folders end with "/").
