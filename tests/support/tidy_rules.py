@@ -60,9 +60,11 @@ LAZY_IMPORTS = {
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }
 
-# The three places where an unforeseen error ends in a sentence instead of a traceback: the command
-# line, the error page and the run loop (one run, and the thread that picks runs up).
-EDGES = ("cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py")
+# The places where an unforeseen error ends in a sentence instead of a traceback: the command line,
+# the error page, the run loop (one run, and the thread that picks runs up) and that of schedules.
+EDGES = (
+    "cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py", "engine/scheduler.py",
+)  # fmt: skip
 
 # Glossary, CONTRIBUTING.md: one word, one meaning; these have none.
 BANNED_WORDS = {

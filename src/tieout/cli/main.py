@@ -29,7 +29,7 @@ ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
     "baselining", "certifying", "commands", "evidence", "mapping", "people", "planning",
-    "rejecting", "replaying", "retaining", "tracing", "trail",
+    "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
 )  # fmt: skip
 
 

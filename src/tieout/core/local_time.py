@@ -46,6 +46,11 @@ def reached(wall: datetime, zone: ZoneInfo) -> datetime:
     return late
 
 
+def spelled(instant: datetime, zone: ZoneInfo) -> str:
+    """An instant as the people of a zone read it: Tue 01 Dec 2026 06:00 CST."""
+    return f"{instant.astimezone(zone):%a %d %b %Y %H:%M %Z}"
+
+
 def begin_of(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a local day, in UTC; of a day that a zone left out, that of the next."""
     return reached(datetime.combine(day, MIDNIGHT), zone)

@@ -1,8 +1,8 @@
 """When a schedule is due: the texts of `when`, each a frozen value that knows its next time.
 
-A rule is asked with an aware moment and a calendar, and answers an instant in UTC. Times of day are
-local: see `core.local_time` for the days on which clocks are changed. Intervals (`every 20 minutes`,
-and a cron expression with a star for its minute or hour) go by elapsed time through such a day.
+A rule is asked with an aware moment and a calendar, and answers an instant in UTC. Times of day
+are local: see `core.local_time` for the days on which clocks are changed. Intervals (`every 20
+minutes`, a cron expression with a star for its minute or hour) go by elapsed time through them.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Every:
 
     def __str__(self) -> str:
         window = f" from working day {self.window[0]} to {self.window[1]}" if self.window else ""
-        pace = f"{self.minutes // 60} hours" if self.minutes % 60 == 0 else f"{self.minutes} minutes"
+        pace = (
+            f"{self.minutes // 60} hours" if self.minutes % 60 == 0 else f"{self.minutes} minutes"
+        )
         return f"every {pace}{window} {self.zone}"
 
 

@@ -51,7 +51,9 @@ def parse(text: str, zone: str = "UTC") -> Rule:
     said = " ".join(text.split())
     for form, pattern in _FORMS.items():
         if (match := re.fullmatch(pattern.pattern, said, re.IGNORECASE)) is not None:
-            parts = {k: v if k in _WRITTEN_IN else v.lower() for k, v in match.groupdict("").items()}
+            parts = {
+                k: v if k in _WRITTEN_IN else v.lower() for k, v in match.groupdict("").items()
+            }
             return _rule(form, parts, zone)
     near = difflib.get_close_matches(said.lower(), EXAMPLES, n=1, cutoff=0)
     raise UnreadableError(f"{text!r} means no time; write it as in “{near[0]}”")
@@ -85,6 +87,11 @@ def _time(text: str) -> time:
 def _zone(name: str) -> ZoneInfo:
     if (zone := zone_named(name)) is not None:
         return zone
+    raise UnreadableError(zone_unknown(name))
+
+
+def zone_unknown(name: str) -> str:
+    """What is wrong with a name that is no zone's, and which may be meant."""
     known = sorted(available_timezones())
     folded = {other.lower(): other for other in known}
     places = {other.rpartition("/")[2].lower(): other for other in known}
@@ -94,7 +101,7 @@ def _zone(name: str) -> ZoneInfo:
         close = difflib.get_close_matches(asked, [*folded, *places], n=1, cutoff=0.75)
         near = (folded | places).get(close[0]) if close else None
     hint = f"did you mean {near}" if near else "write one such as America/Chicago"
-    raise UnreadableError(f"{name!r} is no time zone of the IANA data base; {hint}")
+    return f"{name!r} is no time zone of the IANA data base; {hint}"
 
 
 def _working_day(text: str) -> int:
@@ -127,8 +134,8 @@ def _minutes(text: str, unit: str) -> int:
     minutes = number * (60 if unit.startswith("hour") else 1)
     if not 1 <= minutes <= DAY_MINUTES:
         raise UnreadableError(
-            f"“every {text} {unit}” is no pace; write 1 to {DAY_MINUTES} minutes, such as “every 20 "
-            "minutes”"
+            f"“every {text} {unit}” is no pace; write 1 to {DAY_MINUTES} minutes, such as “every "
+            "20 minutes”"
         )
     return minutes
 

@@ -14,12 +14,13 @@ import uvicorn
 from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.errors import Unavailable
-from tieout.verbs import running
+from tieout.verbs import running, scheduling
 from tieout.web.pages import make_pages
 
 HOST = "127.0.0.1"  # there is no sign-in yet, so nobody else may see the page
 PORTS_TRIED_MAX = 50
 STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
+SCHEDULES_SECONDS_MAX = 5.0  # how long stopping waits for a decision about a due time
 STARTING_SECONDS_MAX = 15.0
 LOOK_SECONDS = 0.5
 CONNECTIONS_MAX = 64
@@ -42,10 +43,13 @@ def serve_instance(instance: Instance, port: int, note: Note) -> None:
     try:
         engine = running.engine_for(instance)
         engine.launch()
+        schedules = scheduling.scheduler_for(instance)
         try:
             with _listening(port) as door:
+                schedules.start()
                 _serve(instance, engine, door, stop, note)
         finally:
+            schedules.close(SCHEDULES_SECONDS_MAX)
             _close(engine, note)
     finally:
         for number, action in before.items():

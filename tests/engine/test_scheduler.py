@@ -1,0 +1,340 @@
+"""What becomes of a due time: it runs once, one flow after the other, or it is said why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from fiscal_years import fiscal_calendar
+from scheduled import Day
+
+from tieout.errors import Unavailable
+from tieout.store.looks import Current
+
+DAILY = """
+[schedules.close]
+when = "daily at 05:30 America/Chicago"
+run = ["accounts", "cost_centers", "actuals"]
+"""
+TWENTY = """
+[schedules.close]
+when = "every 20 minutes"
+run = ["accounts"]
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Day]:
+    """An instance on either database, at noon of 26 November 2026."""
+    postgres = request.param == "postgresql"
+    made = Day(tmp_path, request.getfixturevalue("postgres_url") if postgres else None)
+    made.store.migrate()
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Day]:
+    """The same on SQLite alone."""
+    made = Day(tmp_path)
+    made.store.migrate()
+    yield made
+    made.store.close()
+
+
+# ---------------------------------------------------------------------------- the chain
+
+
+def test_a_due_time_runs_its_flows_one_after_the_other_once(day: Day) -> None:
+    day.applies(DAILY)
+    day.at("2026-11-26T12:00Z")
+    assert day.begun() == []
+    day.at("2026-11-27T11:29:59Z")
+    assert day.begun() == []
+    for _ in range(3):
+        day.at("2026-11-27T11:30Z")
+    assert day.begun() == ["accounts-1"]
+    day.ends("accounts-1")
+    for _ in range(3):
+        day.at("2026-11-27T11:31Z")
+    assert day.begun() == ["accounts-1", "cost_centers-1"]
+    day.ends("cost_centers-1")
+    day.at("2026-11-27T11:32Z")
+    day.ends("actuals-1")
+    day.at("2026-11-27T11:33Z")
+    assert day.told() == [("11-27 11:30", "complete")]
+    assert [day.store.run(r).trigger for r in day.begun()] == ["schedule close"] * 3
+    assert {day.store.run(r).started_by for r in day.begun()} == {"system"}
+    assert day.store.verify_audit().whole
+
+
+def test_a_chain_stops_where_a_flow_does_not_end_complete_and_says_so(small: Day) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    small.at("2026-11-27T11:30Z")
+    small.ends("accounts-1", "needs_attention", "3 rows were rejected.")
+    small.at("2026-11-27T11:31Z")
+    (fire,) = small.fires()
+    assert fire.state == "stopped"
+    assert fire.sentence == (
+        "accounts-1 did not end complete: 3 rows were rejected. cost_centers and actuals did not "
+        "run."
+    )
+    small.at("2026-11-28T11:30Z")
+    assert small.begun() == ["accounts-1", "accounts-2"]
+
+
+def test_a_flow_that_somebody_runs_already_is_waited_for(small: Day) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    theirs = small.somebody_runs("accounts")
+    small.at("2026-11-27T11:30Z")
+    small.at("2026-11-27T11:31Z")
+    assert small.begun() == [theirs]
+    small.ends(theirs)
+    small.at("2026-11-27T11:32Z")
+    assert small.begun() == [theirs, "accounts-2"]
+
+
+def test_a_time_that_comes_while_the_one_before_is_under_way_is_left_out(small: Day) -> None:
+    small.applies(TWENTY)
+    small.at("2026-11-26T12:00:01Z")
+    small.at("2026-11-26T12:20Z")
+    small.at("2026-11-26T12:40Z")
+    small.ends("accounts-1")
+    small.at("2026-11-26T13:00Z")
+    assert small.told() == [
+        ("11-26 12:20", "complete"), ("11-26 12:40", "left out"), ("11-26 13:00", "running"),
+    ]  # fmt: skip
+
+
+def test_a_flow_that_was_taken_out_of_the_file_stops_the_chain(small: Day) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    small.at("2026-11-27T11:30Z")
+    small.applies(DAILY.replace(', "cost_centers", "actuals"', ""))
+    small.ends("accounts-1")
+    small.at("2026-11-27T11:31Z")
+    small.ends("cost_centers-1")
+    small.at("2026-11-27T11:32Z")
+    assert small.begun()[-1] == "actuals-1"  # the chain is the one that was begun
+
+
+# ---------------------------------------------------------------------------- missed times
+
+
+@pytest.mark.parametrize(
+    ("missed", "state", "runs"),
+    [("once", "running", ["accounts-1"]), ("skip", "missed", []), ("ask", "asked", [])],
+)
+def test_times_at_which_nothing_ran_are_caught_up_once_skipped_or_asked_for(
+    small: Day, missed: str, state: str, runs: list[str]
+) -> None:
+    small.applies(DAILY + f'missed = "{missed}"\n')
+    small.at("2026-11-26T12:00Z")
+    small.at("2026-11-30T12:00Z")  # four mornings without any process
+    assert small.told() == [("11-30 11:30", state)]
+    assert small.begun() == runs
+    (fire,) = small.fires()
+    assert fire.times == 4
+    assert "Nothing ran when it was due (4 times in all)" in fire.sentence
+    small.at("2026-11-30T12:01Z")
+    assert len(small.fires()) == 1
+    assert small.kept().next_due == datetime.fromisoformat("2026-12-01T11:30Z")
+
+
+def test_a_time_that_comes_in_time_covers_those_that_were_missed(small: Day) -> None:
+    small.applies(TWENTY + 'missed = "skip"\n')
+    small.at("2026-11-26T12:00:01Z")
+    small.at("2026-11-26T14:00:30Z")
+    assert [(f.state, f.times) for f in small.fires()] == [("running", 6)]
+
+
+def test_a_question_nobody_answered_is_over_with_the_next_time(small: Day) -> None:
+    small.applies(DAILY + 'missed = "ask"\n')
+    small.at("2026-11-26T12:00Z")
+    small.at("2026-11-27T14:00Z")
+    small.at("2026-11-28T11:30Z")
+    assert small.told() == [("11-27 11:30", "missed"), ("11-28 11:30", "running")]
+
+
+def test_a_process_that_comes_back_after_a_year_begins_one_run(small: Day) -> None:
+    small.applies(TWENTY.replace("20 minutes", "1 minutes"))
+    small.at("2026-11-26T12:00:01Z")
+    small.at("2027-11-26T12:00:30Z")
+    assert small.told() == [("11-26 12:00", "running")]
+    assert small.kept().next_due == datetime.fromisoformat("2027-11-26T12:01Z")
+
+
+# ---------------------------------------------------------------------------- the file
+
+
+def test_a_new_schedule_counts_from_when_it_was_applied(small: Day) -> None:
+    small.applies(DAILY)
+    small.clock.at = datetime.fromisoformat("2026-11-27T12:00Z")
+    small.scheduler.tick()  # the first process that looks
+    assert small.told() == [("11-27 11:30", "running")]
+
+
+def test_a_changed_rule_counts_from_now_on_and_a_schedule_taken_out_is_due_no_more(
+    small: Day,
+) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    small.applies(DAILY.replace("05:30", "04:00"))
+    small.at("2026-11-27T10:30Z")  # 04:00 was half an hour ago, and is a new rule
+    assert small.begun() == []
+    assert small.kept().next_due == datetime.fromisoformat("2026-11-28T10:00Z")
+    small.applies("")
+    small.at("2026-11-28T10:00Z")
+    assert small.kept().next_due is None
+    small.applies(DAILY.replace("05:30", "04:00"))
+    small.at("2026-11-29T09:00Z")
+    assert small.begun() == []
+    assert small.kept().next_due == datetime.fromisoformat("2026-11-29T10:00Z")
+
+
+def test_a_holiday_that_is_entered_late_moves_the_time_that_had_not_come_yet(small: Day) -> None:
+    rule = '[schedules.close]\nwhen = "working day 1 at 06:00"\nrun = ["accounts"]\n'
+    rule += 'calendar = "us"\n[calendars.us]\n'
+    small.applies(rule)
+    small.at("2026-11-26T12:00Z")
+    assert small.kept().next_due == datetime.fromisoformat("2026-12-01T06:00Z")
+    small.applies(rule + 'holidays = { 2026-12-01 = "Inventory" }\n')
+    small.at("2026-11-26T12:01Z")
+    assert small.kept().next_due == datetime.fromisoformat("2026-12-02T06:00Z")
+    small.at("2026-12-02T06:00Z")
+    assert small.told() == [("12-02 06:00", "running")]
+
+
+def test_a_calendar_file_gives_the_period_ends(small: Day) -> None:
+    (small.store.home / "weeks.csv").write_text("end\n2026-11-28\n2026-12-26\n")
+    small.applies(
+        '[schedules.close]\nwhen = "working day -1 at 18:00"\nrun = ["accounts"]\n'
+        'calendar = "weeks"\n[calendars.weeks]\nfile = "weeks.csv"\n'
+    )
+    small.at("2026-11-26T12:00Z")
+    assert small.kept().next_due == datetime.fromisoformat("2026-11-27T18:00Z")
+    (small.store.home / "weeks.csv").write_text("end\n2026-11-21\n2026-12-19\n")
+    small.at("2026-11-26T12:01Z")
+    assert small.kept().next_due == datetime.fromisoformat("2026-12-18T18:00Z")
+
+
+# ---------------------------------------------------------------------------- JD Edwards
+
+CLOSES = """
+[schedules.close]
+when = "when the period closes"
+run = ["actuals"]
+"""
+BY_LEDGER = """
+[schedules.close]
+when = "working day 1 at 06:00 America/Chicago"
+run = ["accounts", "actuals"]
+"""
+
+
+def stands(period: int, year: str = "2026-01-01", pattern: str = "R") -> Current:
+    return Current(year, period, pattern)
+
+
+def test_the_close_of_a_period_begins_a_run_once_for_all_companies_that_moved(day: Day) -> None:
+    day.ledger.companies = {"00001": stands(10), "00060": stands(10)}
+    day.applies(CLOSES)
+    for minute in range(0, 60, 10):
+        day.at(f"2026-11-26T12:{minute:02d}Z")
+        day.scheduler.look()
+        day.scheduler.look()
+    assert len(day.ledger.asked) == 6
+    assert day.begun() == []
+    day.ledger.companies = {"00001": stands(11), "00060": stands(11)}
+    day.clock.at += timedelta(minutes=10)
+    day.scheduler.look()
+    assert day.begun() == ["actuals-1"]
+    (fire,) = day.fires()
+    assert (fire.state, fire.cause) == ("running", "period")
+    assert fire.sentence == (
+        "Company 00001 moved to period 11; company 00060 moved to period 11."
+    )  # fmt: skip
+
+
+def test_a_second_company_that_closes_meanwhile_is_loaded_after_the_first(small: Day) -> None:
+    small.ledger.companies = {"00001": stands(12), "00060": stands(10)}
+    small.applies(CLOSES)
+    small.scheduler.look()
+    small.clock.at += timedelta(minutes=10)
+    small.ledger.companies = {"00001": stands(1, "2027-01-01"), "00060": stands(10)}
+    small.scheduler.look()
+    small.clock.at += timedelta(minutes=10)
+    small.ledger.companies = {"00001": stands(1, "2027-01-01"), "00060": stands(11)}
+    small.scheduler.look()
+    small.scheduler.tick()
+    assert small.begun() == ["actuals-1"]
+    small.ends("actuals-1")
+    small.scheduler.tick()
+    small.scheduler.tick()
+    assert small.begun() == ["actuals-1", "actuals-2"]
+
+
+def test_a_period_that_is_opened_again_closes_nothing(small: Day) -> None:
+    small.ledger.companies = {"00001": stands(11), "00060": stands(11)}
+    small.applies(CLOSES)
+    small.scheduler.look()
+    small.clock.at += timedelta(minutes=10)
+    small.ledger.companies = {"00001": stands(10), "00060": stands(11)}
+    small.scheduler.look()
+    assert small.begun() == []
+
+
+def test_working_days_follow_the_date_pattern_of_the_company_of_the_flow(small: Day) -> None:
+    small.ledger.companies = {"00001": stands(10, "2025-12-28", "W")}
+    small.ledger.patterns = {"W": fiscal_calendar("4-4-5")}
+    small.applies(BY_LEDGER)
+    small.at("2026-11-26T12:00Z")
+    assert small.kept().next_due is None
+    small.scheduler.look()
+    small.scheduler.tick()
+    assert small.ledger.asked == [["00001"]]
+    due = small.kept().next_due
+    assert due is not None
+    assert due == datetime.fromisoformat("2026-11-30T12:00Z")  # after Saturday 28 November
+    assert date(2026, 11, 28) in fiscal_calendar("4-4-5").years[2026].ends
+
+
+def test_a_ledger_that_does_not_answer_is_asked_again_after_the_pause_and_told(
+    small: Day,
+) -> None:
+    small.ledger.trouble = Unavailable("JD Edwards does not answer.")
+    small.applies(BY_LEDGER)
+    for seconds in range(0, 1200, 5):
+        small.clock.at = datetime.fromisoformat("2026-11-26T12:00Z") + timedelta(seconds=seconds)
+        small.scheduler.look()
+    assert len(small.ledger.asked) == 2
+    with small.store.database.read() as connection:
+        planned = small.scheduler.agenda(connection).schedules["close"]
+    assert planned.trouble == "JD Edwards does not answer."
+
+
+# ---------------------------------------------------------------------------- several processes
+
+
+def test_clocks_apart_neither_begin_a_time_twice_nor_lose_one(day: Day, dice: Random) -> None:
+    day.applies(TWENTY.replace("20 minutes", "5 minutes"))
+    others = [day.another(dice.uniform(-120, 120)) for _ in range(4)]
+    began = datetime.fromisoformat("2026-11-26T12:00Z")
+    for second in range(0, 3600, 30):
+        day.clock.at = began + timedelta(seconds=second)
+        for run in day.begun():
+            if not day.store.run(run).finished:
+                day.ends(run)
+        for scheduler in dice.sample(others, len(others)):
+            scheduler.tick()
+    fires = day.fires()
+    due = [fire.due for fire in fires]
+    assert due == [due[0] + timedelta(minutes=5 * n) for n in range(len(due))]
+    assert len(due) >= 11
+    assert {(fire.times, len(fire.runs)) for fire in fires} == {(1, 1)}
+    assert len(day.begun()) == len(due)
