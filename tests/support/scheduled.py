@@ -51,8 +51,13 @@ companies = ["00001", "00060"]
 from_period = "2026-01"
 import = "Load GL Actuals"
 read_back = { view = "GL Actuals" }
-columns = { "Company" = "company", "Account" = "account", "Cost Center" = "business_unit", "Time" = "period", "Amount" = "amount" }
-"""  # noqa: E501 - a table of TOML stands on one line
+[flows.actuals.columns]
+"Company" = "company"
+"Account" = "account"
+"Cost Center" = "business_unit"
+"Time" = "period"
+"Amount" = "amount"
+"""
 
 
 class HandClock:

@@ -11,7 +11,7 @@ from cronsim import CronSim, CronSimError
 
 from tieout.core.local_time import EPOCH, zone_named
 from tieout.core.schedule import Cron, Daily, Every, PeriodCloses, Rule, WorkingDay
-from tieout.core.working_days import WORKING_DAY_MAX
+from tieout.core.working_days import WORKING_DAYS_MAX
 
 EXAMPLES = (
     "when the period closes",
@@ -22,6 +22,7 @@ EXAMPLES = (
     "cron 0 6 * * 1-5 America/Chicago",
 )
 DAY_MINUTES = 24 * 60
+MISSPELT_LETTERS_MIN = 5  # of a name that may be meant for another
 _ZONE = r"(?: (?P<zone>.+))?"
 _FORMS = {
     "closes": re.compile(r"when the period closes"),
@@ -98,7 +99,9 @@ def zone_unknown(name: str) -> str:
     asked = name.lower().replace(" ", "_")
     near = folded.get(asked) or places.get(asked)
     if near is None:
-        close = difflib.get_close_matches(asked, [*folded, *places], n=1, cutoff=0.75)
+        # An abbreviation is like those of many zones.
+        words = [*folded, *places] if len(asked) >= MISSPELT_LETTERS_MIN else []
+        close = difflib.get_close_matches(asked, words, n=1)
         near = (folded | places).get(close[0]) if close else None
     hint = f"did you mean {near}" if near else "write one such as America/Chicago"
     return f"{name!r} is no time zone of the IANA data base; {hint}"
@@ -112,8 +115,8 @@ def _working_day(text: str) -> int:
         raise UnreadableError(
             "there is no working day 0: 1 is the first after the period's end, -1 the last before"
         )
-    if abs(number) > WORKING_DAY_MAX:
-        raise UnreadableError(f"working day {number} is more than {WORKING_DAY_MAX} from the end")
+    if abs(number) > WORKING_DAYS_MAX:
+        raise UnreadableError(f"working day {number} is more than {WORKING_DAYS_MAX} from the end")
     return number
 
 

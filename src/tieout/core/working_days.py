@@ -16,7 +16,7 @@ from tieout.core.periods import FiscalCalendar
 
 DAY = timedelta(days=1)
 REGULAR_DAYS_MIN = 14  # a period of fewer days is an adjusting one
-WORKING_DAY_MAX = 31  # furthest from the end of a period; a month has no more
+WORKING_DAYS_MAX = 31  # furthest from the end of a period; a month has no more
 LOOKED_AT_DAYS_MAX = 400  # from a period's end, for that working day
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SATURDAY_AND_SUNDAY = frozenset({5, 6})
