@@ -80,6 +80,7 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
 }
 _INNER_TABLES: dict[str, type[Strict]]
 _INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
+_OF_KEY = re.compile(r"encoded date - at `key` in `\$([^`]*)`")
 _WORDS = {
     AGE: AGE_WORDS,
     DURATION: "a duration such as 30s, 5m or 2h",
@@ -132,6 +133,8 @@ def _table(place: str, table: object, kind: type[Strict], problems: list[str]) -
 
 def _in_words(place: str, message: str, kind: type[Strict]) -> str:
     """What msgspec says about a place, as a sentence about the file."""
+    if of_key := _OF_KEY.search(message):
+        return f"{place}{of_key[1]} names a day that is no date such as 2026-12-25"
     key = re.search(r"`([^`]+)`", message)
     if key is not None and "unknown field" in message:
         inner = _INNER_TABLES.get(place.rpartition(".")[2], kind)

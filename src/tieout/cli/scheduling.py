@@ -25,10 +25,10 @@ def schedule(command: click.Context) -> None:
     Exit code 6 when something did not run that should have, 7 when a time waits for an answer.
     """
     if command.invoked_subcommand is None:
-        from tieout.verbs import scheduling
+        from tieout.verbs import schedule_overview
 
         context: Context = command.obj
-        found = scheduling.overview(context.opened())
+        found = schedule_overview.overview(context.opened())
         context.show(found, lambda: _overview(found))
         sys.exit(found["exit_code"])
 

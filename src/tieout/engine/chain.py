@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from tieout.clock import Clock
 from tieout.core.policy import SYSTEM
 from tieout.engine.agenda import Agenda
+from tieout.engine.story import Failpoint, nothing_fails
 from tieout.errors import Busy
 from tieout.project import Flow
 from tieout.store import audit, runs, schedules
@@ -22,6 +23,7 @@ from tieout.store.server_time import server_moment
 from tieout.store.store import Store
 
 CLOCK, PERIOD, PERSON = "clock", "period", "person"  # what makes a schedule fire
+FIRE = "fire"  # what a crash test interrupts: recorded, begun
 NOT_RUN = ("missed", "left out", "stopped")
 
 Now = Callable[[Connection], datetime]
@@ -45,14 +47,18 @@ def clock_of(given: Clock | None) -> Now:
 class Chain:
     """Begins fires and goes on with them. Who calls it holds the lock of the schedule."""
 
-    def __init__(self, store: Store, now: Now, kind_of: KindOf) -> None:
+    def __init__(
+        self, store: Store, now: Now, kind_of: KindOf, failpoint: Failpoint = nothing_fails
+    ) -> None:
         """`kind_of` a flow: the kind of run it is run by, and whether it must run alone."""
         self._store, self._now, self._kind_of = store, now, kind_of
+        self._failpoint = failpoint
 
     def begin(self, connection: Connection, fire: Fire, agenda: Agenda) -> bool:
         """Write down a fire and begin its first flow, if it runs; False if it was there before."""
         if not schedules.record(connection, fire):
             return False
+        self._failpoint(FIRE, "recorded")
         if fire.state in ("running", "asked"):
             self._overtake(connection, fire)
         if fire.state == "running":
@@ -122,6 +128,7 @@ class Chain:
         except Busy:
             return  # the next look tries again
         schedules.link(connection, fire, run.id)
+        self._failpoint(FIRE, "begun")
 
     def _end(
         self, connection: Connection, fire: Fire, state: str, words: str, now: datetime

@@ -21,6 +21,7 @@ from tieout.core.local_time import spelled
 from tieout.core.policy import SYSTEM
 from tieout.engine.agenda import Agenda, Planned, agenda_of, files_of
 from tieout.engine.chain import CLOCK, PERIOD, Chain, KindOf, Now
+from tieout.engine.story import Failpoint, nothing_fails
 from tieout.errors import Misconfigured, Trouble
 from tieout.flows.period_look import Seen
 from tieout.project import JdeConnection, Project, seconds
@@ -43,14 +44,15 @@ class Scheduler:
     """Begins what the schedules of one instance say; several may work on one database at once."""
 
     def __init__(
-        self, store: Store, *, now: Now, kind_of: KindOf, look_at: LookAt
+        self, store: Store, *, now: Now, kind_of: KindOf, look_at: LookAt,
+        failpoint: Failpoint = nothing_fails,
     ) -> None:  # fmt: skip
         """`now`: the clock that decides what is due, the same for all processes of an instance.
 
         `look_at` asks JD Edwards where companies stand, and signs in and out for it.
         """
         self._store, self.now, self._look_at = store, now, look_at
-        self.chain = Chain(store, now, kind_of)
+        self.chain = Chain(store, now, kind_of, failpoint)
         self._agenda: tuple[object, Agenda] = (None, Agenda())
         self._making = threading.Lock()
         self._closing = threading.Event()

@@ -14,7 +14,7 @@ import uvicorn
 from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.errors import Unavailable
-from tieout.verbs import running, scheduling
+from tieout.verbs import running, schedule_overview
 from tieout.web.pages import make_pages
 
 HOST = "127.0.0.1"  # there is no sign-in yet, so nobody else may see the page
@@ -43,7 +43,7 @@ def serve_instance(instance: Instance, port: int, note: Note) -> None:
     try:
         engine = running.engine_for(instance)
         engine.launch()
-        schedules = scheduling.scheduler_for(instance)
+        schedules = schedule_overview.scheduler_for(instance)
         try:
             with _listening(port) as door:
                 schedules.start()
