@@ -15,10 +15,7 @@ import engine_program
 import pytest
 from engine_program import RUN_SECONDS_MAX, Gate
 
-from tieout.clock import SystemClock
-from tieout.engine import library
 from tieout.engine.durable import Engine
-from tieout.engine.hold import hold
 from tieout.engine.lock import InstanceLock, executor_of
 from tieout.engine.watch import follow
 from tieout.errors import Busy
@@ -83,24 +80,6 @@ def test_a_command_has_its_run_executed_by_the_process_that_serves(
     told = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert json.loads(told.stdout.splitlines()[0])["outcome"] == "complete"
-
-
-@pytest.mark.needs("postgres")
-def test_two_instances_on_one_postgresql_database_do_not_execute_the_same_runs(
-    tmp_path: Path, postgres_url: str
-) -> None:
-    stores = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        stores.append(Store(tmp_path / name, SystemClock(), postgres_url))
-    stores[0].migrate()
-    lock = library.system_engine(stores[0].database.url)
-
-    held = hold(lock, stores[0].home)
-    with pytest.raises(Busy, match="Another process"):
-        Engine(stores[1], {}, engine_program.world_in(tmp_path)).launch()
-    held.close()
-    lock.dispose()
 
 
 def test_following_a_run_that_nobody_executes_comes_back_at_once(

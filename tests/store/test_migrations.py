@@ -108,6 +108,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX app_run_by_outcome"))
         for statement in (
             FIRST_REJECTS.replace("{serial}", serial),
             "CREATE INDEX app_reject_open ON app_reject (flow, state)",

@@ -1,6 +1,7 @@
 """Real processes for the engine's tests: they execute a run of a four-step story, and die.
 
     python engine_program.py HOME DATABASE_URL RUN KILL_AT…
+    python engine_program.py --worker HOME DATABASE_URL PEER_HOME
 
 Each KILL_AT is "step:point". A DATABASE_URL of "-" is the SQLite file of the instance. Calls of the
 peer are lines in HOME/calls.txt, written and synced at once; what a step tells the audit trail is
@@ -15,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any
 
 from tieout.clock import SystemClock
 from tieout.engine.durable import Engine, Pace
-from tieout.engine.story import Run
+from tieout.engine.story import Run, Story
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
@@ -40,6 +42,16 @@ class Peer:
         os.write(descriptor, f"{word}\n".encode())
         os.fsync(descriptor)
         os.close(descriptor)
+
+    def let(self) -> None:
+        """Answer those who wait."""
+        self._path.with_name("let").touch()
+
+    def wait(self) -> None:
+        """Until it lets us go on."""
+        deadline = time.monotonic() + RUN_SECONDS_MAX
+        while not self._path.with_name("let").exists() and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
 
     def calls(self) -> list[str]:
         return self._path.read_text().splitlines() if self._path.exists() else []
@@ -123,6 +135,49 @@ def execute(home: Path, url: str, run: str, wanted: str) -> None:
     os._exit(0 if engine.close(5) else 1)
 
 
+def _two_steps(held: bool) -> Story:
+    """Reads and sends; the first telling of a read that is `held` waits until the peer lets it."""
+
+    def read(step: Step, peer: Peer, word: str) -> dict[str, Any]:
+        first = word not in peer.calls()
+        peer.call(word)
+        if held and first:
+            peer.wait()
+        return {}
+
+    def send(step: Step, peer: Peer, word: str) -> dict[str, Any]:
+        peer.call(word)
+        return {}
+
+    def story(run: Run, peer: Peer) -> dict[str, Any]:
+        run.step("read ledger", read, peer, f"read {run.id}")
+        run.step("send cells", send, peer, f"send {run.id}")
+        return {}
+
+    return story
+
+
+WORKER_STORIES = {
+    "steps": _two_steps(held=False),
+    "held": _two_steps(held=True),
+}
+
+
+def work(home: Path, url: str, peer_home: Path) -> None:
+    """Execute runs until SIGTERM."""
+    store = Store(home, SystemClock(), url)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    engine = Engine(
+        store, WORKER_STORIES, world_in(peer_home), pace=Pace(poll_seconds=0.05),
+        lane_for=lambda run: run.flow,
+    )  # fmt: skip
+    engine.launch()
+    print("executes", flush=True)
+    stop.wait()
+    os._exit(0 if engine.close(0) else 1)
+
+
 def main(home: str, url: str, run: str, *kills: str) -> None:
     """One process per kill point, then one that nobody kills; the signal of each is printed."""
     for wanted in (*kills, ""):
@@ -134,4 +189,6 @@ def main(home: str, url: str, run: str, *kills: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--worker":
+        work(Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
     main(*sys.argv[1:])

@@ -1,8 +1,9 @@
-"""The product's engine: runs that a killed process leaves behind are carried on by the next.
+"""The product's engine: runs that a dead process leaves behind are carried on by a living one.
 
 The engine library (DBOS) orders the runs, remembers which are unfinished and begins them again
 after a crash; the store decides, step by step, what was already done
-(docs/decisions/0006-steps-committed-by-us-and-dbos.md).
+(docs/decisions/0006-steps-committed-by-us-and-dbos.md). A SQLite file has one executor, a
+PostgreSQL database any number (docs/decisions/0021-many-executors.md).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from dbos import DBOS
 from sqlalchemy import Engine as SqlEngine
 
 from tieout.engine import library
-from tieout.engine.hold import Hold, hold
-from tieout.engine.lock import InstanceLock
+from tieout.engine.hold import FileHold, Hold
+from tieout.engine.membership import Membership, living
+from tieout.engine.queue import RECOVERIES_MAX, WORKFLOW, RunQueue
 from tieout.engine.story import (
-    UNEXPECTED_EXIT_CODE,
     Failpoint,
     Interrupted,
     Result,
@@ -33,17 +34,16 @@ from tieout.engine.story import (
     nothing_fails,
     tell,
 )
-from tieout.engine.watch import LOOK_SECONDS, follow
+from tieout.engine.watch import LOOK_SECONDS, executed, follow
 from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
 from tieout.store import runs
-from tieout.store.runs import Ending
-from tieout.store.schema import UNFINISHED
+from tieout.store.database import Database, DatabaseAway
+from tieout.store.executors import TakenForDead
 from tieout.store.store import DATABASE_FILE, Store
 
-WORKFLOW = "run"
-RECOVERIES_MAX = 10
-WAITING_RUNS_MAX = 1000
 LAST_STEP_SECONDS = 2.0  # how long closing waits for a step to reach its end before it gives up
+LOST_STEP_SECONDS_MAX = 60.0  # how long one that lost its hold waits for steps before it stays out
+REJOIN_PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Pace:
 
 
 class Engine:
-    """The executor of one instance; at most one per instance and one per process.
+    """An executor of one instance; at most one per process, and one per SQLite file.
 
     Which runs exist is the store's matter: an unfinished run in the store is the request to
     execute it, whichever process wrote it.
@@ -80,47 +80,33 @@ class Engine:
         twice at once, such as the Anaplan model.
         """
         self._store, self._stories, self._world_for = store, stories, world_for
-        self._pace, self._lane_for, self._failpoint = pace, lane_for, failpoint
-        self._lock = InstanceLock(store.home)
+        self._pace, self._failpoint = pace, failpoint
+        self._queue = RunQueue(store, lane_for, pace.patience_seconds)
         self._system: SqlEngine | None = None
         self._held: Hold | None = None
         self._picker: threading.Thread | None = None
-        self._wake, self._closing, self._stopping = (threading.Event() for _ in range(3))
+        self._wake, self._closing, self._stopping, self._out = (threading.Event() for _ in range(4))
         self._changed = threading.Condition()
         self._active: set[str] = set()  # runs being told in this process
         self._lost: Trouble | None = None  # why this process may not execute any more
-        self._unwritten: dict[str, Ending] = {}  # endings the store did not take
-        self._lying: dict[str, float] = {}  # since when a begun run is not told here
-        self._moved: set[str] = set()  # begun runs that were given to the queue once more
 
     def launch(self) -> None:
-        """Become the executor: carry on what a killed process left, then take up waiting runs.
+        """Become an executor: carry on what a dead one left, then take up waiting runs.
 
-        Raises Busy when another process (named by its id) executes this instance, Misconfigured
+        Raises Busy when another process (named by its id) executes this SQLite file, Misconfigured
         when unfinished runs were begun by a version that this one cannot carry on.
         """
         if _executors:
             raise Busy("This process already executes an instance.")
-        self._lock.take()
-        try:
-            self._system = library.system_engine(self._store.database.url)
-            self._held = hold(self._system, self._store.home / DATABASE_FILE)
-            library.refuse_stranded_runs(self._system)
-            library.prepare(self._system, self._pace.runs_at_once, self._pace.poll_seconds)
-            _executors.append(self)
-            DBOS(config=library.config(self._system))
-            DBOS.launch()
-            self.resume_unfinished()
-        except BaseException:
-            self._let_go()
-            raise
+        self._enter()
         self._picker = threading.Thread(target=self._pick_up, name="pick-up", daemon=True)
         self._picker.start()
 
     @property
     def alive(self) -> bool:
         """Whether this process executes the instance and takes up waiting runs."""
-        return self._picker is not None and self._picker.is_alive() and not self._closing.is_set()
+        there = self._picker is not None and self._picker.is_alive()
+        return there and not self._closing.is_set() and not self._out.is_set()
 
     def start(self) -> None:
         """Take up runs that were committed just now at once instead of at the next look."""
@@ -130,10 +116,15 @@ class Engine:
         """The run when it has ended. Raises Unavailable when it goes on after the time-out."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            run = self._as_it_stands(run_id)
             rest = deadline - time.monotonic()
-            if run.finished:
-                return run
+            try:
+                run = self._as_it_stands(run_id)
+            except DatabaseAway:  # for a while, perhaps
+                if rest <= 0:
+                    raise
+            else:
+                if run.finished:
+                    return run
             if self._lost is not None:
                 raise self._lost
             if rest <= 0 or self._closing.is_set():
@@ -149,38 +140,30 @@ class Engine:
         deadline = time.monotonic() + timeout_seconds
         while self._picker is None:
             try:
-                self.launch()
+                if not executed(self._store):
+                    self.launch()
+                    break
             except Busy:
-                rest = deadline - time.monotonic()
-                run = follow(self._store, run_id, rest)
-                if run.finished:
-                    return run
-                if rest <= 0:
-                    raise _under_way(run_id) from None
-                time.sleep(LOOK_SECONDS)
+                pass
+            rest = deadline - time.monotonic()
+            run = follow(self._store, run_id, rest)
+            if run.finished:
+                return run
+            if rest <= 0:
+                raise _under_way(run_id) from None
+            time.sleep(LOOK_SECONDS)
         self.start()
         return self.wait(run_id, deadline - time.monotonic())
 
     def resume_unfinished(self) -> list[str]:
-        """Enqueue every unfinished run that the library does not have yet; their ids.
-
-        Runs that the library gave up end here, with a sentence that says so.
-        """
-        unfinished = self._store.runs(outcomes=UNFINISHED, limit=WAITING_RUNS_MAX)
-        idle = [run for run in reversed(unfinished) if run.id not in self._active]
-        self._lying = {run.id: self._lying[run.id] for run in idle if run.id in self._lying}
-        if not idle:
-            return []
-        ids = [_workflow_id(run) for run in idle]
-        found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
-        states = {workflow.workflow_id: workflow.status for workflow in found}
-        return [run.id for run in idle if self._look_after(run, states.get(_workflow_id(run)))]
+        """Enqueue every unfinished run that the library does not have yet; their ids."""
+        return self._queue.look(frozenset(self._active))
 
     def close(self, finish_seconds: float) -> bool:
         """Let the runs under way finish, then stop; unfinished ones are carried on by the next.
 
         Returns False when a step still works in its thread: the process then has to end itself
-        (`os._exit`), and the lock on the instance is held until it does.
+        (`os._exit`), and what it holds is held until it does.
         """
         self._closing.set()
         self._wake.set()
@@ -193,14 +176,60 @@ class Engine:
             self._let_go()
         return idle
 
+    def refuse_unheld(self) -> None:
+        """Before every effect elsewhere: raises Interrupted when others may have taken over."""
+        if not self._holds():
+            raise Interrupted("lost")
+
+    def _enter(self) -> None:
+        try:
+            self._held = self._hold()
+            self._system = library.system_engine(self._store.database.url)
+            library.refuse_stranded_runs(self._system)
+            library.prepare(self._system, self._pace.runs_at_once, self._pace.poll_seconds)
+            _executors.append(self)
+            DBOS(config=library.config(self._system, self._queue.executor))
+            DBOS.launch()
+            self.resume_unfinished()
+            if isinstance(self._held, Membership):
+                self._held.start()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _hold(self) -> Hold:
+        """What says that the runs this process begins are its own."""
+        if self._store.database.is_sqlite:
+            self._queue.executor = library.EMBEDDED
+            return FileHold(self._store.home / DATABASE_FILE)
+        member = Membership(Database(self._store.database.url), library.ABI, self._bury)
+        member.join()
+        self._queue.executor, self._store.database.guard = member.id, member.guard
+        return member
+
+    def _bury(self) -> None:
+        """What dead executors had begun goes back to the queue; called after every beat."""
+        try:
+            dead = library.give_to_the_living(self._living)
+        except Exception:  # it is done again at the next beat, by whoever lives
+            log.warning("what dead executors had begun could not be given on", exc_info=True)
+            return
+        if dead:
+            log.warning("took over what was begun by %s", ", ".join(dead))
+
+    def _living(self) -> set[str]:
+        with self._store.database.read() as connection:
+            return {one.id for one in living(connection)}
+
     def _holds(self) -> bool:
-        """Whether this process still is the only executor; the first time it is not, all stops."""
-        if self._held is not None and not self._held.kept():
-            self._lost = self._held.lost()
-            self._closing.set()
-            self._stopping.set()
+        """Whether what this process tells is still its own; the first time it is not, all stops."""
+        if self._held is not None and not self._held.kept() and not self._out.is_set():
+            log.error("%s", self._held.lost().sentence())
+            if isinstance(self._held, FileHold):
+                self._lost = self._held.lost()
+            self._out.set()
             self._wake.set()
-        return self._lost is None
+        return not self._out.is_set()
 
     def _leave_the_library(self) -> None:
         if self in _executors:
@@ -209,11 +238,13 @@ class Engine:
 
     def _let_go(self) -> None:
         self._leave_the_library()
+        self._store.database.unguard()
         if self._held is not None:
             self._held.close()
+            self._held = None
         if self._system is not None:
             self._system.dispose()
-        self._lock.release()
+            self._system = None
 
     def tell(self, run_id: str) -> runs.Run:
         """Tell one run; called by the library, in a thread of its own."""
@@ -223,19 +254,26 @@ class Engine:
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or _no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
+            except (DatabaseAway, TakenForDead) as error:
+                self._queue.broken_off(run_id)
+                raise Interrupted(run_id) from error
             except Exception as error:
                 # Not even its outcome could be written down; it is told again when that may work.
-                self._unwritten[run_id] = ending_of_error(run_id, error)
+                self._queue.unwritten[run_id] = ending_of_error(run_id, error)
                 raise Interrupted(run_id) from error
 
     def _go_on(self) -> None:
         if self._stopping.is_set() or not self._holds():
             raise Interrupted("paused")
 
-    def _keep(self, name: str, body: Callable[[], Result]) -> Result:
+    def _keep(self, run_id: str, name: str, body: Callable[[], Result]) -> Result:
         self._go_on()
         try:
             return DBOS.run_step({"name": name}, body)
+        except (DatabaseAway, TakenForDead) as error:
+            # Whether the step was committed is not known here; it is told again from there.
+            self._queue.broken_off(run_id)
+            raise Interrupted(name) from error
         except Exception as error:
             if self._holds():
                 raise
@@ -244,7 +282,7 @@ class Engine:
 
     @contextmanager
     def _under_way(self, run_id: str) -> Iterator[None]:
-        if self._closing.is_set():
+        if self._closing.is_set() or self._out.is_set():
             raise Interrupted(run_id)
         with self._changed:
             self._active.add(run_id)
@@ -260,71 +298,48 @@ class Engine:
             return self._changed.wait_for(lambda: not self._active, timeout=seconds)
 
     def _pick_up(self) -> None:
-        while not self._closing.is_set() and self._holds():
+        while not self._closing.is_set():
+            if not self._holds() and not self._enter_again():
+                return
             try:
                 self.resume_unfinished()
             except Exception:  # the database may be away for a while; the runs are still in it
                 log.warning("waiting runs could not be looked up", exc_info=True)
             self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
+
+    def _enter_again(self) -> bool:
+        """After the hold was lost: let go of all, and be another executor when that is possible."""
+        self._leave_the_library()  # so that it takes no more runs from the queue
         if self._lost is not None:
-            log.error("%s", self._lost.sentence())
-            self._leave_the_library()  # so that it takes no more runs from the queue
-
-    def _look_after(self, run: runs.Run, state: str | None) -> bool:
-        """Do what an unfinished run needs that is not being told here; whether it was enqueued."""
-        if state != "PENDING":
-            self._lying.pop(run.id, None)
-        if state is None:
-            self._enqueue(run)
-        elif state == "PENDING":
-            lies_seconds = time.monotonic() - self._lying.setdefault(run.id, time.monotonic())
-            if lies_seconds > self._pace.patience_seconds:
-                self._move(run)
-        elif state not in ("ENQUEUED", "DELAYED"):
-            self._store.finish_run(run.id, _given_up(state))
-        return state is None
-
-    def _move(self, run: runs.Run) -> None:
-        """The library counts this run as begun, but nobody tells it."""
-        del self._lying[run.id]
-        unwritten = self._unwritten.pop(run.id, None) is not None
-        if unwritten or run.id not in self._moved:
-            # Its outcome could not be written down, and there may be room now; or an executor that
-            # was losing its hold took it from the queue and put it down again.
-            self._moved.add(run.id)
-            DBOS.resume_workflow(_workflow_id(run), queue_name=library.QUEUE)
-            return
-        # The library could not read what it had written, and would keep the lane for it for ever.
-        DBOS.cancel_workflow(_workflow_id(run))
-        words = "The engine's record of this run is damaged; the log has the details."
-        self._store.finish_run(run.id, Ending("failed", words, UNEXPECTED_EXIT_CODE, {}))
-
-    def _enqueue(self, run: runs.Run) -> None:
-        DBOS.enqueue_workflow_with_options(
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": library.QUEUE,
-                "workflow_id": _workflow_id(run),
-                "app_version": library.ABI,
-                "queue_partition_key": self._lane_for(run),
-            },
-            run.id,
-        )
+            return False
+        if not self._until_idle(LOST_STEP_SECONDS_MAX):
+            self._lost = Unavailable(
+                "This process lost its hold on the database, and a step of it does not end.",
+                untouched="What was committed stays; others carry its runs on.",
+                do="Stop this process and start it again.",
+            )
+            return False
+        self._let_go()
+        while not self._closing.is_set():
+            try:
+                self._enter()
+            except Exception:
+                log.warning("could not become an executor again", exc_info=True)
+                self._closing.wait(REJOIN_PAUSE_SECONDS)
+            else:
+                self._out.clear()
+                return True
+        return False
 
     def _as_it_stands(self, run_id: str) -> runs.Run:
         run = self._store.run(run_id)
-        if run.finished or run_id not in self._unwritten:
+        if run.finished or run_id not in self._queue.unwritten:
             return run
-        ending = self._unwritten[run_id]
+        ending = self._queue.unwritten[run_id]
         return dataclasses.replace(
             run, outcome=ending.outcome, sentence=ending.sentence, exit_code=ending.exit_code
         )
-
-
-def _workflow_id(run: runs.Run) -> str:
-    """The library's id of a run: it starts what it got within one second in the order of ids."""
-    return f"{run.started_at.isoformat(timespec='microseconds')} {run.id}"
 
 
 # The library keeps one instance of itself per process, so there is one executor per process.
@@ -355,15 +370,3 @@ def _under_way(run_id: str) -> Unavailable:
         untouched="It goes on; nothing was stopped.",
         do=f"`tieout show {run_id}` tells when it has ended.",
     )
-
-
-def _given_up(status: str) -> Ending:
-    words = f"The engine ended this run without an outcome ({status}); the log has the details."
-    if status == "CANCELLED":
-        return Ending("cancelled", "The run was cancelled.", UNEXPECTED_EXIT_CODE, {})
-    if status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        words = (
-            f"The process that executed this run died more than {RECOVERIES_MAX} times, so it is "
-            "not begun again by itself. What was committed stays; the next run goes on from there."
-        )
-    return Ending("failed", words, UNEXPECTED_EXIT_CODE, {})

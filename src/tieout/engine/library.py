@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+from dbos._dbos import _get_dbos_instance
+from dbos._recovery import recover_pending_workflows
 from dbos._serialization import DefaultSerializer
 from dbos._utils import GlobalParams
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
 from tieout.engine.recorded import from_text, to_text
 from tieout.errors import Misconfigured
+from tieout.store.database import NOTICES_A_DEAD_SERVER
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
 ABI = "4"
 ABIS_CARRIED_ON = frozenset({ABI})
-EXECUTOR = "embedded"
+EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
 BUSY_TIMEOUT_SECONDS = 30
-# Of libpq: a server that went away without a word is missed after half a minute.
-NOTICES_A_DEAD_SERVER = {
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}  # fmt: skip
+# Never reached: with such a limit the library takes runs from the queue one worker after the
+# other (SERIALIZABLE), without it two workers may take two of one lane (guide/engine.md §3.2).
+RUNS_EVERYWHERE_MAX = 10_000
+PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
 # Nobody waits inside the engine for a message, so this only sets how long closing takes.
@@ -93,27 +97,45 @@ def system_engine(url: URL) -> Engine:
 def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
     """Bring the library's tables up to date and describe the queue of runs.
 
-    Before the launch, since the library looks for new queues only once a second after it.
+    Before the launch, since the library looks for new queues only once a second after it. One
+    process after the other: several may start at once.
     """
-    DBOS.migrate(engine.url.render_as_string(hide_password=False))
-    client = DBOSClient(
-        system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
-    )
-    client.register_queue(
-        QUEUE,
-        worker_concurrency=runs_at_once,
-        partition_concurrency=1,
-        polling_interval_sec=poll_seconds,
-    )
-    client.destroy()
+    with _alone(engine):
+        DBOS.migrate(engine.url.render_as_string(hide_password=False))
+        client = DBOSClient(
+            system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
+        )
+        client.register_queue(
+            QUEUE,
+            worker_concurrency=runs_at_once,
+            partition_concurrency=1,
+            global_concurrency=None if engine.dialect.name == "sqlite" else RUNS_EVERYWHERE_MAX,
+            polling_interval_sec=poll_seconds,
+        )
+        client.destroy()
 
 
-def config(engine: Engine) -> DBOSConfig:
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """No other process prepares the same server meanwhile; a SQLite file has one executor."""
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    # No transaction: the library makes indexes that wait until every older one has ended.
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": PREPARING_LOCK_KEY})
+        try:
+            yield
+        finally:
+            connection.invalidate()  # given back to the pool, it would keep the lock
+
+
+def config(engine: Engine, executor: str) -> DBOSConfig:
     """Everything the library is told. No conductor, no telemetry, no schedules."""
     return {
         "name": APPLICATION,
         "system_database_engine": engine,
-        "executor_id": EXECUTOR,
+        "executor_id": executor,
         "application_version": ABI,
         "serializer": StrictJson(),
         "max_executor_threads": THREADS_MAX,
@@ -122,6 +144,19 @@ def config(engine: Engine) -> DBOSConfig:
         "enable_otlp": False,
         "log_level": "WARNING",
     }
+
+
+def give_to_the_living(living: Callable[[], set[str]]) -> list[str]:
+    """Put back into the queue what executors had begun that live no more; their ids.
+
+    `living` is asked after the library was: who has begun something by then is known by then.
+    """
+    begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    holders = {workflow.executor_id for workflow in begun if workflow.executor_id}
+    dead = sorted(holders - living())
+    if dead:
+        recover_pending_workflows(_get_dbos_instance(), dead)
+    return dead
 
 
 def refuse_stranded_runs(engine: Engine) -> None:

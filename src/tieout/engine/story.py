@@ -26,8 +26,8 @@ StepFunction: TypeAlias = Callable[..., Mapping[str, Any]]
 Story: TypeAlias = Callable[["Run", Any], Mapping[str, Any]]
 WorldFor: TypeAlias = Callable[[str], AbstractContextManager[Any]]
 Failpoint: TypeAlias = Callable[[str, str], None]
-# Carries one step out and remembers that it was: (step name, body) → the body's result.
-Keep: TypeAlias = Callable[[str, Callable[[], Result]], Result]
+# Carries one step out and remembers that it was: (run id, step name, body) → the body's result.
+Keep: TypeAlias = Callable[[str, str, Callable[[], Result]], Result]
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Run:
             self._failpoint(name, "after")
             return result
 
-        result = self._keep(name, body)
+        result = self._keep(self.id, name, body)
         self._failpoint(name, "between")
         return result
 

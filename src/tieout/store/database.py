@@ -40,8 +40,16 @@ from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
 BUSY_TIMEOUT_SECONDS = 30
 TRANSACTION_TRIES_MAX = 4
+# A process that is paused within a transaction holds up everybody who waits for its locks.
+IDLE_IN_TRANSACTION_SECONDS_MAX = 8
+# Of libpq: a server that went away without a word is missed after half a minute.
+NOTICES_A_DEAD_SERVER = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
 WAL_SOUND_SINCE = (3, 51, 3)
 SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
+_IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
 _OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
 _TRAIL_KEY = "tieout_trail_key"  # where the key lies that seals what a transaction tells
 
@@ -52,12 +60,19 @@ class TryAgain(Unavailable):
     """The database did not do a transaction because of another (lock, deadlock, serialisation)."""
 
 
+class DatabaseAway(Unavailable):
+    """The database does not answer: what a transaction did is not known to whoever asked for it."""
+
+
 class Database:
     """One database; `engine` may be handed to a library that keeps its own tables in it."""
 
     def __init__(self, url: str | URL, trail_key: Path | None = None) -> None:
         """`trail_key` is the file of the key that seals the trail, for who adds to it."""
         self.url = make_url(url)
+        self.guard: Callable[[Connection], None] = (
+            _anybody  # what a writing transaction begins with
+        )
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
             self.engine = _sqlite_engine(self.url.database or "")
@@ -66,6 +81,7 @@ class Database:
                 url,
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
+                connect_args={"options": _IMPATIENT, **NOTICES_A_DEAD_SERVER},
                 hide_parameters=True,  # an error must not carry ledger data into a log
             )
         options = {_TRAIL_KEY: trail_key}
@@ -85,10 +101,15 @@ class Database:
         """Whether this is the embedded database."""
         return self.url.get_backend_name() == "sqlite"
 
+    def unguard(self) -> None:
+        """Be no executor any more: transactions begin as anybody's."""
+        self.guard = _anybody
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One writing transaction: committed when the block ends, undone when it raises."""
         with saying_what_failed(), self._writing.begin() as connection:
+            self.guard(connection)
             yield connection
 
     @contextmanager
@@ -136,6 +157,10 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+
+
+def _anybody(_connection: Connection) -> None:
+    """No guard: not an executor among several."""
 
 
 def newer_schema(found: str) -> Misconfigured:
@@ -321,7 +346,7 @@ def _from_postgres(error: DBAPIError) -> Trouble | None:
     if state == "53100":
         return _disk_full(str(error.orig))
     if error.connection_invalidated or (isinstance(error, OperationalError) and state is None):
-        return Unavailable(
+        return DatabaseAway(
             "The database does not answer, or it broke the connection.",
             do="See that PostgreSQL runs and that TIEOUT_DATABASE names it.",
             who="who runs the database",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, select, update
 
+from tieout.errors import Unavailable
 from tieout.store.columns import Words
 from tieout.store.database import insert_new
 from tieout.store.schema import metadata
@@ -17,11 +18,16 @@ app_executor = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("host", Words, nullable=False),
+    Column("machine", Text, nullable=False),  # where its process id means something
     Column("pid", Integer, nullable=False),
     Column("abi", Text, nullable=False),
     Column("began", BigInteger, nullable=False),  # microseconds, the database's clock
     Column("beat", BigInteger, nullable=False),  # the same: when it was last heard of
 )
+
+
+class TakenForDead(Unavailable):
+    """This process was not heard of for too long; what it tells now is not its own any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +36,28 @@ class Executor:
 
     id: str
     host: str
+    machine: str
     pid: int
     abi: str
     began: int
     silent_seconds: float
 
 
-def join(connection: Connection, executor: str, host: str, pid: int, abi: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Which process an executor is, and the version of its engine."""
+
+    host: str
+    machine: str
+    pid: int
+    abi: str
+
+
+def join(connection: Connection, executor: str, process: Process) -> None:
     """Be known as an executor from now on; `executor` is an id that nobody had before."""
     now = read_server_time(connection)
-    row = {"id": executor, "host": host, "pid": pid, "abi": abi, "began": now, "beat": now}
-    insert_new(connection, app_executor, row)
+    who = {name: getattr(process, name) for name in Process.__slots__}
+    insert_new(connection, app_executor, {"id": executor, **who, "began": now, "beat": now})
 
 
 def beat(connection: Connection, executor: str) -> bool:
@@ -48,6 +65,32 @@ def beat(connection: Connection, executor: str) -> bool:
     now = read_server_time(connection)
     heard = update(app_executor).where(app_executor.c.id == executor).values(beat=now)
     return connection.execute(heard.returning(app_executor.c.id)).first() is not None
+
+
+def require(connection: Connection, executor: str) -> None:
+    """Refuse to go on when this executor was taken for dead; holds until the transaction ends.
+
+    Raises TakenForDead. An executor is not buried while a transaction of it has asked.
+    """
+    known = select(app_executor.c.id).where(app_executor.c.id == executor)
+    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
+        raise TakenForDead(
+            "This process was taken for dead and others carry its runs on.",
+            untouched="Nothing was changed by this step.",
+            do="Nothing: the run goes on elsewhere.",
+        )
+
+
+def bury(connection: Connection, dead: Sequence[str]) -> list[str]:
+    """Forget these executors; the ids of those that are known no more from now on.
+
+    One that was paused within a transaction is passed over, not waited for, until the server ends
+    that transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
+    """
+    known = select(app_executor.c.id).where(app_executor.c.id.in_(dead))
+    buried = list(connection.execute(known.with_for_update(skip_locked=True)).scalars())
+    leave(connection, buried)
+    return buried
 
 
 def leave(connection: Connection, executors: Sequence[str]) -> None:
@@ -60,6 +103,14 @@ def listed(connection: Connection) -> list[Executor]:
     now = read_server_time(connection)
     rows = connection.execute(select(app_executor).order_by(app_executor.c.beat.desc()))
     return [
-        Executor(r.id, r.host, r.pid, r.abi, r.began, max(0.0, (now - r.beat) / MICROSECONDS))
+        Executor(
+            r.id,
+            r.host,
+            r.machine,
+            r.pid,
+            r.abi,
+            r.began,
+            max(0.0, (now - r.beat) / MICROSECONDS),
+        )
         for r in rows
     ]

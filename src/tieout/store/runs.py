@@ -15,6 +15,8 @@ from tieout.store.database import lock
 from tieout.store.schema import RUN_OUTCOMES, UNFINISHED, app_call, app_run, app_step
 
 RUNS_SHOWN_MAX = 100
+UNFINISHED_RUNS_MAX = 20_000
+IDS_AT_ONCE = 500  # of one query
 COMPACT = "compact"  # the kind of a run that copies files of the mirror, and moves no amount
 
 
@@ -151,6 +153,22 @@ def listed(
     if outcomes:
         query = query.where(app_run.c.outcome.in_(outcomes))
     return [_read(row) for row in connection.execute(query.limit(limit))]
+
+
+def unfinished_ids(connection: Connection) -> list[str]:
+    """The ids of runs that wait or run, oldest first; at most UNFINISHED_RUNS_MAX."""
+    query = select(app_run.c.id).where(app_run.c.outcome.in_(UNFINISHED))
+    query = query.order_by(app_run.c.started_at, app_run.c.number).limit(UNFINISHED_RUNS_MAX)
+    return list(connection.execute(query).scalars())
+
+
+def of_ids(connection: Connection, ids: Sequence[str]) -> list[Run]:
+    """The runs with these ids, oldest first."""
+    found: list[Run] = []
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        query = select(app_run).where(app_run.c.id.in_(ids[start : start + IDS_AT_ONCE]))
+        found += [_read(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda run: (run.started_at, run.number))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ app_run = Table(
     UniqueConstraint("flow", "number", name="app_run_number"),
     _one_of("outcome", RUN_OUTCOMES, "app_run_outcome"),
     Index("app_run_started", "started_at"),
+    Index("app_run_by_outcome", "outcome", "started_at"),
 )
 
 app_step = Table(

@@ -8,7 +8,7 @@ from typing import Any
 
 from tieout.app import Instance
 from tieout.engine.durable import Engine
-from tieout.engine.lock import executor_of
+from tieout.engine.watch import executed
 from tieout.errors import Misconfigured
 from tieout.flows.submit_plan import exit_code_of
 from tieout.project import SubmitPlan
@@ -155,4 +155,4 @@ def _runs_of(instance: Instance, flow: str, batch_id: str) -> list[Run]:
 
 def left_to(instance: Instance) -> bool:
     """Whether another process executes the runs of this instance."""
-    return bool(executor_of(instance.home))
+    return executed(instance.store)

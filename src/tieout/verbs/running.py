@@ -10,7 +10,7 @@ from typing import Any
 
 from tieout.app import STORIES, Instance
 from tieout.engine.durable import Engine
-from tieout.engine.lock import executor_of
+from tieout.engine.watch import executed
 from tieout.errors import Misconfigured
 from tieout.project import Flow, LoadActuals, LoadMembers, SubmitPlan
 from tieout.store.runs import NewRun, Run
@@ -90,7 +90,7 @@ def run_flow(
                 config_version=config.version if config else None, alone=wanted != PREPARE,
             )
         )  # fmt: skip
-        if wait or not (engine or executor_of(instance.home)):
+        if wait or not (engine or executed(instance.store)):
             run = executor.carry_out(run.id, RUN_SECONDS_MAX)
         return Done(run, unfinished is not None, first)
 

@@ -9,6 +9,7 @@ EXECUTOR = """
     CREATE TABLE app_executor (
         id TEXT NOT NULL,
         host TEXT NOT NULL,
+        machine TEXT NOT NULL,
         pid INTEGER NOT NULL,
         abi TEXT NOT NULL,
         began BIGINT NOT NULL,
@@ -18,6 +19,10 @@ EXECUTOR = """
 """
 
 
+UNFINISHED = "CREATE INDEX app_run_by_outcome ON app_run (outcome, started_at)"
+
+
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table, and find unfinished runs by an index."""
     op.execute(EXECUTOR)
+    op.execute(UNFINISHED)

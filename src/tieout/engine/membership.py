@@ -1,0 +1,152 @@
+"""One executor among several on a PostgreSQL database: it is heard of, and others take its place.
+
+Executors are rows of the store that beat by the database's clock. One that is silent for
+TTL_SECONDS is taken for dead: its row goes, and with it every later transaction of that process is
+refused (`store.executors.require`), whatever it believes of itself. It stops believing earlier,
+after DOUBT_SECONDS without an acknowledged beat.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from tieout.errors import Trouble, Unavailable
+from tieout.store import executors
+from tieout.store.database import Database
+from tieout.store.executors import Executor, Process
+
+BEAT_SECONDS = 2.0
+TTL_SECONDS = 10.0
+DOUBT_SECONDS = 7.0
+AWAY_SECONDS_MAX = 60.0  # how long a step waits for the database to say that it may go on
+LOOK_SECONDS = 0.1
+
+log = logging.getLogger(__name__)
+
+
+def boot_seconds() -> float:
+    """Seconds that go on while this process, or this machine, is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def this_machine() -> str:
+    """Where a process id of ours means something: the boot and the pid namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def living(connection: Connection) -> list[Executor]:
+    """The executors that are not dead: heard of in time, and their process is not seen to be gone.
+
+    A process that ended is seen at once by others of its machine, by others after TTL_SECONDS.
+    """
+    here = this_machine()
+    known = executors.listed(connection)
+    return [e for e in known if e.silent_seconds <= TTL_SECONDS and not _gone(e, here)]
+
+
+def _gone(executor: Executor, here: str) -> bool:
+    return executor.machine == here and not Path(f"/proc/{executor.pid}").exists()
+
+
+class Membership:
+    """This process as one of the executors of a database, from `join` to `close`."""
+
+    def __init__(
+        self, database: Database, abi: str, bury: Callable[[], None], *,
+        beat_seconds: float = BEAT_SECONDS,
+    ) -> None:  # fmt: skip
+        """`bury` gives what dead executors left to the living; it is called after every beat.
+
+        `database` is this object's own, so that no other use of connections delays a beat.
+        """
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self._process = Process(socket.gethostname(), this_machine(), os.getpid(), abi)
+        self._database, self._bury = database, bury
+        self._beat_seconds = beat_seconds
+        self._left, self._lost = threading.Event(), threading.Event()
+        self._heard = 0.0  # boot seconds before the last beat that the database took
+        self._thread: threading.Thread | None = None
+
+    def join(self) -> None:
+        """Be known to the others; nothing is executed under an id that they do not know."""
+        self._heard = boot_seconds()
+        with self._database.begin() as connection:
+            executors.join(connection, self.id, self._process)
+
+    def start(self) -> None:
+        """Beat from now on, and once at once: what the dead left is not waited for."""
+        self._beat()
+        self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def guard(self, connection: Connection) -> None:
+        """What each writing transaction of this process begins with; raises Unavailable."""
+        executors.require(connection, self.id)
+
+    def kept(self) -> bool:
+        """Whether an effect may begin now; while the database is away, waits until it can tell.
+
+        False, and for ever, when this executor was taken for dead or the database stays away.
+        """
+        began = boot_seconds()
+        while not self._lost.is_set():
+            if boot_seconds() - self._heard < DOUBT_SECONDS:
+                return True
+            if boot_seconds() - began > AWAY_SECONDS_MAX:
+                self._lost.set()
+            self._left.wait(LOOK_SECONDS)
+        return False
+
+    def lost(self) -> Trouble:
+        """Another process may have taken over."""
+        return Unavailable(
+            "This process was not heard of by the database for too long, so others may have taken "
+            "over its runs; it stopped before the next step.",
+            untouched="What was committed stays; the runs are carried on by another executor.",
+            do="Nothing; when no executor is left, start `tieout worker` or `tieout serve`.",
+        )
+
+    def close(self) -> None:
+        """Leave: the others take over at their next beat what is unfinished here."""
+        self._left.set()
+        if self._thread is not None:
+            self._thread.join()
+        try:
+            with self._database.begin() as connection:
+                executors.leave(connection, [self.id])
+        except Trouble:  # it is taken for dead after TTL_SECONDS instead
+            log.warning("leaving the executors failed", exc_info=True)
+        self._database.close()
+
+    def _live(self) -> None:
+        while not self._left.wait(self._beat_seconds) and not self._lost.is_set():
+            try:
+                self._beat()
+            except (Trouble, DBAPIError) as error:
+                log.warning("no beat: %s", error)
+
+    def _beat(self) -> None:
+        asked = boot_seconds()
+        with self._database.begin() as connection:
+            known = executors.beat(connection, self.id)
+            alive = {one.id for one in living(connection)}
+            dead = {one.id for one in executors.listed(connection)} - alive - {self.id}
+            buried = executors.bury(connection, sorted(dead)) if known and dead else []
+        if not known:
+            self._lost.set()
+            return
+        self._heard = asked
+        if buried:
+            log.warning("taken for dead: %s", ", ".join(buried))
+        self._bury()
