@@ -11,7 +11,7 @@ from tieout.core.local_time import reached
 from tieout.core.policy import Actor
 from tieout.engine.agenda import Agenda, Planned
 from tieout.engine.chain import PERSON
-from tieout.engine.lock import executor_of
+from tieout.engine.watch import executed
 from tieout.errors import Busy, Misconfigured
 from tieout.project import Project
 from tieout.store import audit, people, schedules
@@ -134,7 +134,7 @@ def carry_out(instance: Instance, name: str, due: datetime, *, wait: bool = True
     Without `wait` it is left to who executes the instance, if anybody does.
     """
     chain = scheduler_for(instance).chain
-    if not wait and executor_of(instance.home):
+    if not wait and executed(instance.store):
         return _find(instance, name, due)
     with running.executing(instance) as executor:
         while (fire := _find(instance, name, due)).state == "running":
