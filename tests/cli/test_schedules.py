@@ -103,6 +103,7 @@ def test_a_close_in_f0010_begins_a_run_and_a_quiet_look_asks_little(home: Home) 
     moved = home.control("jde", "event", name="change_period", company="00001")
     home.control("jde", "clock", advance=600)
     scheduler.look()
+    scheduler.tick()
     instance.close()
     assert home.rows("select flow, outcome, trigger from app_run where outcome = 'waiting'") == [
         ("actuals", "waiting", "schedule close")

@@ -253,6 +253,7 @@ def test_the_close_of_a_period_begins_a_run_once_for_all_companies_that_moved(da
     day.ledger.companies = {"00001": stands(11), "00060": stands(11)}
     day.clock.at += timedelta(minutes=10)
     day.scheduler.look()
+    day.scheduler.tick()
     assert day.begun() == ["actuals-1"]
     (fire,) = day.fires()
     assert (fire.state, fire.cause) == ("running", "period")
@@ -274,7 +275,6 @@ def test_a_second_company_that_closes_meanwhile_is_loaded_after_the_first(small:
     small.scheduler.tick()
     assert small.begun() == ["actuals-1"]
     small.ends("actuals-1")
-    small.scheduler.tick()
     small.scheduler.tick()
     assert small.begun() == ["actuals-1", "actuals-2"]
 

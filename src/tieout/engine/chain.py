@@ -54,17 +54,22 @@ class Chain:
         self._store, self._now, self._kind_of = store, now, kind_of
         self._failpoint = failpoint
 
-    def begin(self, connection: Connection, fire: Fire, agenda: Agenda) -> bool:
-        """Write down a fire and begin its first flow, if it runs; False if it was there before."""
+    def begin(
+        self, connection: Connection, fire: Fire, agenda: Agenda, *, link: bool = True
+    ) -> bool:  # fmt: skip
+        """Write down a fire and begin its first flow, if it runs; False if it was there before.
+
+        Without `link` its first flow begins when somebody goes on with it.
+        """
         if not schedules.record(connection, fire):
             return False
         self._failpoint(FIRE, "recorded")
         if fire.state in ("running", "asked"):
             self._overtake(connection, fire)
-        if fire.state == "running":
-            self._link(connection, fire, agenda)
-        else:
+        if fire.state != "running":
             self._tell(connection, fire)
+        elif link:
+            self._link(connection, fire, agenda)
         return True
 
     def _overtake(self, connection: Connection, fire: Fire) -> None:
@@ -80,8 +85,8 @@ class Chain:
         """Begin the next flow of a fire whose run has ended complete; end the fire otherwise."""
 
         def write(connection: Connection) -> None:
-            schedules.hold(connection, name)
-            self.advance(connection, schedules.fire(connection, name, due), agenda)
+            if schedules.try_hold(connection, name):  # else another process is at it
+                self.advance(connection, schedules.fire(connection, name, due), agenda)
 
         self._store.database.transact(write)
 

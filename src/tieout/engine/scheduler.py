@@ -29,6 +29,7 @@ from tieout.settings import read_project
 from tieout.store import configs, looks, schedules
 from tieout.store.looks import Current
 from tieout.store.schedules import Fire, Kept
+from tieout.store.schema import UNFINISHED
 from tieout.store.store import Store
 
 TICK_SECONDS = 1.0
@@ -54,6 +55,7 @@ class Scheduler:
         self._store, self.now, self._look_at = store, now, look_at
         self.chain = Chain(store, now, kind_of, failpoint)
         self._agenda: tuple[object, Agenda] = (None, Agenda())
+        self._compared: Agenda | None = None  # the one that what is kept is in step with
         self._making = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -78,31 +80,50 @@ class Scheduler:
             thread.join(timeout_seconds)
 
     def _again_and_again(self, pause_seconds: float, work: Callable[[], None]) -> None:
+        works = True
         while not self._closing.wait(pause_seconds):
             try:
                 work()
+                works = True
             except Exception:  # the database may be away for a while; what is due stays due
-                log.warning("schedules could not be looked at", exc_info=True)
+                if works:  # told once, not once a second
+                    log.warning("schedules could not be looked at", exc_info=True)
+                works = False
 
     # --- what is due ----------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Decide about every due time that has come, and go on with chains whose run has ended."""
+        """Decide about every due time that has come, and go on with chains whose run has ended.
+
+        What another process decides about at this moment is left to it.
+        """
         with self._store.database.read() as connection:
             agenda = self.agenda(connection)
-            if not agenda.schedules and not agenda.version:
+            if agenda.project is None:
                 return
-            known, now = schedules.kept(connection), self.now(connection)
+            due = schedules.due(connection, self.now(connection))
             open_fires = schedules.under_way(connection)
-        for name, planned in agenda.schedules.items():
-            if _has_to_be_seen(known.get(name), planned, now):
+        for fire in open_fires:
+            if fire.outcome not in UNFINISHED:
+                self.chain.go_on(fire.schedule, fire.due, agenda)
+        if agenda is not self._compared:
+            self._compare(agenda)
+            self._compared = agenda
+        for name in due:
+            if name in agenda.schedules:
                 self._deal_with(name, agenda)
+
+    def _compare(self, agenda: Agenda) -> None:
+        """Bring what is kept of every schedule in step with a new agenda."""
+        with self._store.database.read() as connection:
+            known = schedules.kept(connection)
+        for name, planned in agenda.schedules.items():
+            kept = known.get(name)
+            if kept is None or (kept.rule, kept.calendar) != (str(planned.rule), planned.digest):
+                self._deal_with(name, agenda, wait=True)
         for name, kept in known.items():
             if name not in agenda.schedules and kept.rule:
                 self._retire(name, agenda)
-        for fire in open_fires:
-            if fire.outcome not in ("waiting", "running"):
-                self.chain.go_on(fire.schedule, fire.due, agenda)
 
     def agenda(self, connection: Connection) -> Agenda:
         """The schedules as they are now; made anew when the configuration or a period changed."""
@@ -128,20 +149,21 @@ class Scheduler:
             return Agenda(version)
         return agenda_of(config, project, looks.looks(connection), self._store.home)
 
-    def _deal_with(self, name: str, agenda: Agenda) -> None:
+    def _deal_with(self, name: str, agenda: Agenda, *, wait: bool = False) -> None:
         """Decide what is due of a schedule, in one transaction."""
         planned = agenda.schedules[name]
 
         def write(connection: Connection) -> None:
-            schedules.hold(connection, name)
+            if wait:
+                schedules.hold(connection, name)
+            elif not schedules.try_hold(connection, name):
+                return
             if configs.newest(connection) != agenda.version:
                 return  # somebody applied another one: its agenda is made at the next look
             now = self.now(connection)
             kept = self._brought_up_to_date(connection, planned, agenda, now)
             due = kept.next_due
             if due is not None and due <= now and planned.calendar is not None:
-                for earlier in schedules.fires(connection, name, states=("running",)):
-                    self.chain.advance(connection, earlier, agenda)  # it may be through by now
                 dues = due_until(planned.rule, due, now, planned.calendar)
                 standing = Standing(
                     planned.schedule.missed, kept.skipped_by is not None, kept.paused_until,
@@ -150,7 +172,8 @@ class Scheduler:
                 last = max(dues[-1], kept.dealt_with)
                 following = planned.next_after(last)
                 schedules.change(connection, name, dealt_with=last, next_due=following)
-                for decided in decide(dues, now, standing):
+                # What begins a run first: the trail is locked last, as everywhere.
+                for decided in decide(dues, now, standing)[::-1]:
                     self._decided(connection, planned, agenda, kept, decided, now)
 
         self._store.database.transact(write)
@@ -193,10 +216,13 @@ class Scheduler:
 
     def _decided(
         self, connection: Connection, planned: Planned, agenda: Agenda, kept: Kept,
-        decided: Decided, now: datetime,
+        decided: Decided, now: datetime, closed: str = "",
     ) -> None:  # fmt: skip
-        """Write down what becomes of a due time, and begin its first flow if it runs."""
-        words = _words(planned, kept, decided, now)
+        """Write down what becomes of a due time, and begin its first flow if it runs.
+
+        `closed`: the companies that moved, when it is due by that.
+        """
+        words = f"{closed} {_words(planned, kept, decided, now)}".strip()
         by, why = SYSTEM, ""
         if decided.state in ("skipped", "paused"):
             skipped = decided.state == "skipped"
@@ -205,10 +231,11 @@ class Scheduler:
             if skipped:
                 schedules.change(connection, kept.name, skipped_by=None, skipped_why=None)
         fire = Fire(
-            kept.name, decided.due, decided.state, decided.times, CLOCK, by, why, planned.flows,
-            0, now, words, None if decided.state in ("running", "asked") else now,
+            kept.name, decided.due, decided.state, decided.times, PERIOD if closed else CLOCK,
+            by, why, planned.flows, 0, now, words,
+            None if decided.state in ("running", "asked") else now,
         )  # fmt: skip
-        self.chain.begin(connection, fire, agenda)
+        self.chain.begin(connection, fire, agenda, link=not closed)
 
     def _retire(self, name: str, agenda: Agenda) -> None:
         """A schedule that is not configured any more is due no more."""
@@ -251,10 +278,14 @@ class Scheduler:
             words = trouble.sentence()
             self._store.database.transact(lambda c: looks.failed(c, name, words))
             return
-        self._store.database.transact(lambda c: self._saw(c, name, seen, agenda))
+        self._store.database.transact(lambda c: self._saw(c, name, seen))
 
-    def _saw(self, connection: Connection, name: str, seen: Seen, agenda: Agenda) -> None:
-        """Keep what was seen; every schedule that waited for what moved fires with it."""
+    def _saw(self, connection: Connection, name: str, seen: Seen) -> None:
+        """Keep what was seen; every schedule that waited for what moved fires with it.
+
+        Its first flow begins at the next tick, in a transaction of its own.
+        """
+        agenda = self.agenda(connection)  # as it is by now
         watching = [p for p in agenda.schedules.values() if p.watched and p.watched[0] == name]
         for planned in watching:
             schedules.hold(connection, planned.name)
@@ -272,22 +303,8 @@ class Scheduler:
         kept = self._brought_up_to_date(connection, planned, agenda, now)
         standing = Standing("once", kept.skipped_by is not None, kept.paused_until)
         (decided,) = decide([now], now, standing)
-        by = SYSTEM
-        if decided.state == "skipped":
-            by = kept.skipped_by or SYSTEM
-            schedules.change(connection, kept.name, skipped_by=None, skipped_why=None)
         schedules.change(connection, kept.name, dealt_with=now)
-        ended = None if decided.state == "running" else now
-        fire = Fire(
-            kept.name, now, decided.state, 1, PERIOD, by, "", planned.flows, 0, now, words, ended
-        )
-        self.chain.begin(connection, fire, agenda)
-
-
-def _has_to_be_seen(kept: Kept | None, planned: Planned, now: datetime) -> bool:
-    if kept is None or (kept.rule, kept.calendar) != (str(planned.rule), planned.digest):
-        return True
-    return kept.next_due is not None and kept.next_due <= now
+        self._decided(connection, planned, agenda, kept, decided, now, words)
 
 
 def _words(planned: Planned, kept: Kept, decided: Decided, now: datetime) -> str:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 
 from tieout.store.columns import Json, Moment, Words
-from tieout.store.database import insert_new, lock
+from tieout.store.database import insert_new, lock, try_lock
 from tieout.store.schema import app_run, metadata
 
 FIRE_STATES = (
@@ -50,6 +50,7 @@ app_schedule = Table(
     Column("paused_why", Words),
     Column("skipped_by", Words),
     Column("skipped_why", Words),
+    Index("app_schedule_due", "next_due"),
 )
 
 app_fire = Table(
@@ -129,6 +130,17 @@ class UnderWay:
 def hold(connection: Connection, name: str) -> None:
     """Let nobody else decide about this schedule until the transaction ends."""
     lock(connection, f"schedule {name}")
+
+
+def try_hold(connection: Connection, name: str) -> bool:
+    """The same without waiting: False while another process decides about it."""
+    return try_lock(connection, f"schedule {name}")
+
+
+def due(connection: Connection, now: datetime) -> list[str]:
+    """The schedules whose next time has come, those that have waited longest first."""
+    query = select(app_schedule.c.name).where(app_schedule.c.next_due <= now)
+    return list(connection.execute(query.order_by(app_schedule.c.next_due)).scalars())
 
 
 def kept(connection: Connection) -> dict[str, Kept]:

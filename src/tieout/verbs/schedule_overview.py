@@ -60,8 +60,9 @@ def overview(instance: Instance, name: str | None = None) -> dict[str, Any]:
 
     def due(planned: Planned) -> datetime | None:
         """Also when no process has looked since it was applied."""
-        if planned.name in kept:
-            return kept[planned.name].next_due
+        if (one := kept.get(planned.name)) is not None:
+            paused = one.paused_until and one.next_due and one.next_due < one.paused_until
+            return None if paused else one.next_due
         return planned.next_after(agenda.applied_at or now)
 
     def unseen(planned: Planned) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from tieout.core.local_time import reached
 from tieout.core.policy import Actor
 from tieout.engine.agenda import Agenda, Planned
 from tieout.engine.chain import PERSON
-from tieout.engine.watch import executed
+from tieout.engine.watch import LOOK_SECONDS, executed
 from tieout.errors import Busy, Misconfigured
 from tieout.project import Project
 from tieout.store import audit, people, schedules
@@ -144,6 +145,8 @@ def carry_out(instance: Instance, name: str, due: datetime, *, wait: bool = True
                 run = other.id if other else None
             if run is not None:
                 executor.carry_out(run, running.RUN_SECONDS_MAX)
+            else:
+                time.sleep(LOOK_SECONDS)  # an earlier time of the schedule goes first
             chain.go_on(name, due, _agenda(instance))
     return fire
 

@@ -72,4 +72,5 @@ def upgrade() -> None:
     """Make the tables."""
     for table in (SCHEDULE, FIRE, FIRE_RUN, LOOK):
         op.execute(table)
+    op.execute("CREATE INDEX app_schedule_due ON app_schedule (next_due)")
     op.execute("CREATE INDEX app_fire_state_index ON app_fire (state)")
