@@ -264,19 +264,24 @@ def test_the_close_of_a_period_begins_a_run_once_for_all_companies_that_moved(da
 
 def test_a_second_company_that_closes_meanwhile_is_loaded_after_the_first(small: Day) -> None:
     small.ledger.companies = {"00001": stands(12), "00060": stands(10)}
-    small.applies(CLOSES)
+    small.applies(CLOSES.replace('"actuals"', '"accounts", "actuals"'))
     small.scheduler.look()
     small.clock.at += timedelta(minutes=10)
     small.ledger.companies = {"00001": stands(1, "2027-01-01"), "00060": stands(10)}
     small.scheduler.look()
+    small.scheduler.tick()
+    small.ends("accounts-1")
     small.clock.at += timedelta(minutes=10)
     small.ledger.companies = {"00001": stands(1, "2027-01-01"), "00060": stands(11)}
     small.scheduler.look()
     small.scheduler.tick()
-    assert small.begun() == ["actuals-1"]
+    assert small.begun() == ["accounts-1", "actuals-1"]
+    small.scheduler.tick()
+    assert small.begun() == ["accounts-1", "actuals-1"]
+    small.clock.at += timedelta(minutes=1)
     small.ends("actuals-1")
     small.scheduler.tick()
-    assert small.begun() == ["actuals-1", "actuals-2"]
+    assert small.begun() == ["accounts-1", "actuals-1", "accounts-2"]
 
 
 def test_a_period_that_is_opened_again_closes_nothing(small: Day) -> None:
@@ -286,7 +291,11 @@ def test_a_period_that_is_opened_again_closes_nothing(small: Day) -> None:
     small.clock.at += timedelta(minutes=10)
     small.ledger.companies = {"00001": stands(10), "00060": stands(11)}
     small.scheduler.look()
-    assert small.begun() == []
+    assert small.fires() == []
+    small.clock.at += timedelta(minutes=10)
+    small.ledger.companies = {"00001": stands(11), "00060": stands(11)}
+    small.scheduler.look()
+    assert [fire.state for fire in small.fires()] == ["running"]
 
 
 def test_working_days_follow_the_date_pattern_of_the_company_of_the_flow(small: Day) -> None:
@@ -302,6 +311,20 @@ def test_working_days_follow_the_date_pattern_of_the_company_of_the_flow(small: 
     assert due is not None
     assert due == datetime.fromisoformat("2026-11-30T12:00Z")  # after Saturday 28 November
     assert date(2026, 11, 28) in fiscal_calendar("4-4-5").years[2026].ends
+
+
+def test_a_time_that_passed_before_its_calendar_was_known_is_caught_up(small: Day) -> None:
+    small.ledger.trouble = Unavailable("JD Edwards does not answer.")
+    small.applies(BY_LEDGER)
+    small.at("2026-11-26T12:00Z")
+    small.scheduler.look()
+    small.at("2026-12-01T12:00Z")
+    small.ledger.trouble = None
+    small.ledger.companies = {"00001": stands(10, "2025-12-28", "W")}
+    small.ledger.patterns = {"W": fiscal_calendar("4-4-5")}
+    small.scheduler.look()
+    small.scheduler.tick()
+    assert small.told() == [("11-30 12:00", "running")]
 
 
 def test_a_ledger_that_does_not_answer_is_asked_again_after_the_pause_and_told(

@@ -118,7 +118,7 @@ def test_a_skip_leaves_one_time_out_and_says_who_and_why(evening: Scheduled) -> 
 def test_a_pause_leaves_out_every_time_until_its_end_and_nothing_is_caught_up(
     evening: Scheduled,
 ) -> None:
-    scheduling.pause(evening.anna, "evening", "2026-01-08 12:00", "the model is rebuilt")
+    scheduling.pause(evening.anna, "evening", "2026-01-08 18:00", "the model is rebuilt")
     assert [t["paused"] for t in evening.shown()["next"]] == [True] * 3 + [False] * 2
     evening.days_later(0)
     evening.days_later(2)

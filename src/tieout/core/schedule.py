@@ -17,7 +17,6 @@ from cronsim import CronSim
 from tieout.core.local_time import DAY, SECOND, begin_of, clock_change, reached, wall_clock
 from tieout.core.working_days import WorkCalendar
 
-BACK_DAYS = 2  # a local day may begin, or be left out, that much before the day of an instant
 MINUTE = timedelta(minutes=1)
 
 
@@ -42,8 +41,8 @@ class Daily:
 
     def next_after(self, moment: datetime, calendar: WorkCalendar) -> datetime | None:
         """The first due time after `moment`."""
-        day = _day_before(moment, self.zone)
-        return _first_after(moment, _every_day(day), self.at, self.zone)
+        days = _every_day(_local_day(moment, self.zone))
+        return _first_after(moment, days, self.at, self.zone)
 
     def __str__(self) -> str:
         return f"daily at {self.at:%H:%M} {self.zone}"
@@ -59,7 +58,7 @@ class WorkingDay:
 
     def next_after(self, moment: datetime, calendar: WorkCalendar) -> datetime | None:
         """The first due time after `moment`; None after the last period that is known."""
-        days = calendar.days(self.number, _day_before(moment, self.zone))
+        days = calendar.days(self.number, _local_day(moment, self.zone))
         return _first_after(moment, days, self.at, self.zone)
 
     def __str__(self) -> str:
@@ -79,7 +78,7 @@ class Every:
 
     def next_after(self, moment: datetime, calendar: WorkCalendar) -> datetime | None:
         """The first due time after `moment`; None after the last period that is known."""
-        since, step = _day_before(moment, self.zone), self.minutes * MINUTE
+        since, step = _local_day(moment, self.zone), self.minutes * MINUTE
         days = calendar.days_between(*self.window, since) if self.window else _every_day(since)
         for day in days:
             begin, end = begin_of(day, self.zone), begin_of(day + DAY, self.zone)
@@ -113,7 +112,7 @@ class Cron:
         """The first due time after `moment`; None when there is none within fifty years."""
         if any(field.startswith("*") for field in self.expression.split()[:2]):
             return self._next_by_interval(moment)
-        for wall in CronSim(self.expression, wall_clock(moment, self.zone) - BACK_DAYS * DAY):
+        for wall in CronSim(self.expression, wall_clock(moment, self.zone)):
             if (due := reached(wall, self.zone)) > moment:
                 return due
         return None
@@ -151,8 +150,9 @@ def next_times(
     return found
 
 
-def _day_before(moment: datetime, zone: ZoneInfo) -> date:
-    return wall_clock(moment, zone).date() - BACK_DAYS * DAY
+def _local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The day that the wall clock shows: all times of earlier days have been reached by then."""
+    return wall_clock(moment, zone).date()
 
 
 def _every_day(day: date) -> Iterator[date]:
