@@ -6,10 +6,9 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from random import Random
-from zlib import crc32
 
 import psycopg
 import pytest
@@ -21,7 +20,7 @@ CONNECT_SECONDS_MAX = 3
 LEFT_OUT = "left out, needs "
 SAMPLE_FROM_TESTS = 1000  # who runs fewer has chosen them
 LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
-SAMPLED = "test_words.py"  # a process for each of its commands: half of them, by the run's seed
+SAMPLED = ("crash", "cli", "flows")  # folders: of the cases of one test half are tried, by the seed
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
 settings.register_profile("tieout", deadline=None, print_blob=True)
@@ -36,10 +35,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that no worker is left alone with one at the end.
 
-    Of commands that are tried one by one, `make campaign PARTS=words` tries all.
+    Of a test with many cases that take long, half are drawn; `TIEOUT_CAMPAIGN=all` tries all.
     """
-    if "words" not in os.environ.get("TIEOUT_CAMPAIGN", "") and len(items) > SAMPLE_FROM_TESTS:
-        items[:] = [item for item in items if item.path.name != SAMPLED or _drawn(item.nodeid)]
+    if "all" not in os.environ.get("TIEOUT_CAMPAIGN", "") and len(items) > SAMPLE_FROM_TESTS:
+        drawn = _drawn(item.nodeid for item in items if item.path.parent.name in SAMPLED)
+        items[:] = [
+            item for item in items if item.path.parent.name not in SAMPLED or item.nodeid in drawn
+        ]
 
     def turn(item: pytest.Item) -> int:
         folder = item.path.parent.name
@@ -48,8 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
-def _drawn(name: str) -> bool:
-    return crc32(f"{os.environ['TIEOUT_SEED']} {name}".encode()) % 2 == 0
+def _drawn(names: Iterable[str]) -> set[str]:
+    """Half of the cases of each test, at least one, by the run's seed."""
+    cases: dict[str, list[str]] = {}
+    for name in names:
+        cases.setdefault(name.partition("[")[0], []).append(name)
+    drawn: set[str] = set()
+    for test, some in sorted(cases.items()):
+        dice = Random(f"{os.environ['TIEOUT_SEED']} {test}")
+        drawn.update(dice.sample(sorted(some), (len(some) + 1) // 2))
+    return drawn
 
 
 def pytest_report_header() -> str:

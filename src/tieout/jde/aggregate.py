@@ -135,6 +135,8 @@ def _as_text(told: Any) -> str | None:
     """A number as it was told, None for what has to be looked at."""
     if isinstance(told, str):
         return told
+    if type(told) is int:  # a bool is no number
+        return str(told)
     return format(told, "f") if isinstance(told, Decimal) else None
 
 
