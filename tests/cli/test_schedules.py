@@ -78,14 +78,6 @@ def test_a_person_runs_pauses_and_answers_with_a_reason(home: Home) -> None:
     assert (unknown.code, unknown.err.count("\n")) == (3, 1)
 
 
-def test_a_when_that_cannot_be_read_is_refused_with_what_to_write(home: Home) -> None:
-    file = home.path / "tieout.toml"
-    file.write_text(file.read_text() + MASTERS.replace("every 30 minutes", "daily at 6am"))
-    done = home.run("init", "--apply")
-    assert done.code == 3
-    assert "schedules.masters.when: '6am' is no time of day; write" in done.err
-
-
 def test_a_close_in_f0010_begins_a_run_and_a_quiet_look_asks_little(home: Home) -> None:
     apply(home, CLOSE)
     instance = instance_of(home)

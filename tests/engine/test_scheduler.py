@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from fiscal_years import fiscal_calendar
-from scheduled import Day
+from scheduled import FLOWS, Day
 
 from tieout.errors import Unavailable
 from tieout.store.looks import Current
@@ -111,7 +111,7 @@ def test_a_time_that_comes_while_the_one_before_is_under_way_is_left_out(small: 
     ]  # fmt: skip
 
 
-def test_a_flow_that_was_taken_out_of_the_file_stops_the_chain(small: Day) -> None:
+def test_a_chain_that_was_begun_goes_on_as_it_was_when_its_schedule_changes(small: Day) -> None:
     small.applies(DAILY)
     small.at("2026-11-26T12:00Z")
     small.at("2026-11-27T11:30Z")
@@ -120,7 +120,32 @@ def test_a_flow_that_was_taken_out_of_the_file_stops_the_chain(small: Day) -> No
     small.at("2026-11-27T11:31Z")
     small.ends("cost_centers-1")
     small.at("2026-11-27T11:32Z")
-    assert small.begun()[-1] == "actuals-1"  # the chain is the one that was begun
+    assert small.begun()[-1] == "actuals-1"
+
+
+def test_a_flow_that_was_taken_out_of_the_file_stops_the_chain(small: Day) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    small.at("2026-11-27T11:30Z")
+    without = FLOWS.replace("flows.cost_centers", "flows.units")
+    small.store.apply_config(without + DAILY.replace('"cost_centers", ', ""), "Anna")
+    small.ends("accounts-1")
+    small.at("2026-11-27T11:31Z")
+    (fire,) = small.fires()
+    assert (fire.state, fire.sentence) == (
+        "stopped", "The flow cost_centers is not configured any more."
+    )  # fmt: skip
+
+
+def test_a_file_that_another_program_wrote_changes_nothing_that_is_kept(small: Day) -> None:
+    small.applies(DAILY)
+    small.at("2026-11-26T12:00Z")
+    small.store.apply_config(FLOWS + DAILY + "[of_a_later_version]\n", "Anna")
+    small.at("2026-11-27T11:30Z")
+    assert small.fires() == []
+    small.applies(DAILY)
+    small.at("2026-11-27T11:31Z")
+    assert small.told() == [("11-27 11:30", "running")]
 
 
 # ---------------------------------------------------------------------------- missed times

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from importlib import resources
 from zoneinfo import ZoneInfo, available_timezones
 
 FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2031, 1, 3, tzinfo=UTC)
@@ -57,8 +58,11 @@ def reached(name: str, wall: datetime) -> datetime:
 @cache
 def zones_apart() -> list[str]:
     """Every zone there is, one for each way of changing clocks in these five years."""
+    data = resources.files("tzdata") / "zoneinfo"
+    known = sorted(available_timezones() - {"localtime"})
+    files = {(data / name).read_bytes(): name for name in known if (data / name).is_file()}
     found: dict[tuple[timedelta, ...], str] = {}
-    for name in sorted(available_timezones() - {"localtime"}):
+    for name in sorted(files.values()):
         zone = ZoneInfo(name)
         told = tuple(offset(zone, FIRST + n * DAY) for n in range(-5, DAYS + 5))
         found.setdefault(told, name)

@@ -34,9 +34,10 @@ def wall_clock(instant: datetime, zone: ZoneInfo) -> datetime:
 
 def reached(wall: datetime, zone: ZoneInfo) -> datetime:
     """The first instant, in UTC, at which the wall clock shows `wall` or a later time."""
-    early, late = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0))
+    late = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if wall_clock(late, zone) == wall:
         return late  # of a time that comes twice, fold 0 is the first
+    early = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     while late - early > SECOND:  # in a gap these two stand before and after it
         middle = early + (late - early) // SECOND // 2 * SECOND
         if wall_clock(middle, zone) >= wall:

@@ -192,7 +192,7 @@ def fire(connection: Connection, name: str, due: datetime) -> Fire:
     """One fire with its runs."""
     of = (app_fire.c.schedule == name, app_fire.c.due == due)
     row = connection.execute(select(app_fire).where(*of)).one()
-    return _read(row, _runs(connection, name))
+    return _read(row, _runs(connection, name, [due]))
 
 
 def fires(
@@ -202,7 +202,7 @@ def fires(
     """The fires of a schedule, newest first."""
     query = select(app_fire).where(app_fire.c.schedule == name, app_fire.c.state.in_(states))
     rows = connection.execute(query.order_by(app_fire.c.due.desc()).limit(limit)).all()
-    runs = _runs(connection, name)
+    runs = _runs(connection, name, [row.due for row in rows])
     return [_read(row, runs) for row in rows]
 
 
@@ -230,8 +230,11 @@ def move(connection: Connection, fire: Fire, **values: object) -> None:
     connection.execute(update(app_fire).where(*of).values(values))
 
 
-def _runs(connection: Connection, name: str) -> dict[tuple[datetime, int], str]:
-    query = select(app_fire_run).where(app_fire_run.c.schedule == name)
+def _runs(
+    connection: Connection, name: str, dues: Sequence[datetime]
+) -> dict[tuple[datetime, int], str]:  # fmt: skip
+    of = (app_fire_run.c.schedule == name, app_fire_run.c.due.in_(dues))
+    query = select(app_fire_run).where(*of)
     return {(row.due, row.place): row.run for row in connection.execute(query)}
 
 

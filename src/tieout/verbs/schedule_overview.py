@@ -15,8 +15,9 @@ from tieout.engine.chain import NOT_RUN, clock_of
 from tieout.engine.scheduler import Scheduler
 from tieout.errors import Misconfigured
 from tieout.project import Flow, JdeConnection, seconds
-from tieout.store import looks, schedules
+from tieout.store import looks, runs, schedules
 from tieout.store.looks import Look
+from tieout.store.runs import Run
 from tieout.store.schedules import Fire, Kept
 from tieout.verbs import acting, running
 
@@ -51,7 +52,10 @@ def overview(instance: Instance, name: str | None = None) -> dict[str, Any]:
     with instance.store.database.read() as connection:
         agenda, now = scheduler.agenda(connection), clock_of(instance.given_clock)(connection)
         kept, seen = schedules.kept(connection), looks.looks(connection)
-        fires = {n: schedules.fires(connection, n) for n in agenda.schedules}
+        fires = {n: schedules.fires(connection, n) for n in agenda.schedules if name in (None, n)}
+        begun = runs.among(
+            connection, [r for f in fires.values() for x in f for r in x.runs.values()]
+        )
     pauses = {
         connection: timedelta(seconds=seconds(erp.look_at_periods))
         for connection, erp in project.connections.items()
@@ -69,7 +73,7 @@ def overview(instance: Instance, name: str | None = None) -> dict[str, Any]:
         return _unseen(planned, pauses, now, seen)
 
     told = [
-        _schedule(instance, planned, kept.get(n), fires[n], now)
+        _schedule(planned, kept.get(n), fires[n], begun, now)
         | {"amiss": _amiss(planned, due(planned), fires[n], now) + unseen(planned)}
         for n, planned in agenda.schedules.items()
         if name in (None, n)
@@ -84,7 +88,8 @@ def overview(instance: Instance, name: str | None = None) -> dict[str, Any]:
 
 
 def _schedule(
-    instance: Instance, planned: Planned, kept: Kept | None, fires: list[Fire], now: datetime
+    planned: Planned, kept: Kept | None, fires: list[Fire], begun: Mapping[str, Run],
+    now: datetime,
 ) -> dict[str, Any]:  # fmt: skip
     paused = kept.paused_until if kept and kept.paused_until and kept.paused_until > now else None
     found = next_times(planned.rule, now, planned.calendar, TIMES_SHOWN) if planned.calendar else []
@@ -96,7 +101,7 @@ def _schedule(
         }
         for at in found
     ]  # fmt: skip
-    last = [_fire(instance, fire, planned) for fire in fires]
+    last = [_fire(fire, planned, begun) for fire in fires]
     calendar = planned.calendar.title if planned.calendar and planned.digest else ""
     return {
         "schedule": planned.name, "when": planned.schedule.when, "rule": str(planned.rule),
@@ -112,13 +117,13 @@ def _schedule(
     }  # fmt: skip
 
 
-def _fire(instance: Instance, fire: Fire, planned: Planned) -> dict[str, Any]:
-    runs = [instance.store.run(run) for run in fire.runs.values()]
+def _fire(fire: Fire, planned: Planned, begun: Mapping[str, Run]) -> dict[str, Any]:
+    found = [begun[run] for run in fire.runs.values()]
     return {
         "due": fire.due.astimezone(planned.zone), "spelled": spelled(fire.due, planned.zone),
         "state": fire.state, "times": fire.times, "cause": fire.cause, "by": fire.by,
         "why": fire.why, "sentence": fire.sentence,
-        "runs": [{"run": r.id, "flow": r.flow, "outcome": r.outcome} for r in runs],
+        "runs": [{"run": r.id, "flow": r.flow, "outcome": r.outcome} for r in found],
     }  # fmt: skip
 
 
