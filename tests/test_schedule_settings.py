@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from scheduled import FLOWS
 
 from tieout.errors import Misconfigured
 from tieout.settings import read_project
+from tieout.verbs import demo
 
 SCHEDULED = (
     FLOWS
@@ -74,3 +77,13 @@ def test_a_schedule_and_its_calendar_are_read() -> None:
     assert [str(day) for day in calendar.holidays] == ["2026-12-25"]
     own = read_project(SCHEDULED.replace('calendar = "us"\n', "")).schedules["close"]
     assert project.calendar_of(own).company == "00001"  # that of the flow of actuals
+
+
+def test_the_schedule_in_the_example_of_a_new_home_is_accepted_without_its_marks() -> None:
+    example = (Path(demo.__file__).parent / "example.toml").read_text(encoding="utf-8")
+    begin = example.index("# [schedules.close]")
+    marked, _, rest = example[begin:].partition("\n\n")
+    text = "\n".join(line.removeprefix("# ") for line in marked.splitlines())
+    schedule = read_project(example[:begin] + text + "\n" + rest).schedules["close"]
+    assert schedule.run == ("accounts", "cost_centers", "actuals")
+    assert not read_project(example).schedules
