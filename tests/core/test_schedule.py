@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from clock_changes import DAY, FIRST, LAST, MINUTE, Piece, dates, pieces, reached, zones_apart
-from fiscal_years import PATTERNS, closes, fiscal_calendar
+from fiscal_years import PATTERNS, closes, years_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,7 +137,7 @@ EVERY_DAY = [date(2023, 1, 1) + timedelta(days=n) for n in range(4500)]
 def calendar_of(
     pattern: str, begins: int, weekend: frozenset[int], holidays: frozenset[date]
 ) -> WorkCalendar:  # fmt: skip
-    return WorkCalendar("X", period_ends(fiscal_calendar(pattern, begins)), holidays, weekend)
+    return WorkCalendar("X", period_ends(years_of(pattern, begins)), holidays, weekend)
 
 
 @given(
@@ -191,7 +191,7 @@ def test_a_window_around_the_close_has_every_day_between_its_working_days_once(
 
 
 def test_a_year_of_53_weeks_closes_a_week_later() -> None:
-    ends = period_ends(fiscal_calendar("4-4-5", 1))
+    ends = period_ends(years_of("4-4-5"))
     lengths = {
         (b - a).days // 7 for a, b in zip(ends[11::12], ends[23::12], strict=False)
     }  # fmt: skip
@@ -199,7 +199,7 @@ def test_a_year_of_53_weeks_closes_a_week_later() -> None:
 
 
 def test_an_adjusting_period_of_one_day_closes_nothing_of_its_own() -> None:
-    ends = period_ends(fiscal_calendar("months and 31 December"))
+    ends = period_ends(years_of("months and 31 December"))
     assert date(2026, 12, 30) not in ends
     assert date(2026, 12, 31) in ends
     assert len([end for end in ends if end.year == 2026]) == 12

@@ -43,6 +43,11 @@ def fiscal_calendar(pattern: str, begins: int = 1) -> FiscalCalendar:
     return FiscalCalendar("X", {year: year_of(pattern, year, begins) for year in YEARS})
 
 
+def years_of(pattern: str, begins: int = 1) -> list[tuple[date, ...]]:
+    """The period ends of each year."""
+    return [year.ends for year in fiscal_calendar(pattern, begins).years.values()]
+
+
 def closes(pattern: str, begins: int = 1) -> list[date]:
     """The days on which a controller of such a company closes a period."""
     found = []

@@ -7,12 +7,10 @@ are adjusting periods: they end a year, they do not close a month, so they belon
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
-
-from tieout.core.periods import FiscalCalendar
 
 DAY = timedelta(days=1)
 REGULAR_DAYS_MIN = 14  # a period of fewer days is an adjusting one
@@ -89,15 +87,15 @@ class WorkCalendar:
         return self.ends[-1] if self.ends else None
 
 
-def period_ends(fiscal: FiscalCalendar) -> tuple[date, ...]:
-    """The ends of the regular periods of a date pattern, in order.
+def period_ends(years: Iterable[Sequence[date]]) -> tuple[date, ...]:
+    """The ends of the regular periods of fiscal years, in order; each year as its period ends.
 
     An adjusting period (13 on 31 December after 12 on 30 December; or 13 and 14 that repeat the end
     of 12) gives its end to the period before it.
     """
     found: list[date] = []
-    for year in fiscal.years.values():
-        found += _regular(year.ends)
+    for ends in years:
+        found += _regular(ends)
     return tuple(sorted(set(found)))
 
 

@@ -123,7 +123,9 @@ def _calendar(
     if fiscal is None or not fiscal.years:
         told = look.trouble if look else ""
         return None, told or f"{title} has not been read yet."
-    return WorkCalendar(title, period_ends(fiscal), holidays, weekend), ""
+    return WorkCalendar(
+        title, period_ends(y.ends for y in fiscal.years.values()), holidays, weekend
+    ), ""
 
 
 def _ends_in(path: Path) -> tuple[date, ...]:
