@@ -11,7 +11,9 @@ import pytest
 from fiscal_years import fiscal_calendar
 from scheduled import FLOWS, Day
 
+from tieout.core.due import due_until
 from tieout.errors import Unavailable
+from tieout.store import schedules
 from tieout.store.looks import Current
 
 DAILY = """
@@ -386,3 +388,54 @@ def test_clocks_apart_neither_begin_a_time_twice_nor_lose_one(day: Day, dice: Ra
     assert len(due) >= 11
     assert {(fire.times, len(fire.runs)) for fire in fires} == {(1, 1)}
     assert len(day.begun()) == len(due)
+
+
+@pytest.mark.parametrize(
+    "when", ["daily at 02:30 America/Chicago", "every 6 hours from working day -2 to 5"]
+)
+def test_whatever_happens_every_due_time_is_accounted_for_once(
+    small: Day, dice: Random, when: str
+) -> None:
+    missed = dice.choice(["once", "skip", "ask"])
+    begin = small.clock.at = datetime.fromisoformat("2026-10-20T12:00Z")
+    rule = DAILY.replace("daily at 05:30 America/Chicago", when)
+    small.applies(rule + f'missed = "{missed}"\ncalendar = "months"\n[calendars.months]\n')
+    schedulers = [small.another(dice.uniform(-120, 120)) for _ in range(3)]
+    schedulers[0].tick()
+    for _ in range(120):
+        happens = dice.random()
+        if happens < 0.5:
+            hours = dice.choice([0.02, 0.5, 6, 6, 24, 24, 24 * 9])
+            small.clock.at += timedelta(hours=hours)
+        elif happens < 0.6:
+            schedulers[dice.randrange(3)] = small.another(dice.uniform(-120, 120))  # restarted
+        elif happens < 0.8:
+            for run in small.begun():
+                if not small.store.run(run).finished:
+                    small.ends(run, dice.choice(["complete", "complete", "failed"]))
+        elif happens < 0.85:
+            steer(small, skipped_by="Anna", skipped_why="a test")
+        elif happens < 0.9:
+            until = small.clock.at + timedelta(hours=dice.choice([1, 30, 300]))
+            steer(small, paused_until=until, paused_by="Anna", paused_why="a test")
+        dice.choice(schedulers).tick()
+    fires = small.fires()
+    with small.store.database.read() as connection:
+        planned = small.scheduler.agenda(connection).schedules["close"]
+    assert planned.calendar is not None
+    dues = due_until(planned.rule, begin, fires[-1].due, planned.calendar)[1:]
+    place = 0
+    for fire in fires:
+        place += fire.times
+        assert dues[place - 1] == fire.due, fire
+        assert bool(fire.runs) <= (fire.state in ("running", "complete", "stopped"))
+    assert place == len(dues)
+    assert len([fire for fire in fires if fire.state == "running"]) <= 1
+    assert sorted(run for fire in fires for run in fire.runs.values()) == sorted(small.begun())
+    assert small.store.verify_audit().whole
+
+
+def steer(day: Day, **values: object) -> None:
+    """What a person decides, as the store keeps it."""
+    with day.store.begin() as connection:
+        schedules.change(connection, "close", **values)

@@ -123,9 +123,8 @@ def _calendar(
     if fiscal is None or not fiscal.years:
         told = look.trouble if look else ""
         return None, told or f"{title} has not been read yet."
-    return WorkCalendar(
-        title, period_ends(y.ends for y in fiscal.years.values()), holidays, weekend
-    ), ""
+    ends = period_ends(year.ends for year in fiscal.years.values())
+    return WorkCalendar(title, ends, holidays, weekend), ""
 
 
 def _ends_in(path: Path) -> tuple[date, ...]:
