@@ -47,7 +47,7 @@ def test_four_processes_with_clocks_apart_of_which_three_die_begin_each_time_onc
     begun = []
     for name in NAMES:
         fires = day.fires(name)
-        assert len(fires) > 2
+        assert fires
         before = fires[0].due - fires[0].times * MINUTE
         assert before == scheduled_program.BEGIN.replace(second=0)
         for fire in fires:  # every minute belongs to one fire, and to one alone

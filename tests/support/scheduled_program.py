@@ -30,7 +30,7 @@ from tieout.store.server_time import server_moment
 from tieout.store.store import Store
 
 TIMES_FASTER = 150
-WORKING_SECONDS = 3.0
+WORKING_SECONDS = 2.5
 BEGIN = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
 
 
