@@ -13,6 +13,7 @@ from random import Random
 import psycopg
 import pytest
 from hypothesis import settings
+from object_storage import ObjectStorage, served
 from sqlalchemy import URL, make_url
 
 DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
@@ -138,3 +139,18 @@ def postgres_url() -> Iterator[str]:
     yield server.set(database=name).render_as_string(hide_password=False)
     with _connect(server) as connection:
         connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def object_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStorage]:
+    """An S3 server with an empty bucket, once for all tests of a process."""
+    with served(tmp_path_factory.mktemp("moto")) as storage:
+        yield storage
+
+
+@pytest.fixture(autouse=True)
+def without_faults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The faults of one test are not those of the next."""
+    yield
+    if "object_storage" in request.fixturenames:
+        request.getfixturevalue("object_storage").mend()

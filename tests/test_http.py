@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tieout.errors import Refused, Unavailable, Uncertain
-from tieout.http import BODY_BYTES_MAX, RETRY_AFTER_SECONDS_MAX, Answer, Call, Http, retry_after
+from tieout.http import BODY_BYTES_MAX, Answer, Call, Http
+from tieout.pace import RETRY_AFTER_SECONDS_MAX, retry_after
 from tieout.sim.box import Box, Request, Response, serve
 from tieout.sim.clock import PracticeClock
 

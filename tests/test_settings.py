@@ -176,7 +176,12 @@ def test_a_file_that_is_not_toml_is_told_with_its_line() -> None:
         read_project("[outgoing]\nallow = ?")
 
 
+SECOND = '[connections.other]\nsystem = "anaplan"\nworkspace = "w"\nmodel = "m"\nsecret = "s"'
 INCONSISTENT = [
+    ("[outgoing]", f"{SECOND}\nheadroom = 0\n[outgoing]",
+     "the tenant 'default', so their headroom"),
+    ("[outgoing]", f"{SECOND}\ntenant = 't'\nheadroom = 400\nburst = 200\n[outgoing]",
+     "connections.other: headroom and burst leave nothing of the 600 requests a minute"),
     ('from = "erp"', 'from = "planning"', "flows.accounts.from = 'planning' names no JD Edwards"),
     ('to = "planning"', 'to = "plannning"', "there are: erp, planning"),
     ('= "description"', '= "descripton"', "did you mean 'description'"),

@@ -8,6 +8,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
+from tieout.jde.session import sign_out
+from tieout.pace import Pace
 from tieout.project import (
+    REQUESTS_A_MINUTE,
     AnaplanConnection,
     Flow,
     JdeConnection,
@@ -37,7 +41,11 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
+from tieout.store import anchors, seats, vault
+from tieout.store.budget import Budget, Rate
+from tieout.store.files import place_for
 from tieout.store.looks import Current
+from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
@@ -70,8 +78,11 @@ class Instance:
         self.clock: Clock = clock or chosen or SystemClock()
         self.given_clock: Clock | None = clock or chosen  # not the machine's own
         url = environment.database if not environment.database.startswith("sqlite") else None
-        anchor = Path(environment.anchor).absolute() if environment.anchor else None
-        self.store = Store(self.home, self.clock, url, anchor)
+        anchor = anchors.named(environment.anchor, environment.standard)
+        place = place_for(environment.records, self.home, environment.standard)
+        self.store = Store(self.home, self.clock, url, anchor, place)
+        self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
+        self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -116,7 +127,12 @@ class Instance:
         evidence = Evidence()
         with ExitStack() as open_things:
             erp = project.jde(flow)
-            readers = [self._jde(project, erp, evidence, open_things) for _ in range(erp.readers)]
+            room = self._room(project.jde_name(flow), erp)
+            if not run.finished:  # who only looks at one asks no system anything
+                open_things.callback(self.end_left_sessions, project, room, run_id)
+            readers = [
+                self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
+            ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)
             yield World(
@@ -124,7 +140,10 @@ class Instance:
                 anaplan=anaplan, store=self.store, clock=self.clock,
                 dimensions=dimensions(project, project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
-                chunk_bytes=planning.chunk_bytes, plan=plan_of(project, flow), evidence=evidence,
+                chunk_bytes=planning.chunk_bytes, tenant=planning.tenant,
+                executor=self.store.database.executor,
+                somebody_waits=partial(self._somebody_waits, room),
+                plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
             )  # fmt: skip
 
@@ -136,35 +155,75 @@ class Instance:
         erp = project.connections[connection]
         assert isinstance(erp, JdeConnection)  # held by `consistency`
         with ExitStack() as open_things:
-            jde = self._jde(project, erp, Evidence(), open_things)
+            room = self._room(connection, erp)
+            looking = f"periods of {connection}"  # no run, but who looks stands in line as one
+            jde = self._jde(project, room, looking, Evidence(), open_things)
             return look_at_periods(jde, companies, known)
 
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str,
+        evidence: Evidence, system: str, pace: Pace | None = None,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
-        return Http(
+        http = Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
             keep_cookies=sticky,
         )  # fmt: skip
+        if pace is not None:
+            http.keep(pace)
+        http.keep(_Fence(self))  # last: nothing may come between it and the request
+        return http
+
+    def _room(self, name: str, connection: JdeConnection) -> Room:
+        return Room(name, connection.readers, self.home / vault.KEY_FILE)
+
+    def end_left_sessions(self, project: Project, room: Room, run: str = "") -> int:
+        """Sign out the sessions that dead processes left on their seats; how many there were.
+
+        The next holder of a seat does the same, but perhaps nobody wants the seat for long. `run`
+        is told by this process: what another one left of it is of a dead one.
+        """
+        me = Sitter(run, self.store.database.executor)
+        with self.store.database.read() as reading:
+            if not seats.may_be_left(reading, room, me):
+                return 0
+        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
+        connection = project.connections[room.connection]
+        assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
+        http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
+        for token in tokens:
+            sign_out(http, connection, token)
+        http.close()
+        return len(tokens)
+
+    def _somebody_waits(self, room: Room) -> bool:
+        with self.store.database.read() as connection:
+            return seats.waited_for(connection, room.connection)
 
     def _jde(
-        self, project: Project, connection: JdeConnection, evidence: Evidence, close: ExitStack
+        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack
     ) -> Jde:
+        connection = project.connections[room.connection]
+        assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, evidence, "JD Edwards")
         close.callback(http.close)
         secret = secret_name(connection.secret)
-        jde = Jde(http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock)
+        seat = Seat(
+            self.store.database, room, Sitter(run, self.store.database.executor), self.clock
+        )
+        jde = Jde(
+            http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock, seat
+        )
         close.callback(jde.close)
         return jde
 
     def _anaplan(
         self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
     ) -> Anaplan:
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan")
+        turns = self._budget(connection)
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns)
         auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
         close.callback(api.close)
         close.callback(auth.close)
@@ -179,6 +238,13 @@ class Instance:
         close.callback(anaplan.close)
         return anaplan
 
+    def _budget(self, connection: AnaplanConnection) -> Budget:
+        """The turns of this process at a tenant, whichever run asks (calls to sign in are free)."""
+        rate = Rate(REQUESTS_A_MINUTE - connection.headroom, connection.burst)
+        shared = isinstance(self.clock, SystemClock)
+        made = Budget(self.store.database, connection.tenant, rate, self.clock, by_database=shared)
+        return self._budgets.setdefault((connection.tenant, rate), made)
+
     def failpoint(self) -> Failpoint:
         """As it was given, else what kills this process at TIEOUT_KILL_AT, for crash tests."""
         return self._failpoint or self._kill
@@ -187,6 +253,24 @@ class Instance:
         wanted = self.environment.kill_at
         if wanted and wanted == f"{step}:{point}":
             os.kill(os.getpid(), 9)
+
+
+class _Fence:
+    """Before each request: whether this process may still act for the runs it tells."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def wait(self) -> None:
+        """Raises what the executor raises when others may tell its runs by now."""
+        self._instance.fence()
+
+    def refused(self, seconds: float | None) -> None:
+        """A 429 is no matter of ours."""
+
+
+def _alone() -> None:
+    """Nobody else tells what this process tells."""
 
 
 def differences(applied: str, written: str) -> list[str]:

@@ -12,6 +12,7 @@ from tieout.core.working_days import WEEKDAYS
 from tieout.project import (
     COLUMN_MEANINGS,
     NEEDED_COLUMNS,
+    REQUESTS_A_MINUTE,
     TEMPLATE_COMPANY,
     AnaplanConnection,
     Calendar,
@@ -32,7 +33,7 @@ QUIET_TIMES = 2  # how much longer than a call nothing must be seen of it (relia
 
 def inconsistencies(project: Project) -> list[str]:
     """Each in words, with its place in the file."""
-    problems: list[str] = []
+    problems = _tenant_problems(project.connections)
     for name, connection in project.connections.items():
         for key in ("request_timeout", "poll", "task_timeout", "look_at_periods"):
             if seconds(getattr(connection, key, "1s")) == 0:
@@ -292,3 +293,24 @@ def _schedule_problems(project: Project, place: str, schedule: Schedule) -> list
             "else nothing says which company's period is meant"
         ]
     return []
+
+
+def _tenant_problems(connections: Mapping[str, JdeConnection | AnaplanConnection]) -> list[str]:
+    """What connections say of a tenant's requests that cannot be meant."""
+    problems: list[str] = []
+    first: dict[str, tuple[str, AnaplanConnection]] = {}
+    for name, one in connections.items():
+        if not isinstance(one, AnaplanConnection):
+            continue
+        if one.headroom + one.burst >= REQUESTS_A_MINUTE:
+            problems.append(
+                f"connections.{name}: headroom and burst leave nothing of the "
+                f"{REQUESTS_A_MINUTE} requests a minute of a tenant"
+            )
+        before, other = first.setdefault(one.tenant, (name, one))
+        if (one.headroom, one.burst) != (other.headroom, other.burst):
+            problems.append(
+                f"connections.{name} and connections.{before} name the tenant {one.tenant!r}, so "
+                "their headroom and burst must be the same"
+            )
+    return problems

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import random
-import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,14 +19,13 @@ from isal import isal_zlib
 from tieout.clock import Clock
 from tieout.errors import Refused, Unavailable, Uncertain
 from tieout.network import Deadlines, Network, checked, trust
+from tieout.pace import Pace, back_off, retry_after
 from tieout.strict_json import excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
 GZIP_MEMBERS_MAX = 1_000  # of one body: as many as a file of Anaplan has chunks
 WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
 BODY_BYTES_MAX = 256 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
-RETRY_AFTER_SECONDS_MAX = 120.0
-BACK_OFF_SECONDS_FIRST, BACK_OFF_SECONDS_MAX = 0.5, 30.0
 CONNECTIONS_MAX, CONNECTION_IDLE_SECONDS_MAX = 16, 5.0
 TOO_MANY_REQUESTS = 429
 GATEWAY_STATUSES = (502, 503, 504)
@@ -178,6 +173,7 @@ class Http:
     ) -> None:  # fmt: skip
         self._base, self._path = checked(base_url, system, allow_http, allow)
         self.system, self._clock, self._told = system, clock, told
+        self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
         policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
@@ -185,6 +181,13 @@ class Http:
             transport=_Transport(trust(ca_file), self._deadlines), trust_env=False,
             follow_redirects=False, cookies=CookieJar(policy),
         )  # fmt: skip
+
+    def keep(self, pace: Pace) -> None:
+        """Ask `pace` for a turn before every exchange from now on, and tell it of every 429.
+
+        Several are asked in the order they were given.
+        """
+        self._paces.append(pace)
 
     def close(self) -> None:
         """Close all connections."""
@@ -222,6 +225,8 @@ class Http:
         where = f"({request.method} {request.shown})"
         lost = _Lost("", sent=False)
         for attempt in range(1, self._tries + 1):
+            for pace in self._paces:
+                pace.wait()
             got = self._exchange(request, attempt)
             if isinstance(got, Answer):
                 return got if once else self._judged(got, where, repeatable)
@@ -237,7 +242,7 @@ class Http:
             if lost.final:
                 raise Refused(f"{self.system} {lost.why} {where}.", evidence=lost.evidence)
             if attempt < self._tries:
-                self._clock.sleep(_pause(lost.wait_seconds, attempt))
+                self._clock.sleep(back_off(lost.wait_seconds, attempt))
         raise Unavailable(
             f"{self.system} {lost.why}, {self._tries} times {where}.",
             do="Try again later.", evidence=lost.evidence,
@@ -301,6 +306,8 @@ class Http:
         if answer.status == TOO_MANY_REQUESTS or answer.status in GATEWAY_STATUSES:
             wait = retry_after(headers.get("retry-after"), self._clock.now())
             sent = answer.status != TOO_MANY_REQUESTS
+            for pace in self._paces if not sent else ():
+                pace.refused(wait)
             why = f"answered {answer.status}" + ("" if sent else " (too many requests)")
             return _Lost(why, sent, wait, answer.excerpt(), answer=answer)
         return answer
@@ -358,27 +365,3 @@ def _cause(error: BaseException, kind: type[ssl.SSLError]) -> ssl.SSLError | Non
     while seen is not None and not isinstance(seen, kind):
         seen = seen.__cause__ or seen.__context__
     return seen
-
-
-def _pause(asked_seconds: float | None, attempt: int) -> float:
-    """How long to wait: what the peer asked for, else growing; with jitter, so callers spread."""
-    grown = min(BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_FIRST * 2.0 ** (attempt - 1))
-    jitter = random.uniform(0.0, grown / 2)  # noqa: S311 - jitter is no secret
-    if asked_seconds is None:
-        return grown - jitter
-    return min(RETRY_AFTER_SECONDS_MAX, asked_seconds + jitter)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` header (integer or HTTP date), 0 to 120; None if unreadable."""
-    if not value:
-        return None
-    if re.fullmatch(r"\d{1,9}", value.strip()):
-        return min(RETRY_AFTER_SECONDS_MAX, float(value))
-    try:
-        when = parsedate_to_datetime(value)
-        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-        seconds = (when - now).total_seconds()
-    except (ValueError, OverflowError):  # a year or an offset beyond all calendars
-        return None
-    return min(RETRY_AFTER_SECONDS_MAX, max(0.0, seconds))

@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -111,6 +112,13 @@ def _trust(ca_file: str | None, changed_at: int) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def expiries(ca_file: str) -> list[datetime]:
+    """When each authority of `ca_file` ends; Misconfigured when the file cannot be used."""
+    found = trust(ca_file).get_ca_certs()
+    ends = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in found]
+    return [datetime.fromtimestamp(end, UTC) for end in ends]
 
 
 def is_never_used(host: str) -> bool:

@@ -87,6 +87,8 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
     auth_url: str = "https://auth.anaplan.com"
     sign_in: Literal["basic"] = "basic"
     tenant: str = "default"
+    headroom: Annotated[int, Meta(ge=0, le=590)] = 60
+    burst: Annotated[int, Meta(ge=1, le=590)] = 60
     workspace: str
     model: str
     secret: str
@@ -260,9 +262,13 @@ class Project(Strict, frozen=True, kw_only=True):
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""
-        connection = self.connections[flow.to if isinstance(flow, SubmitPlan) else flow.from_]
+        connection = self.connections[self.jde_name(flow)]
         assert isinstance(connection, JdeConnection)  # held by `settings._ends_problems`
         return connection
+
+    def jde_name(self, flow: Flow) -> str:
+        """The name of that connection."""
+        return flow.to if isinstance(flow, SubmitPlan) else flow.from_
 
     def anaplan(self, flow: Flow) -> AnaplanConnection:
         """The Anaplan connection `flow` loads into, or exports from."""
@@ -314,6 +320,9 @@ class Project(Strict, frozen=True, kw_only=True):
             if isinstance(flow, SubmitPlan):
                 return flow.to, self.companies_of(flow)
         return "", ()
+
+
+REQUESTS_A_MINUTE = 600  # that Anaplan allows a tenant (facts/anaplan.md §2.1)
 
 
 COLUMN_MEANINGS = {

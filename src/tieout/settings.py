@@ -172,10 +172,11 @@ class Environment:
     log_level: str
     token: str = dataclasses.field(default="", repr=False)
     anchor: str = ""
+    standard: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)  # not ours
 
 
 def environment(home: str | None = None, default_home: str = ".tieout") -> Environment:
-    """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR."""
+    """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR, others'."""
     values: Mapping[str, str] = os.environ
     chosen = Path(home or values.get("TIEOUT_HOME") or default_home).absolute()
     return Environment(
@@ -187,4 +188,5 @@ def environment(home: str | None = None, default_home: str = ".tieout") -> Envir
         log_level=values.get("TIEOUT_LOG", "WARNING"),
         token=values.get("TIEOUT_TOKEN", ""),
         anchor=values.get("TIEOUT_ANCHOR", ""),
+        standard={n: v for n, v in values.items() if re.match(r"AWS_|\w+_proxy$", n, re.I)},
     )

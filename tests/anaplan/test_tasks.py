@@ -15,6 +15,7 @@ from tieout.anaplan.client import Action
 from tieout.anaplan.outcome import TaskState
 from tieout.clock import SystemClock
 from tieout.errors import Refused, Unavailable, Uncertain
+from tieout.http import Call
 
 ONE_CELL = actuals(("00001", "5005", "30", "Jan 24", "100.50"))
 
@@ -175,6 +176,45 @@ def test_tasks_that_are_not_over_are_let_end(planning: Planning, ready: Action) 
     for kind, id_ in (("processes", process.id), ("imports", process.import_id)):
         task = planning.client.start(kind, id_, planning.client.task_ids(kind, id_))
         assert [ended.task_id for ended in planning.client.let_end(process)] == [task]
+
+
+class Away(Unavailable):
+    """What we keep does not answer; Anaplan has nothing to do with it."""
+
+
+class Pace:
+    """Turns for every request until `trouble` is set."""
+
+    trouble: Exception | None = None
+
+    def wait(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+
+    def refused(self, seconds: float | None) -> None:
+        """Nothing to tell."""
+
+
+@pytest.mark.parametrize(("trouble", "told"), [(Away, Away), (Unavailable, Uncertain)])
+def test_a_start_whose_answer_is_lost_stays_unknown_when_nobody_can_look(
+    planning: Planning, ready: Action, trouble: type[Exception], told: type[Exception]
+) -> None:
+    """Only what is ours may be told again: Anaplan's silence says nothing of the start."""
+    client, pace = planning.client, Pace()
+    known = client.task_ids(ready.kind, ready.id)
+    planning.door.keep(pace)
+    planning.fault("cut_after", method="POST", path="/tasks$")
+
+    def lost(call: Call) -> None:
+        if call.method == "POST":
+            pace.trouble = trouble("away")
+
+    planning.hears(lost)
+    with pytest.raises(told) as raised:
+        client.start(ready.kind, ready.id, known)
+    assert type(raised.value) is told
+    pace.trouble = None
+    assert tasks_started(planning, ready) == 1
 
 
 def test_an_answer_without_a_task_id_counts_as_lost(planning: Planning, ready: Action) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from anaplan_practice import OTHER, Practice, practice
 
+from tieout.sim.anaplan import build
+
 HEX = "[0-9a-f]{32}"
 
 
@@ -30,6 +32,36 @@ def test_a_tenant_has_600_requests_a_minute_for_all_its_users(anaplan: Practice)
     seen = anaplan.system.control("state", {})
     assert seen["requests_worst_minute"] >= 71
     assert seen["requests_refused"] == codes.count(429) + 1
+
+
+def test_a_full_bucket_lets_more_pass_in_a_minute_than_a_strict_count(anaplan: Practice) -> None:
+    """A012"""
+    anaplan.switch("rate_per_minute", 20)
+    codes = hit(anaplan, 20)
+    anaplan.clock.advance(30)
+    assert codes + hit(anaplan, 10) == [200] * 30
+    anaplan.clock.advance(120)
+    anaplan.switch("rate_counting", "window")
+    assert hit(anaplan, 20) == [200] * 20
+    anaplan.clock.advance(30)
+    refused = anaplan.send("GET", "/2/0/users/me")
+    assert refused.status_code == 429
+    assert 25 <= int(refused.headers["Retry-After"]) <= 30
+    anaplan.clock.advance(30)
+    assert hit(anaplan, 1) == [200]
+
+
+def test_every_tenant_has_a_budget_of_its_own(anaplan: Practice) -> None:
+    """A012"""
+    build.add_user(anaplan.system.state, "loader@other.example", OTHER)
+    anaplan.system.state.db.commit()
+    anaplan.switch("rate_per_minute", 5)
+    assert hit(anaplan, 6)[-1] == 429
+    assert anaplan.sign_in("loader@other.example", OTHER).status_code == 201
+    assert hit(anaplan, 5) == [200] * 5
+    seen = anaplan.system.control("state", {})["requests_by_tenant"]
+    assert seen["other.example"] == {"worst_minute": 5, "taken": 5, "refused": 0}
+    assert seen["example.com"] == {"worst_minute": 6, "taken": 6, "refused": 1}
 
 
 def test_retry_after_may_be_a_date_or_absent(anaplan: Practice) -> None:

@@ -20,6 +20,7 @@ from tieout.verbs.practice import addresses, start_practice, stop_practice
 
 COMMAND_SECONDS_MAX = 180
 LINES = 3_000
+READERS = 2  # sessions that the demo's connection allows
 STARTED_IMPORT = re.compile(r"/imports/\d+/tasks/?$")
 
 BEFORE_THE_IMPORT = (
@@ -106,6 +107,9 @@ def test_a_load_killed_ten_times_starts_one_import_and_ties(
     assert (run["outcome"], ended.returncode) == ("complete", 0), run["sentence"]
     assert run["figures"]["rows_sent"] == len(posted["touched"])
     assert demo.imports_started() == 1
+    seen = demo.control("jde", "state")
+    assert seen["sessions"] == 0, "the dead ones left theirs"
+    assert seen["sessions_most"] <= READERS
     tied = json.loads(demo.tieout("tie-out", "--json").stdout)
     assert tied["tie_out"]
     assert all(row["cells_differing"] == 0 for row in tied["tie_out"])

@@ -16,6 +16,7 @@ import polars as pl
 
 from tieout.clock import SystemClock
 from tieout.errors import Refused
+from tieout.store.files import place_for
 from tieout.store.mappings import Mapping
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -126,4 +127,5 @@ def key_too_large(store: Store, run: str) -> None:
 
 if __name__ == "__main__":
     home, url, plan, run_id = sys.argv[1:]
-    globals()[plan](Store(Path(home), SystemClock(), url or None), run_id)
+    place = place_for(os.environ.get("TIEOUT_RECORDS", ""), Path(home), os.environ)
+    globals()[plan](Store(Path(home), SystemClock(), url or None, place=place), run_id)

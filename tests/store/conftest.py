@@ -1,4 +1,4 @@
-"""Stores to test against: a fresh SQLite file, a scratch PostgreSQL database."""
+"""Stores to test against: a fresh SQLite file, a scratch PostgreSQL database, object storage."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from object_storage import HURRIED, ObjectStorage
 from sqlalchemy import create_engine, make_url, text
 
+from tieout.clock import SystemClock
+from tieout.store.objects import Objects
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
 
+OBJECTS = "objects"
+NOT_PARAMETRIZED = SimpleNamespace(params={})
 DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 
 
@@ -59,12 +65,27 @@ def emptied(url: str) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With records in object storage only what is marked so is tested: the rest knows of none."""
+    items[:] = [
+        item for item in items
+        if OBJECTS not in getattr(item, "callspec", NOT_PARAMETRIZED).params.values()
+        or item.get_closest_marker(OBJECTS)
+    ]  # fmt: skip
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres")), OBJECTS]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A migrated store on either database."""
+    """A migrated store on either database, and (marked tests) one with records in a bucket."""
     postgres = request.param == "postgresql"
     url = emptied(request.getfixturevalue("scratch")) if postgres else None
-    opened = Store(tmp_path, TickingClock(), url)
+    place = None
+    if request.param == OBJECTS:
+        storage: ObjectStorage = request.getfixturevalue("object_storage")
+        place = storage.place(f"store/{secrets.token_hex(4)}", tmp_path / "copies")
+    opened = Store(tmp_path, TickingClock(), url, place=place)
     opened.migrate()
     yield opened
     opened.close()
@@ -83,18 +104,73 @@ def run(store: Store, flow: str) -> str:
 
 
 @pytest.fixture
-def child() -> Callable[[Store, str, str], list[str]]:
+def place(store: Store) -> Objects | None:
+    """Where the records of `store` lie, if that is object storage."""
+    found = store.records.place
+    return found if isinstance(found, Objects) else None
+
+
+@pytest.fixture
+def child(
+    request: pytest.FixtureRequest, place: Objects | None
+) -> Callable[[Store, str, str], list[str]]:
     """The command of a process that carries out a plan of child.py on a store and a run."""
 
     def command(store: Store, plan: str, run: str) -> list[str]:
         url = "" if store.database.is_sqlite else store.database.url.render_as_string(False)
         program = str(Path(__file__).with_name("child.py"))
-        return [sys.executable, program, str(store.home), url, plan, run]
+        command = [sys.executable, program, str(store.home), url, plan, run]
+        if place is None:
+            return command
+        storage: ObjectStorage = request.getfixturevalue("object_storage")
+        names = {"TIEOUT_RECORDS": place.url} | storage.options()
+        return ["env", *(f"{name}={value}" for name, value in names.items()), *command]
 
     return command
 
 
 @pytest.fixture
-def files(store: Store) -> Callable[[], list[Path]]:
-    """What lies in the records directory now."""
-    return lambda: sorted(path for path in store.records.root.rglob("*") if path.is_file())
+def files(
+    request: pytest.FixtureRequest, store: Store, place: Objects | None
+) -> Callable[[], list[str]]:
+    """The paths of all that lies in the records now, complete or not."""
+    root = store.records.root
+    if place is None:
+        return lambda: sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+    storage: ObjectStorage = request.getfixturevalue("object_storage")
+    return lambda: storage.names(prefix_of(place))
+
+
+def prefix_of(place: Objects) -> str:
+    """What all its names begin with in the bucket."""
+    return place.url.split("/", 3)[3]
+
+
+# Records in object storage, behind a client that is in a hurry
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    """What the names of one test begin with in the bucket."""
+    return f"objects/{tmp_path.name}"
+
+
+@pytest.fixture
+def bucket_place(object_storage: ObjectStorage, prefix: str, tmp_path: Path) -> Objects:
+    """A place for records there."""
+    return object_storage.place(prefix, tmp_path / "copies", HURRIED)
+
+
+@pytest.fixture
+def stored(tmp_path: Path, bucket_place: Objects) -> Iterator[Store]:
+    """A store that has its records there."""
+    opened = Store(tmp_path, SystemClock(), place=bucket_place)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def begun(stored: Store) -> str:
+    """A run of it that has just begun."""
+    return stored.new_run(NewRun("actuals", "load_actuals", "Anna")).id

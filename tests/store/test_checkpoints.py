@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from tieout.errors import KeyTrouble, Misconfigured
-from tieout.store import checkpoints, seals, trail_export, verify_trail
+from tieout.store import anchors, checkpoints, seals, trail_export, verify_trail
 from tieout.store.columns import parsed
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
@@ -47,8 +47,8 @@ def exported(store: Store) -> list[str]:
 
 def checked(store: Store) -> Report:
     key = seals.read(store.home / seals.TRAIL_KEY_FILE).seal_key
-    anchor = checkpoints.read(store.anchor)
-    return verify(exported(store), anchor, store.records.root, key)
+    anchor = anchors.read(store.anchor)
+    return verify(exported(store), anchor, store.records.digest, key)
 
 
 def test_every_run_that_ends_is_signed_once_and_stands_at_the_anchor(store: Store) -> None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 
 import pytest
 
+from tieout.store.objects import Objects
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
 Command = Callable[[Store, str, str], list[str]]
-Files = Callable[[], list[Path]]
+Files = Callable[[], list[str]]
 ACKNOWLEDGED_STEPS_MAX = 25
 KILLS = 2
 
 
+@pytest.mark.objects
 @pytest.mark.parametrize(
     ("plan", "ends_by", "left"),
     [
@@ -28,8 +29,11 @@ KILLS = 2
     ],
 )
 def test_a_process_killed_before_its_commit_leaves_nothing_to_see(
-    store: Store, run: str, child: Command, files: Files, plan: str, ends_by: int, left: int
-) -> None:
+    store: Store, run: str, child: Command, files: Files, place: Objects | None, plan: str,
+    ends_by: int, left: int,
+) -> None:  # fmt: skip
+    if place is not None and ends_by == signal.SIGXFSZ:
+        left = 0  # of a file that is not complete nothing was put
     flow = store.run(run).flow
     assert subprocess.run(child(store, plan, run), check=False).returncode == -ends_by
     assert store.steps(run) == []
@@ -42,6 +46,7 @@ def test_a_process_killed_before_its_commit_leaves_nothing_to_see(
     assert files() == []
 
 
+@pytest.mark.objects
 def test_the_killed_step_is_done_once_when_it_is_tried_again(
     store: Store, run: str, child: Command
 ) -> None:
@@ -58,6 +63,7 @@ def test_the_killed_step_is_done_once_when_it_is_tried_again(
     assert store.read_bytes(store.kept(run, kind="chunk")[0]) == b"chunk 0"
 
 
+@pytest.mark.objects
 @pytest.mark.parametrize("kill", range(KILLS))
 def test_nothing_acknowledged_is_lost_when_the_process_is_killed(
     store: Store, run: str, child: Command, kill: int, dice: Random

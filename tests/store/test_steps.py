@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import RESULT_BYTES_MAX, Step
 from tieout.store.store import Store
 
+Files = Callable[[], list[str]]
 AMOUNT = pl.Decimal(38, 4)
 LARGEST = Decimal("9" * 34 + ".9999")
 
@@ -41,10 +43,7 @@ def lines(*amounts: str) -> pl.DataFrame:
     )
 
 
-def files(store: Store) -> list[Path]:
-    return sorted(path for path in store.records.root.rglob("*") if path.is_file())
-
-
+@pytest.mark.objects
 def test_what_a_step_kept_is_read_back_to_the_last_decimal(store: Store, run: str) -> None:
     kept = lines("0.0001", "-1250.7500", str(LARGEST), str(-LARGEST))
     store.run_step(run, "read ledger", lambda step: {"rows": step.keep("lines", kept).rows})
@@ -55,8 +54,9 @@ def test_what_a_step_kept_is_read_back_to_the_last_decimal(store: Store, run: st
     assert [m.rows for m in manifests] == [4]
 
 
+@pytest.mark.objects
 def test_a_step_done_before_returns_its_first_result_and_writes_nothing(
-    store: Store, run: str
+    store: Store, run: str, files: Files
 ) -> None:
     def read_ledger(step: Step) -> dict[str, object]:
         step.keep("lines", lines("1.0000"))
@@ -65,13 +65,14 @@ def test_a_step_done_before_returns_its_first_result_and_writes_nothing(
         return {"total": Decimal("1.00"), "rows": 1}
 
     first = store.run_step(run, "read ledger", read_ledger)
-    on_disk = files(store)
+    kept = files()
     again = store.run_step(run, "read ledger", read_ledger)
     assert first == again == {"total": "1.00", "rows": 1}
-    assert files(store) == on_disk
+    assert files() == kept
     assert len(store.kept(run)) == len(store.calls(run)) == len(store.steps(run)) == 1
 
 
+@pytest.mark.objects
 def test_of_two_processes_in_the_same_step_one_commits_and_both_learn_its_result(
     store: Store, run: str
 ) -> None:
@@ -129,7 +130,10 @@ def test_a_call_made_after_the_last_step_is_written_when_the_run_ends(
     assert store.audit(run=run)[-1].told == {"outcome": "complete", "calls": 2}
 
 
-def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(store: Store, run: str) -> None:
+@pytest.mark.objects
+def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(
+    store: Store, run: str, files: Files
+) -> None:
     def fails(step: Step) -> dict[str, object]:
         step.keep("lines", lines("1.0000"))
         step.tell("read lines", "company 00001")
@@ -144,7 +148,7 @@ def test_a_step_that_fails_leaves_only_the_evidence_of_its_calls(store: Store, r
     assert store.steps(run) == []
     assert store.current(flow, "lines") == []
     assert store.position(flow, "updated") is None
-    assert files(store) == []
+    assert files() == []
     assert [(call.n, call.status) for call in store.calls(run)] == [(1, 503), (2, 503)]
 
 
@@ -170,6 +174,7 @@ def test_an_effect_that_fails_at_commit_undoes_the_whole_step(store: Store, run:
     assert [step.name for step in store.steps(run)] == ["first"]
 
 
+@pytest.mark.objects
 def test_replacing_retires_the_earlier_files_of_that_key_only(store: Store, run: str) -> None:
     flow = store.run(run).flow
 

@@ -15,10 +15,11 @@ import pytest
 from trail_tampering import DEEDS, Deed, chained, cut_off, damage, opened, put_back, rows, trail
 
 from tieout.clock import SystemClock
-from tieout.store import audit, checkpoints, seals, trail_export
+from tieout.store import anchors, audit, seals, trail_export
 from tieout.store.audit import Telling
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import Database
+from tieout.store.disk import Directory
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -46,7 +47,7 @@ class Scene:
             store.close()
             shutil.copyfile(home / "tieout.sqlite", self.copies / f"{n}.sqlite")
         self.key = seals.read(home / seals.TRAIL_KEY_FILE)
-        self.anchor = checkpoints.read(store.anchor)
+        self.anchor = anchors.read(store.anchor)
         self.database = home.parent / "tampered.sqlite"
         self.begin_anew()
 
@@ -66,7 +67,8 @@ class Scene:
         database.close()
         seal_key = self.key.seal_key if key else None
         anchor = self.anchor if anchored else None
-        return verify(lines, anchor, self.home / "records", seal_key, seals.signed)
+        records = Directory(self.home / "records")
+        return verify(lines, anchor, records.digest, seal_key, seals.signed)
 
 
 def _kept(step: Step, n: int) -> dict[str, object]:

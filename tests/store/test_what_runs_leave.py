@@ -11,10 +11,11 @@ import pytest
 
 from tieout.core.findings import Finding, Severity
 from tieout.errors import Busy
+from tieout.store import tasks
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
-from tieout.store.tasks import INTENDED, STARTED, Chunk, TaskKey
+from tieout.store.tasks import INTENDED, STARTED, Chunk, Task, TaskKey
 
 MISSING = Finding(
     rule="unmatched-member",
@@ -103,13 +104,19 @@ def test_the_tasks_seen_before_a_start_are_remembered_by_its_next_try(
 ) -> None:
     key = TaskKey(run, "import", "imports", "112000000001")
     assert store.task(key) is None
-    first = store.intend_task(key, ["A1", "A2"])
+
+    def intend(*known: str) -> Task:
+        with store.begin() as connection:
+            return tasks.intend(connection, key, known, store.clock.now())
+
+    first = intend("A1", "A2")
     assert (first.known, first.task_id, first.state) == (("A1", "A2"), None, INTENDED)
-    again = store.intend_task(key, ["A1", "A2", "A3"])
+    again = intend("A1", "A2", "A3")
     assert again == first, "A3 may be the task that the lost start made"
-    store.note_task(key, "A3", STARTED)
-    store.note_task(key, "A3", "COMPLETE")
-    done = store.intend_task(key, ["A1", "A2", "A3"])
+    with store.begin() as connection:
+        for state in (STARTED, "COMPLETE"):
+            tasks.note(connection, key, "A3", state, store.clock.now())
+    done = intend("A1", "A2", "A3")
     assert (done.known, done.task_id, done.state) == (("A1", "A2"), "A3", "COMPLETE")
 
 

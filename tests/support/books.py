@@ -47,7 +47,7 @@ class Books:
 
     def __init__(
         self, home: Path, *, seed: int = 1, lines: int = LINES, trouble: bool = False,
-        token: str = "",
+        token: str = "", records: str = "", storage: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home = home
@@ -57,8 +57,8 @@ class Books:
         )
         self.companies = [*demo.COMPANIES, *([demo.TROUBLED_COMPANY] if trouble else [])]
         nowhere = Environment(
-            home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records="", clock_url="",
-            kill_at="", log_level="WARNING", token=token,
+            home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records=records,
+            clock_url="", kill_at="", log_level="WARNING", token=token, standard=storage or {},
         )  # fmt: skip
         self._moment: Failpoint = nothing_fails
         self.instance = Instance(nowhere, self.clock, self._came_by)
@@ -96,10 +96,10 @@ class Books:
         self.instance.close()
         self.systems.stop()
 
-    def copy(self, home: Path) -> Books:
+    def copy(self, home: Path, **options: Any) -> Books:
         """The same state in another home, served anew; this one must be closed."""
         shutil.copytree(self.home, home)
-        return Books(home)
+        return Books(home, **options)
 
     # ------------------------------------------------------------------ runs
 

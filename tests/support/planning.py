@@ -49,19 +49,29 @@ class Planning:
         self.box = Box(system, practice)
         self.url, self._stop = serve(self.box, 0, control=False)
         self.password, self.asked = PASSWORD, 0
+        self._listeners: list[Callable[[Call], None]] = [self.calls.append]
         self._clients: list[Anaplan] = []
         self.client = self.connect()
 
     def connect(self, clock: Any = None, **options: Any) -> Anaplan:
         clock = clock or self.clock
         options = {"workspace": "Finance", "model": "FP&A 2026", "poll_seconds": 5.0} | options
-        open_ = {"clock": clock, "allow_http": True, "told": self.calls.append}
+        open_ = {"clock": clock, "allow_http": True, "told": self._told}
         open_["timeout_seconds"] = options.pop("timeout_seconds", 20)
         api = Http(self.url + "/2/0", system="Anaplan", **open_)
         auth = Http(self.url, system="Anaplan's sign-in", **open_)
+        self.door = api
         client = Anaplan(api, auth, Connection(**options), self.credentials, clock)
         self._clients.append(client)
         return client
+
+    def hears(self, listener: Callable[[Call], None]) -> None:
+        """Tell `listener` of every exchange too."""
+        self._listeners.append(listener)
+
+    def _told(self, call: Call) -> None:
+        for listener in self._listeners:
+            listener(call)
 
     def credentials(self) -> dict[str, str]:
         self.asked += 1

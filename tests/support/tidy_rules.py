@@ -39,6 +39,7 @@ ONLY_HERE = {
     "sqlite3": ("store/", "sim/"),
     "psycopg": ("store/", "engine/"),
     "cryptography": ("store/",),
+    "obstore": ("store/bucket.py",),
     "dbos": ("engine/",),
     "starlette": ("web/",),
     "uvicorn": ("web/", "cli/"),
@@ -56,6 +57,7 @@ WIRE_WORDS = re.compile(
 
 # What may be imported inside a function, because `tieout --help` must not pay for it.
 LAZY_IMPORTS = {
+    "store/migrate.py": ("alembic",),  # a sixth of every start, needed by nearly none
     "cli/": ("tieout", "polars", "rich", "uvicorn"),
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from desks import Office
+from ward import ward, well
+
+__all__ = ["ward", "well"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])

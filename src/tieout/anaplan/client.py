@@ -196,6 +196,22 @@ class Anaplan:
             ended += self._tasks.let_end("imports", Named(action.import_id, action.import_name))
         return ended
 
+    @property
+    def task_seconds_max(self) -> float:
+        """How long a task is waited for."""
+        return self._tasks.seconds_max
+
+    def settle(
+        self, kind: str, action_id: str, task_id: str | None, known_ids: Collection[str], *,
+        name: str = "",
+    ) -> None:  # fmt: skip
+        """Wait until a task that another run started is over, whatever became of it.
+
+        Without its id, a task that is not in `known_ids` is looked for as after a lost answer; none
+        means that nothing was started. Busy if it is not over in `task_seconds_max`.
+        """
+        self._tasks.settle(kind, Named(action_id, name or action_id), task_id, known_ids)
+
     def wait(
         self, kind: str, action_id: str, task_id: str, *, name: str = "",
         progress: Progress | None = None,

@@ -18,7 +18,7 @@ from tieout.anaplan.outcome import (
 from tieout.anaplan.session import Session, accepted, part
 from tieout.anaplan.token import WHO
 from tieout.clock import Clock
-from tieout.errors import Refused, Unavailable, Uncertain
+from tieout.errors import Busy, Refused, Unavailable, Uncertain
 
 LOCALE = "en_US"
 LOOKS = 8  # for a task whose start may be on its way, spread over the time it may take
@@ -41,6 +41,11 @@ class Tasks:
         self._session, self._model, self._clock = session, model, clock
         self._poll, self._limit, self._quiet = poll_seconds, task_seconds_max, quiet_seconds
 
+    @property
+    def seconds_max(self) -> float:
+        """How long a task is waited for."""
+        return self._limit
+
     def list(self, kind: str, action_id: str) -> list[TaskBrief]:
         """The tasks Anaplan remembers of an import, export or process."""
         entries = self._session.items(self._path(kind, action_id), "tasks")
@@ -59,17 +64,48 @@ class Tasks:
             return started
         # Anaplan may hold a request open while the model is busy and carry it out long after we
         # hung up, so that even a long look without a find does not allow a second start.
-        looking = self._session.request_seconds + self._quiet
-        adopted = self._look(kind, action, known_ids, looking)
+        try:
+            adopted = self._look(kind, action, known_ids, self._looking)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and type(error) is not Unavailable:
+                raise  # not Anaplan was away, but what we keep: the step is told again
+            raise self._lost(action) from error  # which says nothing of the start
         if adopted is not None:
             return adopted
-        raise Uncertain(
+        raise self._lost(action)
+
+    @property
+    def _looking(self) -> float:
+        """For how many seconds a start whose answer was lost may still become a task."""
+        return self._session.request_seconds + self._quiet
+
+    def _lost(self, action: Named) -> Uncertain:
+        return Uncertain(
             f"It is not known whether {action.name!r} was started: Anaplan's answer was lost, and "
-            f"no task of it was to be seen for {looking:.0f} seconds; it may still be carried out.",
+            f"no task of it was seen within {self._looking:.0f} seconds; it may still be carried "
+            "out.",
             untouched="It was not started a second time.",
             do="Look at its history in Anaplan, then run again: a task that is not over is let end "
             "first.", who=WHO,
         )  # fmt: skip
+
+    def settle(
+        self, kind: str, action: Named, task_id: str | None, known_ids: Collection[str]
+    ) -> None:
+        """Wait until what somebody else started is over; see `Anaplan.settle`."""
+        task_id = task_id or self._look(kind, action, known_ids, self._looking)
+        if task_id is None:
+            return
+        try:
+            self.wait(kind, action, task_id, None)
+        except Uncertain as error:  # Anaplan does not know it any more, or it is not over
+            if any(t.state in RUNNING_STATES for t in self.list(kind, action.id)):
+                raise Busy(
+                    f"A task of {action.name!r} that an earlier run started is not over after "
+                    f"{self._limit / 60:.0f} minutes.",
+                    untouched="Nothing was started beside it.",
+                    do="Let it end or cancel it in Anaplan, then run again.", who=WHO,
+                ) from error  # fmt: skip
 
     def let_end(self, kind: str, action: Named) -> tuple[TaskResult, ...]:
         """Wait for every task of an action that is not over; see `Anaplan.let_end`."""

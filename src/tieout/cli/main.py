@@ -28,8 +28,8 @@ UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "evidence", "mapping", "people", "planning",
-    "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
+    "baselining", "certifying", "commands", "doctoring", "evidence", "mapping", "people",
+    "planning", "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
 )  # fmt: skip
 
 

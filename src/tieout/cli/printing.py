@@ -173,6 +173,8 @@ def _whole(found: Mapping[str, Any]) -> None:
         table(columns, _by_kind(found["files"]), columns[1:])
     for told in found["purged"]:
         paragraph(told, indent="")
+    for held in found["models"]:
+        paragraph(f"It holds the model {held['model']}, with {held['asked_for'] or 'no task yet'}.")
 
 
 def _accounted(told: Mapping[str, Any]) -> None:

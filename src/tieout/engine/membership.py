@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tieout.errors import Trouble, Unavailable
-from tieout.store import executors
+from tieout.store import executors, seats
 from tieout.store.database import Database
 from tieout.store.executors import Executor, Process
 
@@ -143,6 +143,7 @@ class Membership:
             alive = {one.id for one in living(connection)}
             dead = {one.id for one in executors.listed(connection)} - alive - {self.id}
             buried = executors.bury(connection, sorted(dead)) if known and dead else []
+            seats.free(connection, buried)
         if not known:
             self._lost.set()
             return

@@ -27,37 +27,60 @@ def by_readers(world: World[LoadActuals], one: Callable[[Jde, T], R], work: Sequ
 
     After the first failure no piece is begun; it is raised when all that had begun have ended.
     The first session signs in before the others try, so that a wrong password is tried once (J08).
+    As many others join in as nobody else wants; when somebody waits, they leave after their piece,
+    and the first one stands in line again.
     """
-    readers = world.readers[: len(work)]
-    if len(readers) > 1:
+    readers = list(world.readers[:1])
+    if len(work) > 1 and len(world.readers) > 1:
         world.jde.sign_in()
-    return shared([partial(one, reader) for reader in readers], work)
+        readers += [r for r in world.readers[1 : len(work)] if r.may_read()]
+
+    def stays(number: int) -> bool:
+        if not world.somebody_waits():
+            return True
+        readers[number].close()
+        return number == 0
+
+    return shared([partial(one, reader) for reader in readers], work, stays)
 
 
-def shared(workers: Sequence[Callable[[T], R]], work: Sequence[T]) -> list[R]:
-    """Every piece of `work` done by the first worker that is free, a thread each; in order."""
-    if len(workers) <= 1:
-        return [workers[0](piece) for piece in work]
+def _all_stay(number: int) -> bool:
+    return True
+
+
+def shared(
+    workers: Sequence[Callable[[T], R]], work: Sequence[T],
+    stays: Callable[[int], bool] = _all_stay,
+) -> list[R]:  # fmt: skip
+    """Every piece of `work` done by the first worker that is free, a thread each; in order.
+
+    `stays(number)` says after each piece whether that worker goes on; the first always does.
+    """
     waiting: SimpleQueue[int] = SimpleQueue()
     for number in range(len(work)):
         waiting.put(number)
     found: dict[int, R] = {}
     failed = Event()
 
-    def share(worker: Callable[[T], R]) -> None:
+    def share(who: int) -> None:
         with suppress(Empty):
             while not failed.is_set():
                 number = waiting.get_nowait()
                 try:
-                    found[number] = worker(work[number])
+                    found[number] = workers[who](work[number])
                 except BaseException:
                     failed.set()
                     raise
+                if not waiting.empty() and not stays(who):
+                    return
 
-    with ThreadPoolExecutor(len(workers)) as pool:
-        shares = [pool.submit(share, worker) for worker in workers]
-    for each in shares:
-        each.result()
+    if len(workers) <= 1:
+        share(0)
+    else:
+        with ThreadPoolExecutor(len(workers)) as pool:
+            shares = [pool.submit(share, who) for who in range(len(workers))]
+        for each in shares:
+            each.result()
     return [found[number] for number in range(len(work))]
 
 

@@ -17,12 +17,13 @@ from tieout.anaplan.outcome import TaskResult
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.tally import Tally
 from tieout.flows.cells import currency_of_cells, members_in_anaplan
+from tieout.flows.leasing import hold_model, let_model_go, start_import_once
 from tieout.flows.scope import scope_for
 from tieout.flows.world import L, Result, Run, Steps, World
 from tieout.project import LoadActuals
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
-from tieout.store.tasks import STARTED, Chunk, TaskKey
+from tieout.store.tasks import Chunk, TaskKey
 from tieout.strict_json import plain
 
 ROWS_PER_FRAME = 20_000  # of the file being written; bounds memory, not the file
@@ -121,6 +122,7 @@ def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -
     A task of the import that is not over, such as that of a run that gave up waiting, is let end
     first, or it would read the file while it is replaced.
     """
+    hold_model(step, world)
     world.anaplan.let_end(_action(action))
     file_id = action["file"]
     manifests = world.store.kept(run, kind="file")
@@ -129,6 +131,7 @@ def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -
     def receipt(number: int, digest: str) -> None:
         chunk = Chunk(number, digest, manifests[number].bytes)
         world.store.receive_chunk(run, file_id, chunk)
+        world.give_way()
 
     uploaded = world.anaplan.upload(
         file_id, lambda: map(world.store.read_bytes, manifests), receipt=receipt, have=have
@@ -156,25 +159,15 @@ def _receipts(world: World[L], run: str, file_id: str) -> dict[int, str]:
 def start_import(step: Step, world: World[L], run: str, action: dict[str, Any]) -> Result:
     """Start the import, or adopt the task of an earlier try of this step that died; never both.
 
-    The tasks that are there before the start are written down first: only where that was done by
-    an earlier try can a task that is new since then be ours. The file of a run that lay for a day
-    is uploaded again before anything else.
+    The file of a run that lay for a day is uploaded again before anything else.
     """
+    lease = hold_model(step, world)
     key = TaskKey(run, step.name, action["kind"], action["id"])
     noted = world.store.task(key)
     anew: Result = {}
     if (noted is None or noted.task_id is None) and not _receipts(world, run, action["file"]):
         anew = {"file": upload_file(step, world, run, action)["file"]}
-    again = noted is not None
-    if noted is None:
-        there = world.anaplan.task_ids(action["kind"], action["id"])
-        noted = world.store.intend_task(key, sorted(there))
-    task = noted.task_id
-    if task is None:
-        task = world.anaplan.start(
-            action["kind"], action["id"], noted.known, again=again, name=action["name"]
-        )
-        world.store.note_task(key, task, STARTED)
+    task = start_import_once(step, world, lease, key, action["name"])
     step.tell("started import", f"{action['name']} ({action['id']})", task=task)
     return {"task": task, **anew}
 
@@ -190,7 +183,10 @@ def wait_for_import(
     step: Step, world: World[L], run: str, action: dict[str, Any], task: str
 ) -> Result:
     """Poll to a terminal state; the outcome is computed from the counts, not from `successful`."""
-    result = world.anaplan.wait(action["kind"], action["id"], task, name=action["name"])
+    result = world.anaplan.wait(
+        action["kind"], action["id"], task, name=action["name"],
+        progress=lambda state: world.give_way(),
+    )  # fmt: skip
     told: Result = msgspec.to_builtins(result)
     return told
 
@@ -216,6 +212,7 @@ def keep_dump(
     findings.extend(_rejected(world, run, rejected))
     findings.extend(_counted(action, result, rows, told_of))
     step.reject(findings)
+    let_model_go(step, world)  # not earlier: the next run of the import replaces the dump
     step.tell("import finished", action["name"], task=task, outcome=result.outcome,
               words=list(result.words)[:5])  # fmt: skip
     return {"outcome": result.outcome, "rejected": rejected.height, "counts": _said(result)}

@@ -13,7 +13,8 @@ from typing import TypeAlias
 import polars as pl
 
 from tieout.flows.partitions import PARTITION
-from tieout.store.records import Manifest, Records
+from tieout.store.files import Records
+from tieout.store.records import Manifest
 
 COPIED = "copied"  # in the sums of a manifest: from how many files its lines were copied
 FIRST_KEPT = "kept_in"  # the column that says in which file a copied line was kept first

@@ -59,7 +59,7 @@ def _layout(told: dict[str, Any]) -> ExportLayout:
 def keep_export(step: Step, world: World[SubmitPlan], kind: str, told: dict[str, Any]) -> Result:
     """Run an export and keep its file as it came; repeated, it only reads."""
     layout = _layout(told)
-    task = run_export(world, layout.id, layout.name, UNTOUCHED)
+    task = run_export(step, world, layout.id, layout.name, UNTOUCHED)
     data = b"".join(world.anaplan.download(layout.id))
     step.keep_bytes(kind, data, ".csv")
     step.tell("exported", layout.name, task=task, bytes=len(data))

@@ -32,7 +32,7 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     lists = lists_of(world)
     members = {d: lowest_members(world, d) for d in lists}
     frames = []
-    for page in _pages(world, [*lists.values(), TIME]):
+    for page in _pages(step, world, [*lists.values(), TIME]):
         cells = _one_line_item(world, page).rename(
             {n: d for d, n in lists.items()} | {TIME: "member"}
         )
@@ -50,7 +50,7 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     return {"cells": found.height, "tally": {"shown": shown.told()}}
 
 
-def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
+def _pages(step: Step, world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
     """The read-back view page by page, or the read-back export run anew; dimensions are checked."""
     back = world.flow.read_back
     if back.view:
@@ -58,7 +58,7 @@ def _pages(world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.Data
     else:
         export = world.anaplan.find("exports", back.export)
         untouched = "What was loaded is not proved; the position did not move."
-        run_export(world, export.id, export.name, untouched)
+        run_export(step, world, export.id, export.name, untouched)
         pages = iter([world.anaplan.read_export(export.id, [*dimensions, LINE_ITEMS])])
     for page in pages:
         if sorted(set(page.columns) - {"value", LINE_ITEMS}) != sorted(dimensions):

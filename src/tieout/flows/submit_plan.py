@@ -91,6 +91,7 @@ def follow_journals(run: Run, world: World[SubmitPlan]) -> Result:
         if not numbers:
             break
         if watch.looked:  # a look of an earlier process is not waited for again
+            world.sign_out()
             run.pause(seen["wait"])
     return step("close the run", close_the_run, batch, again, "", refused)
 

@@ -56,6 +56,11 @@ F = TypeVar("F", LoadActuals, LoadMembers, SubmitPlan)
 L = TypeVar("L", LoadActuals, LoadMembers)  # the flows that load
 
 
+def _nobody() -> bool:
+    """Whether others wait, where nobody else reads."""
+    return False
+
+
 def _nothing(step: str, point: str) -> None:
     """The moments of every process that is not a crash test."""
 
@@ -86,6 +91,9 @@ class World(Generic[F]):
     configured: str  # digest of the flow and of both ends it connects
     target: str  # digest of the model, import and lists that it loads into
     chunk_bytes: int
+    tenant: str  # of Anaplan, whose models only one run may have a task in
+    executor: str  # the process that tells this run
+    somebody_waits: Callable[[], bool] = _nobody  # for a session of JD Edwards
     moment: Callable[[str, str], None] = _nothing  # of a step, where a crash test may interrupt
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
@@ -106,6 +114,19 @@ class World(Generic[F]):
     def jde(self) -> Jde:
         """The first session; a quiet run uses no other."""
         return self.readers[0]
+
+    def give_way(self) -> None:
+        """Sign out of JD Edwards if others wait; whoever reads next stands in line behind them.
+
+        Called at every natural pause: a run that reads for hours keeps nobody waiting for long.
+        """
+        if self.somebody_waits():
+            self.sign_out()
+
+    def sign_out(self) -> None:
+        """End the sessions with JD Edwards, before a long pause; the next read signs in anew."""
+        for reader in self.readers:
+            reader.close()
 
     def frame(self, kind: str, schema: Schema, **key: Any) -> pl.DataFrame:
         """The rows of the current records of this flow and kind; empty when there are none."""
@@ -155,7 +176,9 @@ class Steps(Generic[F]):
     def _listened(self, step: Step, function: Callable[..., Result], *args: object) -> Result:
         self._world.evidence.step = step
         try:
-            return function(step, self._world, *args)
+            result = function(step, self._world, *args)
+            self._world.give_way()
+            return result
         finally:
             memory.give_back()  # before the next step takes its own
 

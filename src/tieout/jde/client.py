@@ -22,6 +22,7 @@ from tieout.jde.session import (
     OK_STATUS,
     UNTOUCHED,
     Credentials,
+    Seat,
     Session,
     SignedIn,
     failure,
@@ -57,14 +58,19 @@ class Jde:
 
     def __init__(
         self, http: Http, connection: JdeConnection, credentials: Callable[[], Credentials],
-        clock: Clock,
+        clock: Clock, seat: Seat | None = None,
     ) -> None:  # fmt: skip
-        self.session = Session(http, connection, credentials, clock)
+        """`seat`: leave to have a session open, where others share the connection."""
+        self.session = Session(http, connection, credentials, clock, seat)
         self.page_rows = connection.page_rows
 
     def sign_in(self) -> SignedIn:
         """Sign in if that has not happened, and say where we are (for the connection test)."""
         return self.session.current()
+
+    def may_read(self) -> bool:
+        """Whether it is signed in, or may do so without waiting for others."""
+        return self.session.may_open()
 
     def check_dates(self) -> None:
         """Refused if the server reads our date literals otherwise than we mean them (U4).

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable, Uncertain
-from tieout.http import Answer, Http
+from tieout.http import SERVER_ERROR_STATUS, Answer, Http
 from tieout.jde.page import PEER, complaints
 from tieout.jde.wire import Dialect, dialect_of
 from tieout.project import JdeConnection
@@ -50,15 +50,41 @@ class SignedIn:
     dialect: Dialect
 
 
+class Seat(Protocol):
+    """Leave to have one session open, among all runs and processes that share a connection."""
+
+    @property
+    def held(self) -> bool:
+        """Whether a session may be opened now."""
+        ...
+
+    def take(self) -> str:
+        """Wait for it; the token of a session that a dead process left behind there, or ""."""
+        ...
+
+    def take_free(self) -> str | None:
+        """The same without waiting; None when all are in use, or somebody waits."""
+        ...
+
+    def sit(self, token: str) -> None:
+        """The session that was opened."""
+        ...
+
+    def leave(self, *, signed_out: bool) -> None:
+        """Give it back, with the session that could not be ended if it was not; never raises."""
+        ...
+
+
 class Session:
     """Signs in when first needed; not shared between threads (one reader, one session)."""
 
     def __init__(
         self, http: Http, connection: JdeConnection, credentials: Callable[[], Credentials],
-        clock: Clock,
+        clock: Clock, seat: Seat | None = None,
     ) -> None:  # fmt: skip
+        """Without `seat` nobody else shares the connection."""
         self._http, self._connection, self._credentials = http, connection, credentials
-        self._clock = clock
+        self._clock, self._seat = clock, seat
         self._now: SignedIn | None = None
         self._life: Life | None = None
         self._since = self._used = 0.0
@@ -66,9 +92,26 @@ class Session:
     def current(self) -> SignedIn:
         """The session, signed in if it was not."""
         if self._now is None:
-            self._now = self._sign_in()
+            if self._seat is not None and not self._seat.held:
+                self._end(self._seat.take())
+            try:
+                self._now = self._sign_in()
+            except Trouble:
+                self._leave(signed_out=True)
+                raise
+            if self._seat is not None:
+                self._seat.sit(self._now.token)
             self._since = self._used = self._clock.monotonic()
         return self._now
+
+    def may_open(self) -> bool:
+        """Whether it is open, or may be opened without waiting for others."""
+        if self._now is None and self._seat is not None and not self._seat.held:
+            left = self._seat.take_free()
+            if left is None:
+                return False
+            self._end(left)
+        return True
 
     def fresh(self) -> SignedIn:
         """The session with enough life left for a new query; renewed if it is near its end."""
@@ -125,19 +168,19 @@ class Session:
 
     def close(self) -> None:
         """Sign out, if signed in. Never raises: a session that stays behind ends by itself."""
-        if self._now is None:
-            return
-        token, self._now = self._now.token, None
-        try:
-            self._http.send(
-                "POST", "/v2/tokenrequest/logout", headers=self._headers(token),
-                json={"token": token, "deviceName": self._connection.device}, repeatable=True,
-            )  # fmt: skip
-        except Trouble:
-            return
+        now, self._now = self._now, None
+        self._leave(signed_out=now is None or self._end(now.token))
+
+    def _leave(self, *, signed_out: bool) -> None:
+        if self._seat is not None:
+            self._seat.leave(signed_out=signed_out)
+
+    def _end(self, token: str) -> bool:
+        """Sign a session out; whether it is gone."""
+        return not token or sign_out(self._http, self._connection, token)
 
     def _headers(self, token: str) -> dict[str, str]:
-        return {"jde-AIS-Auth": token, "jde-AIS-Auth-Device": self._connection.device}
+        return _headers(self._connection, token)
 
     def _sign_in(self) -> SignedIn:
         """One attempt: a second one with a wrong password could lock the user (J08).
@@ -200,6 +243,22 @@ class Session:
         except Trouble:
             told = {}
         return Life(_minutes(told.get("sessionTimeout")), _minutes(told.get("timeToLive")))
+
+
+def sign_out(http: Http, connection: JdeConnection, token: str) -> bool:
+    """End a session, which another process may have opened; whether it is gone."""
+    try:
+        answer = http.send(
+            "POST", "/v2/tokenrequest/logout", headers=_headers(connection, token),
+            json={"token": token, "deviceName": connection.device}, repeatable=True,
+        )  # fmt: skip
+    except Trouble:
+        return False
+    return answer.status < SERVER_ERROR_STATUS  # what it does not know is gone
+
+
+def _headers(connection: JdeConnection, token: str) -> dict[str, str]:
+    return {"jde-AIS-Auth": token, "jde-AIS-Auth-Device": connection.device}
 
 
 def _minutes(value: Any) -> float | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -70,9 +72,9 @@ class Database:
     def __init__(self, url: str | URL, trail_key: Path | None = None) -> None:
         """`trail_key` is the file of the key that seals the trail, for who adds to it."""
         self.url = make_url(url)
-        self.guard: Callable[[Connection], None] = (
-            _anybody  # what a writing transaction begins with
-        )
+        # What a writing transaction begins with, and the executor it is written by.
+        self.guard: Callable[[Connection], None] = _anybody
+        self.executor = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
             self.engine = _sqlite_engine(self.url.database or "")

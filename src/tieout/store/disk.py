@@ -1,17 +1,24 @@
-"""Files that a power cut does not take away again, readable by their owner alone."""
+"""Files that a power cut does not take away again, readable by their owner alone.
+
+`Directory` is the place of the records that needs nothing but a disk: a file is written under a
+temporary name, flushed, and renamed, so that nobody ever finds half of one under its own name.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from tieout.store.database import disk_trouble
+from tieout.store.database import disk_trouble, saying_what_failed
+
+PART = ".part"  # the end of the name of a file that is not complete
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -60,3 +67,72 @@ def _disk_error(error: pl.exceptions.PolarsError) -> Exception:
     number = re.search(r"\(os error (\d+)\)", str(error))
     trouble = disk_trouble(OSError(int(number[1]), str(error))) if number else None
     return trouble or error
+
+
+class Directory:
+    """A directory of this machine as the place of the records (`store.files.Place`)."""
+
+    def __init__(self, root: Path, *, is_of_the_home: bool = True) -> None:
+        self.root, self.is_of_the_home = root, is_of_the_home
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.root)
+
+    def is_empty(self) -> bool:
+        """Whether no file is in it."""
+        return not any(path.is_file() for path in self.root.rglob("*"))
+
+    def write(self, path: str, fill: Callable[[BinaryIO], None]) -> tuple[int, str]:
+        """Keep what `fill` writes; a power cut does not take it away once this has returned."""
+        whole = self.root / path
+        with saying_what_failed():
+            make_directory(whole.parent)
+            part = whole.with_name(whole.name + PART)
+            try:
+                written = filled(part, fill)
+                os.rename(part, whole)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            flush_directory(whole.parent)
+        return written
+
+    def size(self, path: str) -> int:
+        """How many bytes it has."""
+        return (self.root / path).stat().st_size
+
+    still = size
+
+    def digest(self, path: str) -> str:
+        """Its SHA-256."""
+        with (self.root / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def local(self, path: str, *, anew: bool = False) -> Path:
+        """Where it is; there is no other copy, so `anew` is the same file."""
+        return self.root / path
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Unlink them."""
+        for path in paths:
+            (self.root / path).unlink(missing_ok=True)
+
+    def sweep(self, visible: Callable[[], set[str]], newest: float) -> list[str]:
+        """Unlink old files, also those that were never completed."""
+        found = swept(self.root, visible, newest)
+        self.remove(found)
+        return found
+
+
+def swept(root: Path, visible: Callable[[], set[str]], newest: float) -> list[str]:
+    """The files below `root` that were written until `newest` and are not `visible`."""
+    found = [path for path in root.rglob("*") if path.is_file()]
+    old = []
+    for path in found:
+        with suppress(FileNotFoundError):  # another process was faster
+            if path.stat().st_mtime <= newest:
+                old.append(path)
+    kept = visible()
+    return sorted(name for path in old if (name := str(path.relative_to(root))) not in kept)

@@ -11,6 +11,7 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -20,10 +21,12 @@ from sqlalchemy import Connection, func, insert, select
 
 from tieout.clock import Clock
 from tieout.core.findings import Finding
+from tieout.errors import Trouble
 from tieout.store import audit, positions, records, rejects
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import insert_new
-from tieout.store.records import Manifest, Records, Written
+from tieout.store.files import Records, Written
+from tieout.store.records import Manifest
 from tieout.store.runs import Run
 from tieout.store.schema import app_call, app_step
 
@@ -222,7 +225,18 @@ class Step:
 
     def discard(self) -> None:
         """Remove the files of a step that failed before its commit was tried."""
-        self._files.remove(kept.manifest.path for kept in self._kept)
+        with suppress(Trouble):  # what the step failed for is told; `sweep` removes what is left
+            self._files.remove(kept.manifest.path for kept in self._kept)
+
+    def done(self, result: Mapping[str, Any]) -> str:
+        """The result as it is recorded, when all files are still where they were written.
+
+        Asked before the transaction, which must not wait for a storage.
+        """
+        text = result_text(self.name, result)
+        for kept in self._kept:
+            self._files.require(kept.manifest)
+        return text
 
     def write_calls(self, connection: Connection, started_at: datetime) -> None:
         """The evidence of a try that failed, unless its commit had happened after all."""
@@ -275,8 +289,6 @@ class Step:
         retired = [id_ for key in keys for id_ in records.supersede(connection, key, self.run.id)]
         if self._retired:
             retired += records.retire(connection, self._retired, self.run.id)
-        for kept in self._kept:
-            self._files.require(kept.manifest)
         numbers = records.add(connection, [kept.manifest for kept in self._kept])
         told = [kept.manifest.told(numbers[kept.manifest.id]) for kept in self._kept]
         return {"kept": told, "retired": retired}

@@ -30,37 +30,41 @@ from tieout.store import (
     tasks,
     vault,
 )
+from tieout.store.anchors import Anchored
 from tieout.store.audit import Entry, Telling, Verdict
 from tieout.store.configs import Config
 from tieout.store.credentials import Author, SecretNote
 from tieout.store.database import Database
+from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, Place, Records, place_for
 from tieout.store.home import refuse_network_disk
 from tieout.store.mappings import SetMapping
+from tieout.store.ownership import owner
 from tieout.store.positions import OpenCell
-from tieout.store.records import ORPHAN_AGE_SECONDS_MIN, Manifest, Records
+from tieout.store.records import Manifest
 from tieout.store.rejects import Reject
 from tieout.store.runs import RUNS_SHOWN_MAX, CallMade, Ending, NewRun, Run, StepDone
 from tieout.store.steps import Step
 from tieout.store.tasks import Chunk, Task, TaskKey
 
 DATABASE_FILE = "tieout.sqlite"
-RECORDS_DIRECTORY = "records"
 
 
 class Store:
     """Everything an instance remembers. Safe to use from several threads and processes."""
 
     def __init__(
-        self, home: Path, clock: Clock, url: str | None = None, anchor: Path | None = None
-    ) -> None:
-        """Open the instance in `home`; `url` names PostgreSQL, `anchor` the file of checkpoints."""
+        self, home: Path, clock: Clock, url: str | None = None, anchor: Anchored | None = None,
+        place: Place | None = None,
+    ) -> None:  # fmt: skip
+        """Open the instance in `home`; `url` names PostgreSQL, the others what is not in `home`."""
         if not url:
             refuse_network_disk(home)
         self.home, self.clock = home, clock
-        self.anchor = anchor or home / checkpoints.ANCHOR_FILE
+        self.anchor: Anchored = anchor or home / checkpoints.ANCHOR_FILE
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
-        self.records = Records(home / RECORDS_DIRECTORY, purges.explainer(self.database))
+        place = place or place_for("", home, {})
+        self.records = Records(place, purges.explainer(self.database), owner(self.database))
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:
@@ -112,7 +116,7 @@ class Store:
 
     def _done(self, step: Step, function: Callable[[Step], Mapping[str, Any]]) -> str:
         try:
-            return steps.result_text(step.name, function(step))
+            return step.done(function(step))
         except BaseException:
             step.discard()
             raise
@@ -275,16 +279,6 @@ class Store:
         """What an earlier try of a step noted of its start; None when it never came so far."""
         with self.database.read() as connection:
             return tasks.find(connection, key)
-
-    def intend_task(self, key: TaskKey, known: Sequence[str]) -> Task:
-        """Note, before the start, which tasks are there; an earlier note stands and is returned."""
-        return self.database.transact(
-            lambda c: tasks.intend(c, key, known, self.clock.now()),
-        )
-
-    def note_task(self, key: TaskKey, task_id: str, state: str) -> None:
-        """Note the task's id and its state (`tasks.STARTED`, then Anaplan's words)."""
-        self.database.transact(lambda c: tasks.note(c, key, task_id, state, self.clock.now()))
 
     def chunks(self, run: str, file: str) -> dict[int, Chunk]:
         """The chunks of a file that Anaplan acknowledged to this run, by number."""

@@ -16,7 +16,7 @@ from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
-from tieout.store import purges
+from tieout.store import leases, purges
 from tieout.store.rejects import UNDECIDED, Reject
 from tieout.store.runs import COMPACT, Run
 from tieout.verbs.words import NOTED
@@ -99,7 +99,25 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
             for m in store.kept(run_id)
         ],
         "purged": purged,
+        "models": [held for held in models_held(instance) if held["run"] == run_id],
     }  # fmt: skip
+
+
+def models_held(instance: Instance) -> list[dict[str, Any]]:
+    """Which run holds which model of Anaplan, and what it asked for there, oldest first.
+
+    `ended`: the run is over, and the next one lets its task end first.
+    """
+    with instance.store.database.read() as connection:
+        found = leases.listed(connection)
+    return [
+        {
+            "model": held.place.name, "tenant": held.place.tenant, "run": held.holder.run,
+            "since": held.taken_at, "ended": held.run_ended, "task": held.task,
+            "asked_for": held.asked.name if held.asked else None,
+        }
+        for held in found
+    ]  # fmt: skip
 
 
 def _account(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tieout.app import Instance
-from tieout.store import audit, checkpoints, seals, trail_export
+from tieout.store import anchors, audit, checkpoints, seals, trail_export
 from tieout.store.audit import Telling
 from tieout.store.verify_trail import Anchor, verify
 from tieout.verbs import acting
@@ -24,7 +24,7 @@ def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
     report = verify(
         trail_export.lines(instance.store.database, instance.clock.now()),
         _anchor(instance, anchor),
-        instance.store.records.root,
+        instance.store.records.digest,
         seals.read(key).seal_key if key.exists() else None,
         seals.signed,
     )
@@ -32,10 +32,10 @@ def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
 
 
 def _anchor(instance: Instance, named: Path | None) -> Anchor | None:
-    path = named or instance.store.anchor
+    place = named or instance.store.anchor
     with instance.store.database.read() as connection:
         expected = named or instance.environment.anchor or checkpoints.lines(connection)
-    return checkpoints.read(path) if expected or path.exists() else None
+    return anchors.read(place) if expected or anchors.exists(place) else None
 
 
 def export(instance: Instance) -> Iterator[str]:
@@ -52,4 +52,4 @@ def sign(instance: Instance) -> dict[str, Any]:
         audit.append(connection, at, Telling(by.name, "made checkpoint", "trail", {}))
         line = checkpoints.add(connection, at)
     checkpoints.bring(store.database, store.anchor)
-    return {"ok": True, "checkpoint": line, "anchor": str(store.anchor)}
+    return {"ok": True, "checkpoint": line, "anchor": anchors.name_of(store.anchor)}

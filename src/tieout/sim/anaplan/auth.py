@@ -37,6 +37,13 @@ def user_of(state: State, now: float, header: str) -> str | None:
     return None if row is None else str(row[3])
 
 
+def tenant_of(state: State, now: float, header: str) -> str:
+    """The tenant of that user, who shares its budget: what follows the @ (A012); "" of nobody."""
+    user = user_of(state, now, header)
+    row = state.row("select email from users where id = ?", user) if user else None
+    return str(row[0]).partition("@")[2] if row else ""
+
+
 def _live(state: State, now: float, value: str) -> Any:
     return state.row("select * from tokens where value = ? and expires > ?", value, now)
 

@@ -8,6 +8,7 @@ from typing import Any
 SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "retry_after": ("seconds", ("seconds", "date", "absent")),  # A012
     "rate_per_minute": (600, None),  # A012
+    "rate_counting": ("bucket", ("bucket", "window")),  # A012
     "page_cap": (5000, None),  # A015
     "paging_total": ("told", ("told", "absent")),  # A015
     "extra_refresh_token": (False, (False, True)),  # A010

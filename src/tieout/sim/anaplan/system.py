@@ -22,7 +22,7 @@ from tieout.sim.anaplan import (
     reads,
     tasks,
 )
-from tieout.sim.anaplan.rate import Budget, retry_after
+from tieout.sim.anaplan.rate import Budgets, retry_after
 from tieout.sim.anaplan.state import State
 from tieout.sim.anaplan.switches import SWITCHES
 from tieout.sim.anaplan.wire import MESSAGES, Exchange, Refusal, error
@@ -157,7 +157,7 @@ class AnaplanSystem:
 
     def __init__(self, state: State, clock: PracticeClock) -> None:
         self.state, self.clock = state, clock
-        self.budget = Budget()
+        self.budgets = Budgets()
 
     def handle(self, request: Request) -> Response:
         """Answer one request; what needs the model waits while it runs a task (A069, A092)."""
@@ -180,7 +180,10 @@ class AnaplanSystem:
             answer = auth.answer(self.state, self.clock, request)
             return answer or self._unknown(request, 404, now)
         if not charged:
-            wait = self.budget.take(now, int(self.state.switch("rate_per_minute")))
+            tenant = auth.tenant_of(self.state, now, request.headers.get("authorization", ""))
+            strictly = self.state.switch("rate_counting") == "window"
+            per_minute = int(self.state.switch("rate_per_minute"))
+            wait = self.budgets.take(tenant, now, per_minute, strictly=strictly)
             if wait:
                 head = retry_after(self.state.switch("retry_after"), now, wait)
                 refused = error(429, MESSAGES[429], request.path, now)
@@ -301,9 +304,7 @@ class AnaplanSystem:
         return {"tokens_dropped": self.state.do("delete from tokens")}
 
     def _state(self, body: dict[str, Any]) -> dict[str, Any]:
-        return people.overview(self.state) | {
-            "requests_worst_minute": self.budget.worst, "requests_refused": self.budget.refused,
-        }  # fmt: skip
+        return people.overview(self.state) | self.budgets.told()
 
     def _people(self, body: dict[str, Any]) -> dict[str, Any]:
         return people.act(self.state, body, self.clock.now())

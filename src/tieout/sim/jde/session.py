@@ -53,7 +53,7 @@ class Sessions:
         self._clock, self._switches = clock, switches
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        self.opened = 0
+        self.opened = self.most = 0  # ever, and at once
 
     def __len__(self) -> int:
         with self._lock:
@@ -110,6 +110,7 @@ class Sessions:
                 self._sessions = {k: s for k, s in self._sessions.items() if not self._dead(s)}
                 self._sessions[session.token] = session
                 self.opened += 1
+                self.most = max(self.most, len(self._sessions))
         return session
 
     def find(self, token: str, device: str, request: Request, *, touch: bool = True) -> Session:

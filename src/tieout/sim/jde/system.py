@@ -223,6 +223,7 @@ class System:
         return {
             "sessions": len(living),
             "sessions_opened": self.sessions.opened,
+            "sessions_most": self.sessions.most,
             "result_sets": sum(len(s.cursors) for s in living),
         }
 

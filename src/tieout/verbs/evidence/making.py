@@ -14,7 +14,8 @@ from tieout.app import Instance
 from tieout.core.policy import Actor
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.flows import both_sides
-from tieout.store import audit, checkpoints, people, registers, trail_export, verify_trail
+from tieout.store import anchors, audit, checkpoints, people, registers, trail_export, verify_trail
+from tieout.store.anchors import Anchored
 from tieout.store.audit import Telling
 from tieout.store.disk import flush_directory
 from tieout.verbs import acting, exporting, practice, running, seeing
@@ -236,11 +237,11 @@ def _trail(pack: _Pack) -> None:
     pack.link("trail", "The trail", about, *names)
 
 
-def _anchor(path: Path) -> bytes | None:
+def _anchor(anchor: Anchored) -> bytes | None:
     """What the anchor says; None when it cannot be read, which `tieout audit verify` tells."""
     try:
-        return path.read_bytes()
-    except OSError:
+        return anchors.content(anchor)
+    except Misconfigured:
         return None
 
 

@@ -1,0 +1,288 @@
+"""The sessions a JD Edwards connection allows: a seat for each, shared by all runs and processes.
+
+A seat is held as long as a session lives. Who finds none free stands in line, first come, first
+served, and whoever holds one looks at its next pause whether somebody waits. The token of the
+session lies sealed with the seat, so that the next holder can end the session of one that died.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from tieout.clock import Clock
+from tieout.errors import Busy, KeyTrouble, Trouble
+from tieout.store import vault
+from tieout.store.database import Database, insert_new, lock
+from tieout.store.schema import UNFINISHED, app_run, metadata
+from tieout.store.server_time import MICROSECONDS, read_server_time
+
+LOOK_SECONDS = 0.5  # between two looks of who stands in line
+LINE_SECONDS_MAX = 15.0  # who did not look for so long stands in line no more
+WAIT_SECONDS_MAX = 3600.0
+HELD_SECONDS_MAX = 24 * 3600.0  # no session of JD Edwards lives so long
+NOBODY = ""
+
+app_seat = Table(
+    "app_seat",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("executor", Text, nullable=False),  # NOBODY when it is free
+    Column("run", Text, nullable=False),  # NOBODY when the run had ended before
+    Column("session", Text, nullable=False),  # sealed; NOBODY when none was left behind
+    Column("taken", BigInteger, nullable=False),  # microseconds, the database's clock
+)
+app_seat_line = Table(
+    "app_seat_line",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("executor", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),  # the same
+    Column("looked", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The seats of one connection: its name, how many, and the file of the key that seals."""
+
+    connection: str
+    seats: int
+    key: Path
+
+    def sealed(self, token: str) -> str:
+        """A token as it may lie in the database; nothing of it when there is no key."""
+        with suppress(KeyTrouble):
+            return vault.seal(vault.read_key(self.key), self._name(), {"token": token})
+        return NOBODY
+
+    def opened(self, session: str) -> str:
+        """The token again; nothing when it was sealed by another key."""
+        with suppress(KeyTrouble):
+            if session:
+                return vault.unseal(vault.read_key(self.key), self._name(), session)["token"]
+        return ""
+
+    def _name(self) -> str:
+        return f"session of {self.connection}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sitter:
+    """A run, and the process that tells it."""
+
+    run: str
+    executor: str
+
+
+class Seat:
+    """One seat of a run, taken and left as often as needed; not shared between threads."""
+
+    def __init__(self, database: Database, room: Room, sitter: Sitter, clock: Clock) -> None:
+        self._database, self._room, self._sitter, self._clock = database, room, sitter, clock
+        self._number: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether a session may be opened now."""
+        return self._number is not None
+
+    def take(self) -> str:
+        """Wait for a seat; the token of a session its last holder left behind, or "".
+
+        Busy after WAIT_SECONDS_MAX.
+        """
+        give_up = self._clock.monotonic() + WAIT_SECONDS_MAX
+        while (left := self._look(in_line=True)) is None:
+            if self._clock.monotonic() >= give_up:
+                raise _all_taken(self._room)
+            self._clock.sleep(LOOK_SECONDS)
+        return left
+
+    def take_free(self) -> str | None:
+        """The same without waiting: None when no seat is free, or when somebody waits for it."""
+        return self._look(in_line=False)
+
+    def sit(self, token: str) -> None:
+        """The session that was opened, for whoever has to end it if this process dies."""
+        self._write({"session": self._room.sealed(token)})
+
+    def leave(self, *, signed_out: bool) -> None:
+        """Give the seat back, with its session if that could not be ended. Never raises.
+
+        What cannot be written is found out by others: the run ends, or its process is missed.
+        """
+        if self._number is None:
+            return
+        told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
+        with suppress(Trouble):
+            self._write(told | ({"session": NOBODY} if signed_out else {}))
+        self._number = None
+
+    def _look(self, *, in_line: bool) -> str | None:
+        def look(connection: Connection) -> tuple[int, str] | None:
+            return _take(connection, self._room, self._sitter, in_line=in_line)
+
+        found = self._database.transact(look)
+        if found is None:
+            return None
+        self._number = found[0]
+        return self._room.opened(found[1])
+
+    def _write(self, values: dict[str, object]) -> None:
+        mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
+        change = update(app_seat).where(*mine).values(values)
+        self._database.transact(lambda connection: connection.execute(change))
+
+
+def _take(
+    connection: Connection, room: Room, sitter: Sitter, *, in_line: bool
+) -> tuple[int, str] | None:
+    """A free seat and the session left there, if nobody came before; else a place in the line."""
+    lock(connection, f"seats of {room.connection}")
+    now = read_server_time(connection)
+    _clear(connection, room, sitter, now)
+    me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
+    mine = [app_seat_line.c[name] == value for name, value in me.items()]
+    line = select(app_seat_line).where(app_seat_line.c.connection == room.connection)
+    first = connection.execute(line.order_by(app_seat_line.c.since).limit(1)).first()
+    number = _free(connection, room)
+    my_turn = first is None or (first.executor, first.run) == (sitter.executor, sitter.run)
+    if number is None or not my_turn:
+        if in_line and not insert_new(
+            connection, app_seat_line, me | {"since": now, "looked": now}
+        ):
+            connection.execute(update(app_seat_line).where(*mine).values(looked=now))
+        return None
+    connection.execute(delete(app_seat_line).where(*mine))
+    seat = [*_of(room), app_seat.c.number == number]
+    left = connection.execute(select(app_seat.c.session).where(*seat)).scalar_one_or_none()
+    under_way = exists().where(app_run.c.id == sitter.run, app_run.c.outcome.in_(UNFINISHED))
+    run = sitter.run if connection.execute(select(under_way)).scalar_one() else NOBODY
+    row = {"executor": sitter.executor, "run": run, "taken": now}
+    if not insert_new(
+        connection, app_seat,
+        {"connection": room.connection, "number": number, "session": NOBODY, **row},
+    ):  # fmt: skip
+        connection.execute(update(app_seat).where(*seat).values(row))
+    return number, left or NOBODY
+
+
+def _free(connection: Connection, room: Room) -> int | None:
+    """The lowest seat that nobody holds, if fewer than all are held."""
+    held = select(app_seat.c.number).where(*_of(room), app_seat.c.executor != NOBODY)
+    taken = set(connection.execute(held).scalars())
+    if len(taken) >= room.seats:
+        return None
+    return min(set(range(1, room.seats + 1)) - taken)
+
+
+def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None:
+    """Free what nobody holds any more: seats of ended runs, and of this run's dead process.
+
+    In the line stands only who looked lately.
+    """
+    held = and_(*_of(room), app_seat.c.executor != NOBODY)
+    told_elsewhere = and_(app_seat.c.run == sitter.run, app_seat.c.executor != sitter.executor)
+    of_ended = and_(
+        app_seat.c.run != NOBODY,
+        ~exists().where(app_run.c.id == app_seat.c.run, app_run.c.outcome.in_(UNFINISHED)),
+    )
+    ages_ago = app_seat.c.taken < now - round(HELD_SECONDS_MAX * MICROSECONDS)
+    stale = or_(told_elsewhere, of_ended, ages_ago)
+    connection.execute(update(app_seat).where(held, stale).values(executor=NOBODY, run=NOBODY))
+    if connection.dialect.name == "sqlite":  # then all processes are on this machine
+        rows = connection.execute(select(app_seat.c.executor).where(held).distinct())
+        free(connection, [executor for executor in rows.scalars() if not _lives(executor)])
+    silent = app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS)
+    here = app_seat_line.c.connection == room.connection
+    connection.execute(delete(app_seat_line).where(here, silent))
+
+
+def free(connection: Connection, executors: Sequence[str]) -> None:
+    """Free the seats of processes that are dead; sessions they left stay noted with the seats."""
+    theirs = app_seat.c.executor.in_(executors)
+    connection.execute(update(app_seat).where(theirs).values(executor=NOBODY, run=NOBODY))
+    connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
+
+
+def waited_for(connection: Connection, name: str) -> bool:
+    """Whether somebody stands in line for a seat of a connection."""
+    since = read_server_time(connection) - round(LINE_SECONDS_MAX * MICROSECONDS)
+    line = select(func.count()).where(
+        app_seat_line.c.connection == name, app_seat_line.c.looked >= since
+    )
+    return bool(connection.execute(line).scalar_one())
+
+
+def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
+    """Whether a session of another process lies on a seat; that process may live."""
+    others = [*_of(room), app_seat.c.session != NOBODY, app_seat.c.executor != sitter.executor]
+    return connection.execute(select(app_seat.c.number).where(*others)).first() is not None
+
+
+def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
+    """The tokens of sessions on seats that nobody holds any more; noted no more from now on."""
+    lock(connection, f"seats of {room.connection}")
+    _clear(connection, room, sitter, read_server_time(connection))
+    free_ones = _left(room)
+    found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
+    connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
+    return [token for session in found if (token := room.opened(session))]
+
+
+def _left(room: Room) -> list[ColumnElement[bool]]:
+    return [*_of(room), app_seat.c.executor == NOBODY, app_seat.c.session != NOBODY]
+
+
+def _of(room: Room) -> list[ColumnElement[bool]]:
+    return [app_seat.c.connection == room.connection]
+
+
+def _held_by(sitter: Sitter) -> ColumnElement[bool]:
+    return app_seat.c.executor == sitter.executor
+
+
+def _lives(executor: str) -> bool:
+    """Whether the process of an executor (`host:pid:…`) of this machine is there."""
+    pid = executor.split(":")[1] if executor.count(":") > 1 else ""
+    if not pid.isdecimal():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _all_taken(room: Room) -> Busy:
+    return Busy(
+        f"All {room.seats} sessions that {room.connection} allows at once were in use for "
+        f"{WAIT_SECONDS_MAX / 60:.0f} minutes.",
+        untouched="Nothing was read from JD Edwards.",
+        do="Run again when fewer runs read, or allow more with `readers` of the connection.",
+    )

@@ -1,0 +1,74 @@
+"""Claims about runs and the sessions of their connection: taken late, given back, none left."""
+
+from __future__ import annotations
+
+from books import Books, assert_quiet, assert_tied
+from sqlalchemy import select
+
+from tieout.store.runs import NewRun
+from tieout.store.seats import Room, Seat, Sitter, app_seat
+from tieout.store.vault import KEY_FILE
+
+ONE_READER = 'secret = "secret://erp"\nreaders = 1'
+
+
+def sessions(books: Books) -> int:
+    return int(books.control("jde", "state")["sessions"])
+
+
+def held(books: Books) -> list[str]:
+    query = select(app_seat.c.run).where(app_seat.c.executor != "")
+    with books.store.database.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def somebody_else(books: Books) -> Seat:
+    run = books.store.new_run(NewRun("other", "load_actuals", "Anna")).id
+    room, sitter = Room("erp", 1, books.home / KEY_FILE), Sitter(run, "another process")
+    return Seat(books.store.database, room, sitter, books.clock)
+
+
+def test_a_run_leaves_neither_a_session_nor_a_seat_however_it_ends(books: Books) -> None:
+    assert_quiet(books)
+    assert (sessions(books), held(books)) == (0, [])
+    books.fault("jde", "status", path="dataservice", status=500, body="{}", times=50)
+    assert books.run().outcome == "failed"
+    books.no_more_faults()
+    assert (sessions(books), held(books)) == (0, [])
+
+
+def test_a_run_that_reads_for_long_gives_way_between_its_steps(books: Books) -> None:
+    books.change_flow('secret = "secret://erp"', ONE_READER)
+    books.event("late_post")
+    other, got = somebody_else(books), list[str | None]()
+
+    def waits() -> None:
+        got.append(other._look(in_line=True))
+
+    def reads_and_leaves() -> None:
+        waits()
+        other.leave(signed_out=True)
+
+    meanwhile = {"look for changes:before": waits, "look for changes:inside": reads_and_leaves}
+    run = books.run(meanwhile=meanwhile)
+
+    assert_tied(books, run)
+    assert got == [None, ""], "all in use, then its turn before the run went on"
+    assert (sessions(books), held(books)) == (0, [])
+
+
+def test_a_run_whose_import_takes_long_keeps_nobody_from_reading(books: Books) -> None:
+    books.change_flow('secret = "secret://erp"', ONE_READER)
+    books.event("late_post")
+    books.control("anaplan", "switch", name="task_step_seconds", value=10)
+    other, got = somebody_else(books), list[str | None]()
+    waits = {"wait for the import:before": lambda: got.append(other._look(in_line=True))}
+
+    def reads_and_leaves() -> None:
+        got.append(other._look(in_line=True))
+        other.leave(signed_out=True)
+
+    run = books.run(meanwhile=waits | {"wait for the import:inside": reads_and_leaves})
+
+    assert_tied(books, run)
+    assert got == [None, ""]
