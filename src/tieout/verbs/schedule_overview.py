@@ -45,6 +45,11 @@ def overview(instance: Instance, name: str | None = None) -> dict[str, Any]:
     `exit_code` is 6 when something did not run that should have, 7 when a time waits for an answer.
     """
     acting.require(instance, "view")
+    return standing(instance, name)
+
+
+def standing(instance: Instance, name: str | None = None) -> dict[str, Any]:
+    """The same for who has been asked already whether they may look."""
     project = instance.project()
     if name is not None:
         known(instance, name)
