@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from demo_home import Home, until
 
@@ -11,6 +13,7 @@ from tieout.settings import Environment
 from tieout.verbs.schedule_overview import scheduler_for
 
 LOOK_REQUESTS_MAX = 4  # sign-in, F0010, sign-out, and a count before a page is believed
+CHICAGO, DAY = ZoneInfo("America/Chicago"), timedelta(days=1)
 MASTERS = """
 [schedules.masters]
 when = "every 30 minutes"
@@ -21,6 +24,13 @@ CLOSE = """
 when = "when the period closes"
 run = ["actuals"]
 companies = ["00001"]
+[schedules.first_day]
+when = "working day 1 at 06:00 America/Chicago"
+run = ["actuals"]
+calendar = "us"
+[calendars.us]
+connection = "erp"
+company = "00001"
 """
 
 
@@ -29,6 +39,18 @@ def apply(home: Home, text: str) -> None:
     file = home.path / "tieout.toml"
     file.write_text(file.read_text() + text)
     assert home.run("init", "--apply").code == 0
+
+
+def first_working_day(now: datetime) -> datetime:
+    """The next one of a month, at six in Chicago: company 00001 has calendar months in F0008."""
+    six = now.astimezone(CHICAGO).replace(hour=6, minute=0, second=0, microsecond=0)
+    while (
+        six <= now
+        or six.weekday() > 4
+        or any((six - n * DAY).weekday() < 5 for n in range(1, six.day))
+    ):
+        six = (six.replace(tzinfo=None) + DAY).replace(tzinfo=CHICAGO)
+    return six
 
 
 def instance_of(home: Home) -> Instance:
@@ -84,6 +106,9 @@ def test_a_close_in_f0010_begins_a_run_and_a_quiet_look_asks_little(home: Home) 
     scheduler = scheduler_for(instance)
     scheduler.tick()
     scheduler.look()
+    scheduler.tick()
+    [(due,)] = home.rows("select next_due from app_schedule where name = 'first_day'")
+    assert datetime.fromisoformat(due) == first_working_day(instance.clock.now())
     home.control("jde", "clock", advance=600)
     home.forget_requests()
     scheduler.look()
