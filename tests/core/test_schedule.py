@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from clock_changes import DAY, FIRST, LAST, MINUTE, Piece, dates, pieces, reached, zones_apart
 from fiscal_years import PATTERNS, closes, years_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tieout.core.schedule import Cron, Daily, Every, Rule, WorkingDay, next_times
@@ -165,6 +165,7 @@ def test_a_working_day_is_counted_from_the_end_of_every_fiscal_period(
     assert found == [due for due in expected if FIRST + 4 * DAY < due < LAST - 8 * DAY]
 
 
+@settings(max_examples=40)
 @given(
     pattern=st.sampled_from(PATTERNS),
     weekend=st.sampled_from([SATURDAY_AND_SUNDAY, frozenset({4, 5})]),
