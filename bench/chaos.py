@@ -283,7 +283,7 @@ def judged(fleet: Fleet, instance: Instance, people: People) -> dict[str, Any]:
     code, _ = tieout(fleet, "run", "actuals")
     people.post()
     tieout(fleet, "journals", "check")
-    _, tied = tieout(fleet, "tie-out")
+    _, tied = tieout(fleet, "tie-out", "--flow", "actuals")
     _, trail = tieout(fleet, "audit", "verify")
     at_jde = practice.control(instance.home, "jde", "state")
     journals = [j for j in approving.all_journals(instance) if not j["given_up"]]

@@ -124,6 +124,8 @@ def heading(struct: type[msgspec.Struct]) -> str:
     tag, field = struct.__struct_config__.tag, struct.__struct_config__.tag_field
     if tag is None:
         name = re.sub(r"(?<!^)([A-Z])", r"_\1", struct.__name__).lower()
+        if f"{name}s" in settings.Project.__struct_fields__:
+            return f"`[{name}s.NAME]`"
         return f"`[{name}]`" if name in settings.Project.__struct_fields__ else f"`{name}`"
     place = "connections" if field == "system" else "flows"
     return f'`[{place}.NAME]` with `{field} = "{tag}"`'

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from tieout.errors import Misconfigured
 from tieout.flows.compacting import compact
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
+from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
 from tieout.flows.world import Evidence, PlanOf, World
@@ -43,6 +44,7 @@ from tieout.settings import Environment, read_project
 from tieout.store import anchors, seats, vault
 from tieout.store.budget import Budget, Rate
 from tieout.store.files import place_for
+from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
 
@@ -74,6 +76,7 @@ class Instance:
         self.home: Path = environment.home
         chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
         self.clock: Clock = clock or chosen or SystemClock()
+        self.given_clock: Clock | None = clock or chosen  # not the machine's own
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = anchors.named(environment.anchor, environment.standard)
         place = place_for(environment.records, self.home, environment.standard)
@@ -143,6 +146,19 @@ class Instance:
                 plan=plan_of(project, flow), evidence=evidence,
                 moment=self.failpoint(),
             )  # fmt: skip
+
+    def look_at_periods(
+        self, project: Project, connection: str, companies: Sequence[str],
+        known: Mapping[str, Current],
+    ) -> Seen:  # fmt: skip
+        """Where companies stand in JD Edwards now, in a session of its own."""
+        erp = project.connections[connection]
+        assert isinstance(erp, JdeConnection)  # held by `consistency`
+        with ExitStack() as open_things:
+            room = self._room(connection, erp)
+            looking = f"periods of {connection}"  # no run, but who looks stands in line as one
+            jde = self._jde(project, room, looking, Evidence(), open_things)
+            return look_at_periods(jde, companies, known)
 
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -74,6 +74,7 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     cookies: Literal["stateless", "sticky"] = "stateless"
     plan_ledgers: tuple[Code, ...] = ("BA",)  # a plan may write to these and no others
+    look_at_periods: Duration = "10m"  # pause between two looks at F0010, for schedules
     request_timeout: Duration = "60s"
     allow_http: bool = False
     ca_file: str = ""
@@ -222,6 +223,31 @@ class SubmitPlan(
 
 
 Flow = LoadMembers | LoadActuals | SubmitPlan
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class Calendar(Strict, frozen=True, kw_only=True):
+    """Fiscal periods, and the days on which nobody works; schedules count working days by it.
+
+    The periods are those of a company (F0008), or of a file, or else calendar months.
+    """
+
+    connection: str = ""
+    company: str = ""
+    file: str = ""
+    zone: str = "UTC"  # of a `when` that names none
+    weekend: tuple[Weekday, ...] = ("saturday", "sunday")
+    holidays: dict[date, str] = field(default_factory=dict)
+
+
+class Schedule(Strict, frozen=True, kw_only=True):
+    """When flows run by themselves, one after the other."""
+
+    when: str
+    run: tuple[str, ...]
+    missed: Literal["once", "skip", "ask"] = "once"
+    calendar: str = ""  # "": F0008 of the first company of the first of its flows that has any
+    companies: tuple[Code, ...] = ()  # whose periods close; (): those of the calendar or the flow
 
 
 class Project(Strict, frozen=True, kw_only=True):
@@ -231,6 +257,8 @@ class Project(Strict, frozen=True, kw_only=True):
     retention: Retention = field(default_factory=Retention)
     connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
     flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
+    calendars: dict[str, Calendar] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""
@@ -268,29 +296,33 @@ class Project(Strict, frozen=True, kw_only=True):
         actuals = self.actuals_of(flow)
         return flow.companies or (actuals[1].companies if actuals else ())
 
+    def calendar_of(self, schedule: Schedule) -> Calendar:
+        """The calendar of a schedule: as named, else that of the companies of its flows."""
+        if schedule.calendar:
+            return self.calendars[schedule.calendar]
+        connection, companies = self._ledger_of(schedule)
+        return Calendar(connection=connection, company=companies[0] if companies else "")
+
+    def watched_by(self, schedule: Schedule) -> tuple[str, tuple[str, ...]] | None:
+        """The JD Edwards connection and the companies whose closing a schedule waits for."""
+        calendar = self.calendar_of(schedule)
+        connection, companies = self._ledger_of(schedule)
+        if schedule.calendar and calendar.connection:
+            connection, companies = calendar.connection, (calendar.company,)
+        watched = schedule.companies or companies
+        return (connection, watched) if connection and watched else None
+
+    def _ledger_of(self, schedule: Schedule) -> tuple[str, tuple[str, ...]]:
+        """The connection and companies of the first flow of a schedule that has companies."""
+        for flow in (self.flows[name] for name in schedule.run):
+            if isinstance(flow, LoadActuals):
+                return flow.from_, flow.companies
+            if isinstance(flow, SubmitPlan):
+                return flow.to, self.companies_of(flow)
+        return "", ()
+
 
 REQUESTS_A_MINUTE = 600  # that Anaplan allows a tenant (facts/anaplan.md §2.1)
-
-
-def tenant_problems(connections: Mapping[str, JdeConnection | AnaplanConnection]) -> list[str]:
-    """What connections say of a tenant's requests that cannot be meant."""
-    problems: list[str] = []
-    first: dict[str, tuple[str, AnaplanConnection]] = {}
-    for name, one in connections.items():
-        if not isinstance(one, AnaplanConnection):
-            continue
-        if one.headroom + one.burst >= REQUESTS_A_MINUTE:
-            problems.append(
-                f"connections.{name}: headroom and burst leave nothing of the "
-                f"{REQUESTS_A_MINUTE} requests a minute of a tenant"
-            )
-        before, other = first.setdefault(one.tenant, (name, one))
-        if (one.headroom, one.burst) != (other.headroom, other.burst):
-            problems.append(
-                f"connections.{name} and connections.{before} name the tenant {one.tenant!r}, so "
-                "their headroom and burst must be the same"
-            )
-    return problems
 
 
 COLUMN_MEANINGS = {

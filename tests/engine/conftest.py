@@ -7,6 +7,7 @@ from pathlib import Path
 
 import engine_program
 import pytest
+from scheduled import Day
 
 from tieout.clock import SystemClock
 from tieout.engine.durable import Engine, Pace
@@ -59,3 +60,22 @@ def make_engine(store: Store, tmp_path: Path) -> Iterator[MakeEngine]:
     yield make
     for engine in made:
         engine.close(0)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def day(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Day]:
+    """An instance on either database, at noon of 26 November 2026."""
+    postgres = request.param == "postgresql"
+    made = Day(tmp_path, request.getfixturevalue("postgres_url") if postgres else None)
+    made.store.migrate()
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Day]:
+    """The same on SQLite alone."""
+    made = Day(tmp_path)
+    made.store.migrate()
+    yield made
+    made.store.close()

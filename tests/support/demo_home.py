@@ -132,9 +132,9 @@ class Home:
     # Serving
 
     @contextmanager
-    def served(self, *words: str) -> Iterator[Served]:
+    def served(self, *words: str, **more: Any) -> Iterator[Served]:
         """`tieout serve` on a free port, stopped at the end."""
-        process = self.start("serve", *(words or ("--port", "0")))
+        process = self.start("serve", *(words or ("--port", "0")), **more)
         try:
             assert process.stderr is not None
             line = process.stderr.readline()

@@ -24,9 +24,9 @@ CLAIM_WORDS_MIN = 4
 
 # A pure core needs these and no more: no clock, randomness, files, network, logging.
 CORE_MAY_IMPORT = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
-    "functools", "hashlib", "itertools", "msgspec", "operator", "polars", "re", "string",
-    "types", "typing", "unicodedata", "tieout.core", "tieout.errors",
+    "__future__", "abc", "bisect", "collections", "cronsim", "dataclasses", "datetime", "decimal",
+    "difflib", "enum", "functools", "hashlib", "itertools", "msgspec", "operator", "polars", "re",
+    "string", "types", "typing", "unicodedata", "zoneinfo", "tieout.core", "tieout.errors",
 }  # fmt: skip
 
 # Which part of the product may import a library at all (folders end with "/").
@@ -62,9 +62,11 @@ LAZY_IMPORTS = {
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }
 
-# The three places where an unforeseen error ends in a sentence instead of a traceback: the command
-# line, the error page and the run loop (one run, and the thread that picks runs up).
-EDGES = ("cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py")
+# The places where an unforeseen error ends in a sentence instead of a traceback: the command line,
+# the error page, the run loop (one run, and the thread that picks runs up) and that of schedules.
+EDGES = (
+    "cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py", "engine/scheduler.py",
+)  # fmt: skip
 
 # Glossary, CONTRIBUTING.md: one word, one meaning; these have none.
 BANNED_WORDS = {

@@ -63,6 +63,14 @@ def trust_that_ended(ward: Ward, days: int) -> None:
     store.close()
 
 
+def missed_time(ward: Ward) -> None:
+    text = PROJECT + '[schedules.companies]\nwhen = "every 1 minutes"\nrun = ["companies"]\n'
+    (ward.home / "tieout.toml").write_text(text)
+    store = Store(ward.home, Shifted(-3600))
+    store.apply_config(text, "eve")
+    store.close()
+
+
 def records_of_another(ward: Ward) -> None:
     place = ward.home.parent / "shared"
     place.mkdir()
@@ -140,6 +148,8 @@ SICK: dict[str, tuple[Provoke, str, str, str, int]] = {
         waiting_run, "unfinished-runs", "notice", "Nobody executes what is unfinished (1 run)", 0),
     "the engine remembers much": (
         rows_of_the_engine, "engine-rows", "notice", "remembers 2 runs", 0),
+    "a schedule did not run": (
+        missed_time, "schedules", "notice", "companies: It was due at", 0),
     "the records are no directory": (
         lambda w: w.set(records=str(w.home / "tieout.toml")), "records", "trouble",
         "place of the records cannot be used", 4),

@@ -22,6 +22,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "hand out evidence": (APPROVER, ADMIN, AUDITOR),
     "run": (OPERATOR,),
     "prepare": (OPERATOR,),
+    "steer schedules": (OPERATOR,),
     "map": (OPERATOR,),
     "settle rejects": (OPERATOR, APPROVER),
     "waive amounts": (APPROVER,),

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, desc, insert, select
+from sqlalchemy import Connection, desc, func, insert, select
 
 from tieout.store.database import lock
 from tieout.store.schema import app_config
@@ -28,6 +28,11 @@ def current(connection: Connection) -> Config | None:
     query = select(app_config).order_by(desc(app_config.c.version)).limit(1)
     row = connection.execute(query).first()
     return None if row is None else Config(**row._mapping)
+
+
+def newest(connection: Connection) -> int | None:
+    """The version of the configuration that holds now."""
+    return connection.execute(select(func.max(app_config.c.version))).scalar()
 
 
 def find(connection: Connection, version: int) -> Config | None:

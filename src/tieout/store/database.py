@@ -187,9 +187,21 @@ def trail_key_of(connection: Connection) -> Path:
 def lock(connection: Connection, name: str) -> None:
     """Make the transactions that ask for `name` go one after the other until they end."""
     if connection.dialect.name == "postgresql":
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        query = text("SELECT pg_advisory_xact_lock(:key)")
+        connection.execute(query, {"key": _number_of(name)})
     # SQLite: BEGIN IMMEDIATE already lets only one writer in.
+
+
+def try_lock(connection: Connection, name: str) -> bool:
+    """The same without waiting: False when another transaction has it."""
+    if connection.dialect.name != "postgresql":
+        return True
+    query = text("SELECT pg_try_advisory_xact_lock(:key)")
+    return bool(connection.execute(query, {"key": _number_of(name)}).scalar_one())
+
+
+def _number_of(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def insert_new(connection: Connection, into: Table, row: Mapping[str, object]) -> bool:

@@ -206,6 +206,12 @@ def take_up(connection: Connection, run: str) -> None:
     connection.execute(update(app_run).where(app_run.c.id == run).values(outcome="running"))
 
 
+def among(connection: Connection, ids: Sequence[str]) -> dict[str, Run]:
+    """Those of the runs with these ids, by id."""
+    rows = connection.execute(select(app_run).where(app_run.c.id.in_(ids)))
+    return {row.id: _read(row) for row in rows}
+
+
 def steps(connection: Connection, run: str) -> list[StepDone]:
     """The committed steps of a run in their order."""
     query = select(app_step).where(app_step.c.run == run).order_by(app_step.c.seq)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from sqlalchemy import Connection, TextClause, text
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS = 1_000_000  # in a second
 _SERVER = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 _FILE = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
@@ -22,3 +25,8 @@ def server_time(connection: Connection) -> TextClause:
 def read_server_time(connection: Connection) -> int:
     """The database's clock now, in microseconds since 1970 (UTC)."""
     return int(connection.execute(text(f"SELECT {clock_words(connection)}")).scalar_one())
+
+
+def server_moment(connection: Connection) -> datetime:
+    """The same as an aware moment."""
+    return EPOCH + timedelta(microseconds=read_server_time(connection))

@@ -18,6 +18,7 @@ from tieout.store import anchors, audit, examined, executors, seals, vault
 from tieout.store.database import journal_mode
 from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
 from tieout.store.server_time import MICROSECONDS, read_server_time
+from tieout.verbs import schedule_overview
 from tieout.verbs.checking import Check, Looking, good, notice, trouble, wrong
 
 RUNS_SHOWN_MAX = 5
@@ -168,6 +169,21 @@ def runs(looking: Looking, instance: Instance) -> Iterator[Check]:
         if many
         else good("engine-rows", told)
     )
+
+
+def schedules(looking: Looking, instance: Instance) -> Iterator[Check]:
+    """What should have run by itself has run, and what is due next is known."""
+    found = schedule_overview.standing(instance)
+    for one in found["schedules"]:
+        told = [*one["amiss"], *(["A missed time waits for an answer."] if one["asks"] else [])]
+        for sentence in told:
+            yield notice(
+                "schedules", f"{one['schedule']}: {sentence}",
+                "`tieout schedule` shows it whole.", "an operator",
+            )  # fmt: skip
+    if found["ok"]:
+        number = counted(len(found["schedules"]), "schedule")
+        yield good("schedules", f"Nothing that should have run was missed ({number}).")
 
 
 def records(looking: Looking, instance: Instance) -> Iterator[Check]:

@@ -36,6 +36,7 @@ OF_THE_INSTANCE: dict[str, Callable[[Looking, Instance], Iterator[Check]]] = {
     "trail-key": checking_instance.trail_key,
     "anchor": checking_instance.anchor,
     "executors": checking_instance.runs,
+    "schedules": checking_instance.schedules,
     "records": checking_instance.records,
     "ca-files": checking_instance.certificates,
 }

@@ -13,9 +13,10 @@ from typing import TypeAlias
 from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.errors import Misconfigured
-from tieout.verbs import running
+from tieout.verbs import running, schedule_overview
 
 STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
+DECISION_SECONDS_MAX = 5.0  # how long it waits for a decision about a due time
 LOOK_SECONDS = 0.5
 
 Note = Callable[[str], None]
@@ -56,8 +57,10 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
     try:
         engine = running.engine_for(instance)
         engine.launch()
+        schedules = schedule_overview.scheduler_for(instance)
         try:
             with beside(engine) as watch:
+                schedules.start()
                 if beside is _alone:
                     note(f"Executes runs as {engine.name}; Ctrl-C stops it.")
                 while not stop.wait(LOOK_SECONDS):
@@ -65,6 +68,7 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
                     engine.refuse_lost()
                 note("Stopping: the step under way comes to its end first.")
         finally:
+            schedules.close(DECISION_SECONDS_MAX)
             _close(engine, command, note)
     finally:
         for number, action in before.items():
