@@ -216,7 +216,10 @@ def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None
     if connection.dialect.name == "sqlite":  # then all processes are on this machine
         rows = connection.execute(select(app_seat.c.executor).where(held).distinct())
         free(connection, [executor for executor in rows.scalars() if not _lives(executor)])
-    silent = app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS)
+    silent = or_(
+        app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS),
+        app_seat_line.c.looked > now,  # before the clock was set back
+    )
     here = app_seat_line.c.connection == room.connection
     connection.execute(delete(app_seat_line).where(here, silent))
 
