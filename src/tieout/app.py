@@ -28,6 +28,7 @@ from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
+from tieout.pace import Pace
 from tieout.project import (
     REQUESTS_A_MINUTE,
     AnaplanConnection,
@@ -77,6 +78,7 @@ class Instance:
         anchor = anchors.named(environment.anchor, environment.standard)
         place = place_for(environment.records, self.home, environment.standard)
         self.store = Store(self.home, self.clock, url, anchor, place)
+        self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
@@ -144,15 +146,19 @@ class Instance:
 
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str,
+        evidence: Evidence, system: str, pace: Pace | None = None,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
-        return Http(
+        http = Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
             keep_cookies=sticky,
         )  # fmt: skip
+        if pace is not None:
+            http.keep(pace)
+        http.keep(_Fence(self))  # last: nothing may come between it and the request
+        return http
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.home / vault.KEY_FILE)
@@ -200,8 +206,8 @@ class Instance:
     def _anaplan(
         self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
     ) -> Anaplan:
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan")
-        api.keep(self._budget(connection))
+        turns = self._budget(connection)
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns)
         auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
         close.callback(api.close)
         close.callback(auth.close)
@@ -231,6 +237,24 @@ class Instance:
         wanted = self.environment.kill_at
         if wanted and wanted == f"{step}:{point}":
             os.kill(os.getpid(), 9)
+
+
+class _Fence:
+    """Before each request: whether this process may still act for the runs it tells."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def wait(self) -> None:
+        """Raises what the executor raises when others may tell its runs by now."""
+        self._instance.fence()
+
+    def refused(self, seconds: float | None) -> None:
+        """A 429 is no matter of ours."""
+
+
+def _alone() -> None:
+    """Nobody else tells what this process tells."""
 
 
 def differences(applied: str, written: str) -> list[str]:

@@ -173,7 +173,7 @@ class Http:
     ) -> None:  # fmt: skip
         self._base, self._path = checked(base_url, system, allow_http, allow)
         self.system, self._clock, self._told = system, clock, told
-        self._pace: Pace | None = None
+        self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
         policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
@@ -183,8 +183,11 @@ class Http:
         )  # fmt: skip
 
     def keep(self, pace: Pace) -> None:
-        """Ask `pace` for a turn before every exchange from now on, and tell it of every 429."""
-        self._pace = pace
+        """Ask `pace` for a turn before every exchange from now on, and tell it of every 429.
+
+        Several are asked in the order they were given.
+        """
+        self._paces.append(pace)
 
     def close(self) -> None:
         """Close all connections."""
@@ -222,8 +225,8 @@ class Http:
         where = f"({request.method} {request.shown})"
         lost = _Lost("", sent=False)
         for attempt in range(1, self._tries + 1):
-            if self._pace is not None:
-                self._pace.wait()
+            for pace in self._paces:
+                pace.wait()
             got = self._exchange(request, attempt)
             if isinstance(got, Answer):
                 return got if once else self._judged(got, where, repeatable)
@@ -303,8 +306,8 @@ class Http:
         if answer.status == TOO_MANY_REQUESTS or answer.status in GATEWAY_STATUSES:
             wait = retry_after(headers.get("retry-after"), self._clock.now())
             sent = answer.status != TOO_MANY_REQUESTS
-            if self._pace is not None and not sent:
-                self._pace.refused(wait)
+            for pace in self._paces if not sent else ():
+                pace.refused(wait)
             why = f"answered {answer.status}" + ("" if sent else " (too many requests)")
             return _Lost(why, sent, wait, answer.excerpt(), answer=answer)
         return answer

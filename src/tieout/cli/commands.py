@@ -284,6 +284,15 @@ def serve(context: Context, port: int) -> None:
     serve_until_stopped(context.opened(practice=True), port)
 
 
+@cli.command()
+@needs
+def worker(context: Context) -> None:
+    """Execute runs beside other workers on PostgreSQL (TIEOUT_DATABASE) until stopped."""
+    from tieout.verbs import working
+
+    working.work(context.opened(practice=True), printing.note)
+
+
 def serve_until_stopped(instance: Any, port: int) -> None:
     """The executor and the page, in this process."""
     from tieout.web.app import serve_instance

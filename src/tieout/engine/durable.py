@@ -108,6 +108,16 @@ class Engine:
         there = self._picker is not None and self._picker.is_alive()
         return there and not self._closing.is_set() and not self._out.is_set()
 
+    @property
+    def name(self) -> str:
+        """Under which id this process executes."""
+        return self._queue.executor
+
+    def refuse_lost(self) -> None:
+        """Raises why this process may not execute any more, when that is so for good."""
+        if self._lost is not None:
+            raise self._lost
+
     def start(self) -> None:
         """Take up runs that were committed just now at once instead of at the next look."""
         self._wake.set()
@@ -125,8 +135,7 @@ class Engine:
             else:
                 if run.finished:
                     return run
-            if self._lost is not None:
-                raise self._lost
+            self.refuse_lost()
             if rest <= 0 or self._closing.is_set():
                 raise _under_way(run_id)
             with self._changed:

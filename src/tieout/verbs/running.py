@@ -47,9 +47,11 @@ def engine_for(instance: Instance) -> Engine:
         connection = project.anaplan(flow)
         return f"{connection.tenant}/{connection.workspace}/{connection.model}"
 
-    return Engine(
+    engine = Engine(
         instance.store, STORIES, instance.world_for, lane_for=lane, failpoint=instance.failpoint()
     )
+    instance.fence = engine.refuse_unheld
+    return engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import threading
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.errors import Unavailable
-from tieout.verbs import running
+from tieout.verbs import working
+from tieout.verbs.working import Note, Watch
 from tieout.web.pages import make_pages
 
 HOST = "127.0.0.1"  # there is no sign-in yet, so nobody else may see the page
 PORTS_TRIED_MAX = 50
-STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
 STARTING_SECONDS_MAX = 15.0
-LOOK_SECONDS = 0.5
 CONNECTIONS_MAX = 64
 OPEN_REQUEST_SECONDS_MAX = 2
 
-Note = Callable[[str], None]
-
 
 def serve_instance(instance: Instance, port: int, note: Note) -> None:
-    """Execute runs and serve the page until SIGTERM or SIGINT; unfinished runs are carried on.
+    """Execute runs and serve the page until SIGTERM or SIGINT; see `working.work_until_stopped`.
 
     `port` 0 takes any; a taken port is passed over for the next free one, which `note` tells.
-    Raises Busy when another process executes this instance, Unavailable without a free port. When
-    a step outlives STEP_SECONDS_MAX after a signal, the process ends itself: the next one begins
-    that step again.
+    Raises Busy when another process executes this SQLite file, Unavailable without a free port.
     """
-    stop = threading.Event()
-    # Before the executor starts: from now on a signal never tears a run, it asks for the end.
-    before = {number: _ask(number, stop, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        engine = running.engine_for(instance)
-        instance.store.sweep()  # refuses a place of the records that is not this instance's
-        engine.launch()
-        try:
-            with _listening(port) as door:
-                _serve(instance, engine, door, stop, note)
-        finally:
-            _close(engine, note)
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
 
+    @contextmanager
+    def page(engine: Engine) -> Iterator[Watch]:
+        with _listening(port) as door, _served(instance, engine, door, note) as watch:
+            yield watch
 
-def _ask(number: int, stop: threading.Event, note: Note) -> signal._HANDLER:
-    def asked(number: int, frame: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:  # asked twice at a terminal: at once
-            os._exit(128 + number)
-        stop.set()
-
-    return signal.signal(number, asked)
+    working.work_until_stopped(instance, note, "tieout serve", page)
 
 
 def _listening(port: int) -> socket.socket:
@@ -81,9 +57,8 @@ def _listening(port: int) -> socket.socket:
     )
 
 
-def _serve(
-    instance: Instance, engine: Engine, door: socket.socket, stop: threading.Event, note: Note
-) -> None:
+@contextmanager
+def _served(instance: Instance, engine: Engine, door: socket.socket, note: Note) -> Iterator[Watch]:
     """The page in a thread of its own, so that uvicorn leaves signals to the main thread."""
     pages = make_pages(instance, engine)
     config = uvicorn.Config(
@@ -93,30 +68,21 @@ def _serve(
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
+
+    def watch() -> None:
+        if not thread.is_alive():
+            raise Unavailable(
+                "The page stopped by itself.",
+                untouched="Runs under way are carried on by the next `tieout serve`.",
+                do="Start it again; the log tells why.",
+            )
+
     thread.start()
     note(
         f"Tieout serves http://{HOST}:{door.getsockname()[1]}/ and executes runs; Ctrl-C stops it."
     )
     try:
-        while not stop.wait(LOOK_SECONDS):
-            if not thread.is_alive():
-                raise Unavailable(
-                    "The page stopped by itself.",
-                    untouched="Runs under way are carried on by the next `tieout serve`.",
-                    do="Start it again; the log tells why.",
-                )
-        note("Stopping: the step under way comes to its end first.")
+        yield watch
     finally:
         server.should_exit = True
         thread.join()
-
-
-def _close(engine: Engine, note: Note) -> None:
-    """Let the steps under way finish; unfinished runs stay for the next executor."""
-    if engine.close(0.0) or engine.close(STEP_SECONDS_MAX):
-        return
-    note(
-        f"A step did not end within {STEP_SECONDS_MAX:.0f} s; it is begun again by the next "
-        "`tieout serve` or `tieout run`."
-    )
-    os._exit(0)
