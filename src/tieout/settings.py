@@ -49,10 +49,7 @@ QUIET_TIMES = 2  # how much longer than a call nothing must be seen of it (relia
 
 
 def read_project(text: str, source: str = "tieout.toml") -> Project:
-    """Parse a project file; every mistake is told with its place and, where possible, a suggestion.
-
-    Raises Misconfigured.
-    """
+    """Parse a project file; Misconfigured tells every mistake with its place and a suggestion."""
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:

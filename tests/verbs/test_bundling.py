@@ -100,15 +100,20 @@ def test_a_support_file_is_never_written_over_another_file(ward: Ward, tmp_path:
     assert mine.read_text() == "mine"
 
 
+@pytest.mark.parametrize("named", ["", "canaryrecords"])
 def test_a_support_file_is_written_of_a_machine_whose_database_does_not_answer(
-    ward: Ward, tmp_path: Path
+    ward: Ward, tmp_path: Path, named: str
 ) -> None:
-    ward.set(database="postgresql+psycopg://u:canarydb1@127.0.0.1:9/x")
+    ward.set(
+        database="postgresql+psycopg://u:canarydb1@127.0.0.1:9/x",
+        records=named and f"s3://u:{named}@bucket/x",
+    )
 
     found = doctoring.examine(ward.looking, tmp_path / "support.zip")
 
-    assert found["exit_code"] == 4
+    assert found["exit_code"] == (3 if named else 4)
     with zipfile.ZipFile(tmp_path / "support.zip") as file:
         told = b"".join(file.read(name) for name in file.namelist())
-    assert b"does not answer" in told
+    assert (b"names no place" if named else b"does not answer") in told
+    assert b"canaryrecords" not in told
     assert b"canarydb1" not in told

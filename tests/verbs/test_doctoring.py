@@ -63,6 +63,13 @@ def trust_that_ended(ward: Ward, days: int) -> None:
     store.close()
 
 
+def records_of_another(ward: Ward) -> None:
+    place = ward.home.parent / "shared"
+    place.mkdir()
+    (place / "tieout-instance").write_text("The records of the instance next door.\n")
+    ward.set(records=str(place))
+
+
 def rows_of_the_engine(ward: Ward) -> None:
     ward.edit("create table workflow_status (id text)")
     ward.edit("insert into workflow_status values ('a'), ('b')")
@@ -136,6 +143,14 @@ SICK: dict[str, tuple[Provoke, str, str, str, int]] = {
     "the records are no directory": (
         lambda w: w.set(records=str(w.home / "tieout.toml")), "records", "trouble",
         "place of the records cannot be used", 4),
+    "the records are at an address that cannot be meant": (
+        lambda w: w.set(records="s3://me:canary@bucket/x"), "records", "trouble",
+        "TIEOUT_RECORDS names no place", 3),
+    "the anchor is at an address that cannot be meant": (
+        lambda w: w.set(anchor="ftp://me:canary@bucket/x"), "anchor", "trouble",
+        "TIEOUT_ANCHOR names no place", 3),
+    "the records are those of another instance": (
+        records_of_another, "records", "trouble", "holds the records of another instance", 3),
     "an authority has ended": (
         lambda w: trust_that_ended(w, -1), "ca-files", "trouble", "ended", 3),
     "an authority ends soon": (

@@ -101,7 +101,8 @@ def _spellings(secret: str) -> Iterator[str]:
 
 def _known(environment: Environment, instance: Instance | None) -> set[str]:
     """Everything on this machine that is a secret, as far as it can be opened."""
-    known = {environment.token, urlsplit(environment.database).password or ""}
+    urls = (environment.database, environment.records, environment.anchor)
+    known = {environment.token, *(urlsplit(url).password or "" for url in urls)}
     known |= {v for n, v in environment.standard.items() if _SECRET_NAME.search(n)}
     known |= {urlsplit(v).password or "" for v in environment.standard.values() if "://" in v}
     for name in ("key", "trail-key", "sign-in"):

@@ -13,6 +13,8 @@ from typing import Any
 
 from tieout.app import Instance
 from tieout.errors import Misconfigured, Trouble
+from tieout.store import anchors
+from tieout.store.files import place_for
 from tieout.store.store import DATABASE_FILE
 from tieout.verbs import acting, bundling, checking_instance, checking_machine
 from tieout.verbs.checking import Check, Looking, notice, trouble
@@ -71,12 +73,17 @@ def _opened(looking: Looking, checks: list[Check]) -> Instance | None:
         return None
     environment = looking.environment
     file = environment.home / DATABASE_FILE
+    code = "records"
     try:
+        place_for(environment.records, environment.home, environment.standard)
+        code = "anchor"
+        anchors.named(environment.anchor, environment.standard)
+        code = "database"
         if environment.database.startswith("sqlite") and not file.exists():
             raise Misconfigured(f"There is no database in {environment.home}.", do="`tieout init`.")
         return Instance(environment)
     except Trouble as told:
-        checks.append(trouble("database", told))
+        checks.append(trouble(code, told))
         return None
 
 

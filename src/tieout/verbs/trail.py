@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tieout.app import Instance
 from tieout.store import anchors, audit, checkpoints, seals, trail_export
+from tieout.store import records as manifest
+from tieout.store.anchors import READING_THREADS_MAX
 from tieout.store.audit import Telling
-from tieout.store.verify_trail import Anchor, verify
+from tieout.store.verify_trail import Anchor, Hashed, verify
 from tieout.verbs import acting
 
 
@@ -21,14 +25,32 @@ def check(instance: Instance, anchor: Path | None = None) -> dict[str, Any]:
     """
     acting.require(instance, "read trail")
     key = instance.home / seals.TRAIL_KEY_FILE
-    report = verify(
-        trail_export.lines(instance.store.database, instance.clock.now()),
-        _anchor(instance, anchor),
-        instance.store.records.digest,
-        seals.read(key).seal_key if key.exists() else None,
-        seals.signed,
-    )
+    with _hashing(instance) as hashed:
+        report = verify(
+            trail_export.lines(instance.store.database, instance.clock.now()),
+            _anchor(instance, anchor),
+            hashed,
+            seals.read(key).seal_key if key.exists() else None,
+            seals.signed,
+        )
     return {"ok": not report.problems, **asdict(report)}
+
+
+@contextmanager
+def _hashing(instance: Instance) -> Iterator[Hashed]:
+    """What tells the hash of a kept file where it lies; of a storage it asks for many at once."""
+    records = instance.store.records
+    if records.place.is_of_the_home:
+        yield records.digest
+        return
+    with instance.store.database.read() as connection:
+        paths = manifest.paths(connection)
+    with ThreadPoolExecutor(READING_THREADS_MAX) as threads:
+        asked = {path: threads.submit(records.digest, path) for path in paths}
+        try:
+            yield lambda path: asked[path].result() if path in asked else records.digest(path)
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _anchor(instance: Instance, named: Path | None) -> Anchor | None:
