@@ -240,6 +240,21 @@ def waited_for(connection: Connection, name: str) -> bool:
     return bool(connection.execute(line).scalar_one())
 
 
+def taken(connection: Connection) -> dict[str, list[str]]:
+    """Connection → the runs that hold its seats, one entry a seat; NOBODY: a command."""
+    held = select(app_seat.c.connection, app_seat.c.run).where(app_seat.c.executor != NOBODY)
+    found: dict[str, list[str]] = {}
+    for name, run in connection.execute(held.order_by(app_seat.c.connection, app_seat.c.number)):
+        found.setdefault(name, []).append(run)
+    return found
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """Connection → how many runs stand in line for a seat."""
+    line = select(app_seat_line.c.connection, func.count()).group_by(app_seat_line.c.connection)
+    return dict(connection.execute(line).tuples().all())
+
+
 def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
     """Whether a session of another process lies on a seat; that process may live."""
     others = [*_of(room), app_seat.c.session != NOBODY, app_seat.c.executor != sitter.executor]
