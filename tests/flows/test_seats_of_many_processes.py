@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import seat_program
 from jde_practice import PASSWORD, USER, Ais, practice
+from sqlalchemy import select
 
 from tieout.clock import SystemClock
 from tieout.store.runs import NewRun
+from tieout.store.seats import app_seat
 from tieout.store.store import Store
 from tieout.store.vault import KEY_FILE, make_key
 
@@ -59,11 +61,16 @@ class Fleet:
             process.stdin.flush()
 
     def until(self, opened: int) -> None:
-        """Wait until so many sessions were opened."""
+        """Wait until so many sessions are open, and noted with their seats."""
         give_up = time.monotonic() + SECONDS_MAX
-        while self.ais.control("state")["sessions_opened"] < opened:
+        while self.noted() < opened:
             assert time.monotonic() < give_up, "nobody signed in"
             threading.Event().wait(0.01)
+
+    def noted(self) -> int:
+        query = select(app_seat.c.number).where(app_seat.c.session != "")
+        with self.store.database.read() as connection:
+            return len(connection.execute(query).all())
 
     def ended(self, *processes: subprocess.Popen[str]) -> list[dict[str, Any]]:
         """What was said of the runs of these processes, when they have ended."""

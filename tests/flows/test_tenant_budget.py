@@ -7,12 +7,13 @@ from books import Books
 from tieout.project import REQUESTS_A_MINUTE
 from tieout.store.budget import TURN_SECONDS_MAX, Budget, Rate
 
-PRACTICE = Rate(REQUESTS_A_MINUTE, 300)  # as the demo's project has it
+FEW = "headroom = 560\nburst = 38"  # requests are worth half a minute each
 
 
 def test_a_run_whose_tenant_is_used_up_sends_nothing_and_says_so(books: Books) -> None:
-    clock = books.clock
-    tenant = Budget(books.store.database, "practice", PRACTICE, clock, by_database=False)
+    books.change_flow("headroom = 0\nburst = 300", FEW)
+    clock, rate = books.clock, Rate(REQUESTS_A_MINUTE - 560, 38)
+    tenant = Budget(books.store.database, "practice", rate, clock, by_database=False)
     tenant.refused(TURN_SECONDS_MAX)
     run = books.run("companies", full=True)
     assert run.outcome == "failed"
