@@ -24,9 +24,7 @@ def test_who_uses_models_and_sessions_is_told_with_those_in_line(ward: Ward) -> 
     store = Store(ward.home, Shifted(0))
     runs = [store.new_run(NewRun(flow, "load_actuals", "anna")).id for flow in ("one", "two")]
     room = Room("erp", 1, ward.home / KEY_FILE)
-    first, second = (
-        Seat(store.database, room, Sitter(run, "process"), Shifted(0)) for run in runs
-    )
+    first, second = (Seat(store.database, room, Sitter(run, "process"), Shifted(0)) for run in runs)
     first.take()
     assert second._look(in_line=True) is None
     place = leases.Place("default", "8a8b", "FC12", "FP&A 2026")

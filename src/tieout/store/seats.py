@@ -251,8 +251,9 @@ def taken(connection: Connection) -> dict[str, list[str]]:
 
 def waiting(connection: Connection) -> dict[str, int]:
     """Connection → how many runs stand in line for a seat."""
-    line = select(app_seat_line.c.connection, func.count()).group_by(app_seat_line.c.connection)
-    return dict(connection.execute(line).tuples().all())
+    runs = func.count().label("runs")
+    line = select(app_seat_line.c.connection, runs).group_by(app_seat_line.c.connection)
+    return {row.connection: row.runs for row in connection.execute(line)}
 
 
 def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
