@@ -231,6 +231,20 @@ def free(connection: Connection, executors: Sequence[str]) -> None:
     connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
 
 
+def is_held_by(connection: Connection, run: str) -> bool:
+    """Whether a seat is noted as held by a run."""
+    return (
+        connection.execute(select(app_seat.c.run).where(app_seat.c.run == run)).first() is not None
+    )
+
+
+def free_of(connection: Connection, run: str) -> None:
+    """Free the seats of a run that is told anew: whoever told it before has left, or is dead."""
+    theirs = update(app_seat).where(app_seat.c.run == run)
+    connection.execute(theirs.values(executor=NOBODY, run=NOBODY))
+    connection.execute(delete(app_seat_line).where(app_seat_line.c.run == run))
+
+
 def waited_for(connection: Connection, name: str) -> bool:
     """Whether somebody stands in line for a seat of a connection."""
     since = read_server_time(connection) - round(LINE_SECONDS_MAX * MICROSECONDS)
