@@ -43,6 +43,7 @@ SETTLE_SECONDS_MAX = 300
 FLOWS_MIN = 200
 COMMAND_SECONDS_MAX = 300
 MONTHS = range(1, 13)
+EVENTS = ("late_post", "backdated", "void_reenter")
 PLANNED = ["00070", "4010", "72", "BUD26"]  # an account of the demo's plan
 
 FLOW = """
@@ -166,10 +167,14 @@ class People:
             if not self._turn:
                 self._turn = [*self._project.flows]
                 self._dice.shuffle(self._turn)
-            self._ask(self._turn.pop())
+            name = self._turn.pop()
+            if name != demo_plan.FLOW or not self._plan_is_open():
+                self._ask(name)
             if self._dice.random() < 0.2:
-                practice.control(self._instance.home, "jde", "event", name="late_post")
-            if self._dice.random() < 0.15:
+                with suppress(OSError):  # nothing is left that could be posted late
+                    name = self._dice.choice(EVENTS)
+                    practice.control(self._instance.home, "jde", "event", name=name)
+            if self._dice.random() < 0.15 and not self._plan_is_open():
                 self._change_plan()
                 self._ask(demo_plan.FLOW)
             self.approve()
@@ -182,6 +187,12 @@ class People:
         new = NewRun(name, kind, demo_plan.ANA, outcome="waiting", config_version=self._version,
                      alone=kind != running.PREPARE)  # fmt: skip
         self.asked.append(self._instance.store.new_run(new).id)
+
+    def _plan_is_open(self) -> bool:
+        """Whether a batch is on its way: what the ledger will hold is not known meanwhile."""
+        states = {j["state"] for j in approving.all_journals(self._instance) if not j["given_up"]}
+        under_way = self._instance.store.unfinished_run(demo_plan.FLOW) is not None
+        return under_way or bool(states - {"verified", "posted"})
 
     def _change_plan(self) -> None:
         month = f"{date(2026, self._dice.choice(MONTHS[:3]), 1):%b %y}"
@@ -225,7 +236,7 @@ def tieout(fleet: Fleet, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def made(home: Path, url: str) -> Instance:
-    """The demo's company, loaded and tied, its plan posted; and FLOWS_MIN small flows of actuals."""
+    """The demo's company, loaded and tied, its plan posted; and FLOWS_MIN small flows beside."""
     command = [sys.executable, "-m", "tieout", "--home", str(home)]
     subprocess.run(
         [*command, "demo", "--once", "--json", "--lines", str(LINES)], check=True,
@@ -234,6 +245,7 @@ def made(home: Path, url: str) -> Instance:
     os.environ["TIEOUT_DATABASE"] = url
     practice.start_practice(home)
     text = (home / "tieout.toml").read_text()
+    text = text.replace('kind = "submit_plan"', 'kind = "submit_plan"\nactuals = "actuals"')
     windows = [(company, year, month) for company in demo.COMPANIES for year in (2024, 2025)
                for month in MONTHS]  # fmt: skip
     names = 0

@@ -23,7 +23,7 @@ from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import BEAT_SECONDS, TTL_SECONDS
 from tieout.engine.story import Run
 from tieout.store import audit, executors
-from tieout.store.database import Database
+from tieout.store.database import Database, DatabaseAway
 from tieout.store.executors import Process, TakenForDead
 from tieout.store.runs import NewRun
 from tieout.store.seals import TRAIL_KEY_FILE
@@ -201,6 +201,31 @@ def test_a_run_goes_on_where_it_was_when_the_database_broke_every_connection(
     assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
     assert peer.calls()[-1] == f"send {run}"
     assert peer.calls().count(f"send {run}") == 1
+    assert engine.close(RUN_SECONDS_MAX)
+
+
+def test_a_database_that_was_away_in_a_step_is_no_outcome_of_that_step(
+    homes: list[Store], tmp_path: Path
+) -> None:
+    """The library would keep it as the step's error and raise it again at every later telling."""
+    told = []
+
+    def read(step: Step) -> dict[str, object]:
+        told.append(step.name)
+        if len(told) == 1:
+            raise DatabaseAway("The database does not answer, or it broke the connection.")
+        return {}
+
+    def story(run: Run, _world: object) -> dict[str, object]:
+        run.step("read ledger", read)
+        return {}
+
+    engine = Engine(homes[0], {"away": story}, engine_program.world_in(tmp_path), pace=PACE)
+    run = ask(homes[0], "actuals", "away")
+    engine.launch()
+
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert len(told) == 2
     assert engine.close(RUN_SECONDS_MAX)
 
 

@@ -278,17 +278,23 @@ class Engine:
 
     def _keep(self, run_id: str, name: str, body: Callable[[], Result]) -> Result:
         self._go_on()
-        try:
-            return DBOS.run_step({"name": name}, body)
-        except (DatabaseAway, TakenForDead) as error:
-            # Whether the step was committed is not known here; it is told again from there.
-            self._queue.broken_off(run_id)
-            raise Interrupted(name) from error
-        except Exception as error:
-            if self._holds():
-                raise
-            # Another process may be telling this run by now: its outcome is not ours to say.
-            raise Interrupted(name) from error
+
+        def told() -> Result:
+            # What the library sees of a step it writes down for ever, errors included; so what
+            # says nothing of the step itself is turned into an interruption before it sees it.
+            try:
+                return body()
+            except (DatabaseAway, TakenForDead) as error:
+                # Whether the step was committed is not known here; it is told again from there.
+                self._queue.broken_off(run_id)
+                raise Interrupted(name) from error
+            except Exception as error:
+                if self._holds():
+                    raise
+                # Another process may tell this run by now: its outcome is not ours to say.
+                raise Interrupted(name) from error
+
+        return DBOS.run_step({"name": name}, told)
 
     @contextmanager
     def _under_way(self, run_id: str) -> Iterator[None]:
