@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import msgspec
 from tieout.anaplan.client import Anaplan, Connection
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
 from tieout.engine.story import Failpoint
-from tieout.errors import Misconfigured
+from tieout.errors import Misconfigured, Trouble
 from tieout.flows.compacting import compact
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
@@ -129,7 +129,8 @@ class Instance:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
             if not run.finished:  # who only looks at one asks no system anything
-                open_things.callback(self.end_left_sessions, project, room, run_id)
+                self._free_seats_of(run_id)
+                open_things.callback(self._end_what_is_left, project, room, run_id)
             readers = [
                 self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
             ]
@@ -179,6 +180,18 @@ class Instance:
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.home / vault.KEY_FILE)
 
+    def _free_seats_of(self, run: str) -> None:
+        """This run is told anew: what an earlier telling could not give back is free."""
+        with self.store.database.read() as reading:
+            if not seats.is_held_by(reading, run):
+                return
+        self.store.database.transact(lambda c: seats.free_of(c, run))
+
+    def _end_what_is_left(self, project: Project, room: Room, run: str) -> None:
+        """The same as `end_left_sessions`; trouble with what others left is not this run's."""
+        with suppress(Trouble):
+            self.end_left_sessions(project, room, run)
+
     def end_left_sessions(self, project: Project, room: Room, run: str = "") -> int:
         """Sign out the sessions that dead processes left on their seats; how many there were.
 
@@ -199,8 +212,9 @@ class Instance:
         return len(tokens)
 
     def _somebody_waits(self, room: Room) -> bool:
-        with self.store.database.read() as connection:
+        with suppress(Trouble), self.store.database.read() as connection:
             return seats.waited_for(connection, room.connection)
+        return False  # it is asked again at the next pause
 
     def _jde(
         self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack

@@ -20,7 +20,7 @@ from tieout.store import leases
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
 
-PROCESSES, RUNS_EACH, KILLS = 4, 1, 2
+PROCESSES, RUNS_EACH, KILLS = 3, 1, 2
 SECONDS_MAX = 60
 
 
@@ -81,7 +81,7 @@ def test_processes_that_die_at_any_moment_never_have_two_tasks_in_a_model(
     store = Store(tmp_path, SystemClock(), url)
     store.migrate()
     with practice(tmp_path) as served:
-        served.switch("task_step_seconds", 0.1)
+        served.switch("task_step_seconds", 0.06)
         fleet = Fleet(store, served)
         wanted = [
             [store.new_run(NewRun(f"flow {p} {n}", "tasks", "Anna")).id for n in range(RUNS_EACH)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from books import Books, assert_quiet, assert_tied
 from sqlalchemy import select
 
+from tieout.engine.story import Interrupted
+from tieout.store.database import DatabaseAway
 from tieout.store.runs import NewRun
 from tieout.store.seats import Room, Seat, Sitter, app_seat
 from tieout.store.vault import KEY_FILE
@@ -22,9 +25,9 @@ def held(books: Books) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
-def somebody_else(books: Books) -> Seat:
-    run = books.store.new_run(NewRun("other", "load_actuals", "Anna")).id
-    room, sitter = Room("erp", 1, books.home / KEY_FILE), Sitter(run, "another process")
+def somebody_else(books: Books, flow: str = "other", allowed: int = 1) -> Seat:
+    run = books.store.new_run(NewRun(flow, "load_actuals", "Anna")).id
+    room, sitter = Room("erp", allowed, books.home / KEY_FILE), Sitter(run, "another process")
     return Seat(books.store.database, room, sitter, books.clock)
 
 
@@ -72,3 +75,55 @@ def test_a_run_whose_import_takes_long_keeps_nobody_from_reading(books: Books) -
 
     assert_tied(books, run)
     assert got == [None, ""]
+
+
+def test_an_interruption_stays_one_when_the_database_is_away_as_well(books: Books) -> None:
+    """What others left cannot be looked after then; the run goes on later, and has not failed."""
+    database = books.store.database
+    first, second = (somebody_else(books, flow, 2) for flow in ("first", "second"))
+    for each in (first, second):
+        each.take()
+    second.sit("044 of a session that was not signed out")
+    for each in (first, second):
+        each.leave(signed_out=each is first)
+
+    def away(_connection: object) -> None:
+        raise DatabaseAway("The database does not answer.")
+
+    def stops() -> None:
+        database.guard = away
+        raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        books.run(meanwhile={"look for changes:between": stops})
+    database.unguard()
+    run = books.store.unfinished_run("actuals")
+    assert run is not None
+    assert books.carry_on(run, {}).outcome == "complete"
+    assert (sessions(books), held(books)) == (0, [])
+
+
+def test_a_run_does_not_wait_for_the_seat_it_had_itself_when_it_was_broken_off(
+    books: Books,
+) -> None:
+    """Its process lives, and could not write down that it left."""
+    books.change_flow('secret = "secret://erp"', ONE_READER)
+    books.event("late_post")
+
+    def away(_connection: object) -> None:
+        raise DatabaseAway("The database does not answer.")
+
+    def stops() -> None:
+        books.store.database.guard = away
+        raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        books.run(meanwhile={"look for changes:between": stops})
+    books.store.database.unguard()
+    run = books.store.unfinished_run("actuals")
+    assert run is not None
+    assert held(books) == [run.id]
+    began = books.clock.monotonic()
+    assert books.carry_on(run, {}).outcome == "complete"
+    assert books.clock.monotonic() - began < 60
+    assert (sessions(books), held(books)) == (0, [])

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import seat_program
 from jde_practice import PASSWORD, USER, Ais, practice
+from sqlalchemy import select
 
 from tieout.clock import SystemClock
 from tieout.store.runs import NewRun
+from tieout.store.seats import app_seat
 from tieout.store.store import Store
 from tieout.store.vault import KEY_FILE, make_key
 
-READERS, LARGE, SMALL, SMALL_RUNS = 2, 80, 2, 2
+READERS, ENDLESS, SMALL, SMALL_RUNS = 2, 10_000, 3, 2
 SECONDS_MAX = 60
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.needs("postgres"))
 
@@ -44,20 +46,35 @@ class Fleet:
             "database": "" if database.is_sqlite else database.url.render_as_string(False),
         }  # fmt: skip
         command = [sys.executable, str(Path(seat_program.__file__)), json.dumps(asked)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         self.processes.append(process)
         return process
 
+    def go(self, *processes: subprocess.Popen[str]) -> None:
+        """Let them begin, now that each has loaded what it needs."""
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout.readline() == "ready\n"
+            process.stdin.write("go\n")
+            process.stdin.flush()
+
     def until(self, opened: int) -> None:
-        """Wait until so many sessions were opened."""
+        """Wait until so many sessions are open, and noted with their seats."""
         give_up = time.monotonic() + SECONDS_MAX
-        while self.ais.control("state")["sessions_opened"] < opened:
+        while self.noted() < opened:
             assert time.monotonic() < give_up, "nobody signed in"
             threading.Event().wait(0.01)
 
-    def ended(self) -> list[dict[str, Any]]:
-        """What was said of all runs, when all processes have ended."""
-        said = [process.communicate(timeout=SECONDS_MAX)[0] for process in self.processes]
+    def noted(self) -> int:
+        query = select(app_seat.c.number).where(app_seat.c.session != "")
+        with self.store.database.read() as connection:
+            return len(connection.execute(query).all())
+
+    def ended(self, *processes: subprocess.Popen[str]) -> list[dict[str, Any]]:
+        """What was said of the runs of these processes, when they have ended."""
+        said = [process.communicate(timeout=SECONDS_MAX)[0] for process in processes]
         return [json.loads(line) for text in said for line in text.splitlines()]
 
 
@@ -83,34 +100,29 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
 def test_a_large_read_starves_nobody_and_no_more_sessions_are_open_than_allowed(
     fleet: Fleet,
 ) -> None:
-    """One run reads for long; three others come, one after the other in a process each."""
-    large = fleet.new("large")
-    fleet.start({large: LARGE})
+    """One run reads for ever, in all sessions there are; others come meanwhile, and end."""
+    large = fleet.start({fleet.new("large"): ENDLESS})
+    small = [fleet.start({fleet.new(f"small {n}"): SMALL}) for n in range(SMALL_RUNS)]
+    fleet.go(large)
     fleet.until(READERS)
-    small = [fleet.new(f"small {n}") for n in range(SMALL_RUNS)]
-    for run in small:
-        fleet.start({run: SMALL})
-    said = fleet.ended()
-    seen = fleet.ais.control("state")
-    assert {each["outcome"] for each in said} == {"complete"}, said
-    assert seen["sessions_most"] == READERS
-    assert seen["sessions"] == 0
-    by_end = sorted([*small, large], key=lambda run: fleet.store.run(run).finished_at or 0)
-    assert by_end[-1] == large, "the small ones waited for the large one"
+    fleet.go(*small)
+    said = fleet.ended(*small)
+    assert [each["outcome"] for each in said] == ["complete"] * SMALL_RUNS, said
+    assert large.poll() is None, "it reads on"
+    assert fleet.ais.control("state")["sessions_most"] == READERS
 
 
 def test_a_reader_that_is_killed_leaves_neither_a_seat_nor_a_session(fleet: Fleet) -> None:
     """kill -9 while both sessions are open: another process goes on, and ends what was left."""
     run, other = fleet.new("killed"), fleet.new("other")
-    process = fleet.start({run: LARGE})
+    killed = fleet.start({run: ENDLESS})
+    others = [fleet.start({run: SMALL}), fleet.start({other: SMALL})]
+    fleet.go(killed)
     fleet.until(READERS)
-    process.kill()
-    process.communicate()
-    fleet.processes.remove(process)
+    killed.kill()
+    killed.communicate()
     assert fleet.ais.control("state")["sessions"] >= READERS - 1, "it signed out all the same"
-    fleet.start({run: SMALL})
-    fleet.start({other: 2 * SMALL})
-    said = fleet.ended()
-    seen = fleet.ais.control("state")
+    fleet.go(*others)
+    said = fleet.ended(*others)
     assert [each["outcome"] for each in said] == ["complete"] * 2, said
-    assert seen["sessions_most"] <= READERS
+    assert fleet.ais.control("state")["sessions_most"] <= READERS

@@ -5,21 +5,22 @@ from __future__ import annotations
 from books import Books
 
 from tieout.project import REQUESTS_A_MINUTE
-from tieout.store.budget import Budget, Rate
+from tieout.store.budget import TURN_SECONDS_MAX, Budget, Rate
 
-PRACTICE = Rate(REQUESTS_A_MINUTE, 300)  # as the demo's project has it
+FEW = "headroom = 560\nburst = 38"  # requests are worth half a minute each
 
 
 def test_a_run_whose_tenant_is_used_up_sends_nothing_and_says_so(books: Books) -> None:
-    clock = books.clock
-    tenant = Budget(books.store.database, "practice", PRACTICE, clock, by_database=False)
-    tenant.refused(3_600.0)
+    books.change_flow("headroom = 0\nburst = 300", FEW)
+    clock, rate = books.clock, Rate(REQUESTS_A_MINUTE - 560, 38)
+    tenant = Budget(books.store.database, "practice", rate, clock, by_database=False)
+    tenant.refused(TURN_SECONDS_MAX)
     run = books.run("companies", full=True)
     assert run.outcome == "failed"
     assert "tenant practice allows a minute are used up" in run.sentence
     calls = [call for call in books.store.calls(run.id) if call.system.startswith("Anaplan")]
     assert {call.path.rpartition("/")[2] for call in calls} <= {"authenticate", "logout"}
-    clock.sleep(3_600.0)
+    clock.sleep(TURN_SECONDS_MAX)
     assert books.run("companies", full=True).outcome == "complete"
 
 

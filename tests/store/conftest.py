@@ -91,6 +91,22 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture(
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))],
+)
+def lasting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """The same for all tests of a module: made once, and left to them as the last one left it."""
+    postgres = request.param == "postgresql"
+    url = emptied(request.getfixturevalue("scratch")) if postgres else None
+    opened = Store(tmp_path_factory.mktemp("store"), TickingClock(), url)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def flow() -> str:
     """The flow a test is about."""

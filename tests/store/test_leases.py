@@ -7,17 +7,28 @@ from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
+from sqlalchemy import delete, update
 
 from tieout.errors import Busy
 from tieout.store import leases
-from tieout.store.leases import STARTED, STARTING, TAKEN, Asked, Holder, Lease, Place
+from tieout.store.leases import STARTED, STARTING, TAKEN, Asked, Holder, Lease, Place, app_lease
 from tieout.store.runs import Ending, NewRun
+from tieout.store.schema import app_run
 from tieout.store.store import Store
 from tieout.store.tasks import TaskKey
 
 MODEL = Place("acme", "8a8b", "FC12", "FP&A 2026")
 LOAD = Asked("imports", "112000000001", "Load GL Actuals", ("A1",))
 AT = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(lasting: Store) -> Store:
+    """A store in which nobody holds a model, and no run is under way."""
+    with lasting.begin() as connection:
+        connection.execute(delete(app_lease))
+        connection.execute(update(app_run).values(outcome="cancelled"))
+    return lasting
 
 
 def begun(store: Store, flow: str = "actuals") -> Holder:

@@ -27,7 +27,7 @@ from tieout.store.steps import Step
 from tieout.store.store import Store
 from tieout.store.tasks import TaskKey
 
-TASKS = 3
+TASKS = 2
 
 
 def an_import(step: Step, world: Any) -> dict[str, Any]:

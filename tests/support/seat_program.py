@@ -2,7 +2,8 @@
 
     python seat_program.py '{"home": …, "database": …, "url": …, "readers": 2, "runs": {…}, …}'
 
-`runs`: the id of a run → how many pieces it reads. Prints a line for each run that has ended.
+`runs`: the id of a run → how many pieces it reads. Prints "ready" and waits for a line; then a line
+for each run that has ended.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def main(asked: dict[str, Any]) -> None:
             step(f"read {number}", read, now)
         return {}
 
+    print("ready", flush=True)
+    sys.stdin.readline()
     for run in asked["runs"]:
         done = tell_here(store, run, partial(story), world_for)
         print(json.dumps({"run": run, "outcome": done.outcome, "said": done.sentence}), flush=True)

@@ -23,8 +23,8 @@ from ward import GIVEN, Shifted, Ward
 from tieout.engine.lock import InstanceLock
 from tieout.errors import Misconfigured, NotAllowed
 from tieout.settings import Environment
-from tieout.store import executors
-from tieout.store.runs import NewRun
+from tieout.store import executors, leases
+from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import VERSION_TABLE
 from tieout.store.store import Store
 from tieout.verbs import doctoring, setting_up
@@ -52,6 +52,17 @@ def silent_process(ward: Ward) -> None:
         executors.join(connection, "host:7:1", process)
     store.close()
     ward.edit("update app_executor set beat = beat - 90 * 1000000")
+
+
+def task_nobody_saw_the_end_of(ward: Ward) -> None:
+    store = Store(ward.home, Shifted(0))
+    run = store.new_run(NewRun("actuals", "load_actuals", "anna")).id
+    place, at = leases.Place("default", "8a8b", "FC12", "FP&A 2026"), Shifted(0).now()
+    with store.begin() as connection:
+        lease = leases.take(connection, place, leases.Holder(run, "one"), at)
+        leases.note(connection, lease, leases.Asked("imports", "112", "Load GL"), "A1", at)
+    store.finish_run(run, Ending("cancelled", "", 1, {}))
+    store.close()
 
 
 def trust_that_ended(ward: Ward, days: int) -> None:
@@ -146,6 +157,9 @@ SICK: dict[str, tuple[Provoke, str, str, str, int]] = {
         "Nothing was heard of process 7 on host-of-night", 0),
     "nobody executes a run": (
         waiting_run, "unfinished-runs", "notice", "Nobody executes what is unfinished (1 run)", 0),
+    "a run ended before its task": (
+        task_nobody_saw_the_end_of, "models", "notice",
+        "The run actuals-1 ended, and whether Load GL is over in the model FP&A 2026", 0),
     "the engine remembers much": (
         rows_of_the_engine, "engine-rows", "notice", "remembers 2 runs", 0),
     "a schedule did not run": (

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, Table, Text, select, text
+from sqlalchemy import BigInteger, Column, Connection, Table, Text, text
 
 from tieout.clock import Clock
 from tieout.errors import Unavailable
@@ -103,7 +103,8 @@ class Budget:
 
     def refused(self, seconds: float | None) -> None:
         """A 429 came: nobody's turn is earlier than the peer asked, and then at the steady rate."""
-        hold = round((HOLD_SECONDS if seconds is None else seconds) * MICROSECONDS)
+        asked = HOLD_SECONDS if seconds is None else min(seconds, TURN_SECONDS_MAX)
+        hold = round(asked * MICROSECONDS)
         with self._lock:
             self._turns.clear()
             with self._database.begin() as connection:
@@ -128,7 +129,7 @@ class Budget:
                 text(_TAKE.format(now=now)),
                 {
                     "tenant": self._tenant, "worth": turns * self._rate.worth,
-                    "most": self._rate.at_once + round(TURN_SECONDS_MAX * MICROSECONDS),
+                    "burst": self._rate.at_once, "most": self._rate.at_once + _AHEAD_MAX,
                 },
             ).first()  # fmt: skip
         if row is None:
@@ -148,10 +149,9 @@ class Budget:
 
     def _held(self) -> bool:
         with self._database.read() as connection:
-            now = text(self._now(connection))
-            mine = app_budget.c.tenant == self._tenant
-            query = select(app_budget.c.tenant).where(mine, app_budget.c.held_until > now)
-            return connection.execute(query).first() is not None
+            now = self._now(connection)
+            values = {"tenant": self._tenant, "most": _AHEAD_MAX}
+            return connection.execute(text(_HELD.format(now=now)), values).first() is not None
 
     def _now(self, connection: Connection) -> str:
         """The SQL of now in microseconds: of the database, else of the clock that all share."""
@@ -160,13 +160,21 @@ class Budget:
         return str(round(self._clock.now().timestamp() * MICROSECONDS))
 
 
-# One statement each, so that the row is held no longer than it takes. {now} is our own SQL.
+_AHEAD_MAX = round(TURN_SECONDS_MAX * MICROSECONDS)
+# One statement each, so that the row is held no longer than it takes. {now} is our own SQL. A row
+# that is further ahead than anybody may wait was written before the clock was set back.
 _TAKE = """
     INSERT INTO app_budget (tenant, used_until, held_until) VALUES (:tenant, {now} + :worth, 0)
-    ON CONFLICT (tenant) DO UPDATE SET used_until = :worth
-        + CASE WHEN app_budget.used_until > {now} THEN app_budget.used_until ELSE {now} END
+    ON CONFLICT (tenant) DO UPDATE SET used_until = :worth + CASE
+        WHEN app_budget.used_until - {now} > :most THEN {now} + :burst
+        WHEN app_budget.used_until > {now} THEN app_budget.used_until ELSE {now} END
     WHERE app_budget.used_until + :worth - {now} <= :most
+        OR app_budget.used_until - {now} > :most
     RETURNING used_until - {now} AS ahead
+"""
+_HELD = """
+    SELECT tenant FROM app_budget
+    WHERE tenant = :tenant AND held_until > {now} AND held_until - {now} <= :most
 """
 _HOLD = """
     INSERT INTO app_budget (tenant, used_until, held_until)

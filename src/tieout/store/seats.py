@@ -216,7 +216,10 @@ def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None
     if connection.dialect.name == "sqlite":  # then all processes are on this machine
         rows = connection.execute(select(app_seat.c.executor).where(held).distinct())
         free(connection, [executor for executor in rows.scalars() if not _lives(executor)])
-    silent = app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS)
+    silent = or_(
+        app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS),
+        app_seat_line.c.looked > now,  # before the clock was set back
+    )
     here = app_seat_line.c.connection == room.connection
     connection.execute(delete(app_seat_line).where(here, silent))
 
@@ -228,6 +231,20 @@ def free(connection: Connection, executors: Sequence[str]) -> None:
     connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
 
 
+def is_held_by(connection: Connection, run: str) -> bool:
+    """Whether a seat is noted as held by a run."""
+    return (
+        connection.execute(select(app_seat.c.run).where(app_seat.c.run == run)).first() is not None
+    )
+
+
+def free_of(connection: Connection, run: str) -> None:
+    """Free the seats of a run that is told anew: whoever told it before has left, or is dead."""
+    theirs = update(app_seat).where(app_seat.c.run == run)
+    connection.execute(theirs.values(executor=NOBODY, run=NOBODY))
+    connection.execute(delete(app_seat_line).where(app_seat_line.c.run == run))
+
+
 def waited_for(connection: Connection, name: str) -> bool:
     """Whether somebody stands in line for a seat of a connection."""
     since = read_server_time(connection) - round(LINE_SECONDS_MAX * MICROSECONDS)
@@ -235,6 +252,22 @@ def waited_for(connection: Connection, name: str) -> bool:
         app_seat_line.c.connection == name, app_seat_line.c.looked >= since
     )
     return bool(connection.execute(line).scalar_one())
+
+
+def taken(connection: Connection) -> dict[str, list[str]]:
+    """Connection → the runs that hold its seats, one entry a seat; NOBODY: a command."""
+    held = select(app_seat.c.connection, app_seat.c.run).where(app_seat.c.executor != NOBODY)
+    found: dict[str, list[str]] = {}
+    for name, run in connection.execute(held.order_by(app_seat.c.connection, app_seat.c.number)):
+        found.setdefault(name, []).append(run)
+    return found
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """Connection → how many runs stand in line for a seat."""
+    runs = func.count().label("runs")
+    line = select(app_seat_line.c.connection, runs).group_by(app_seat_line.c.connection)
+    return {row.connection: row.runs for row in connection.execute(line)}
 
 
 def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:

@@ -16,7 +16,7 @@ from tieout.errors import Misconfigured, Trouble
 from tieout.store import anchors
 from tieout.store.files import place_for
 from tieout.store.store import DATABASE_FILE
-from tieout.verbs import acting, bundling, checking_instance, checking_machine
+from tieout.verbs import acting, bundling, checking_instance, checking_machine, checking_shared
 from tieout.verbs.checking import Check, Looking, notice, trouble
 
 # In the order in which they are told.
@@ -37,6 +37,8 @@ OF_THE_INSTANCE: dict[str, Callable[[Looking, Instance], Iterator[Check]]] = {
     "anchor": checking_instance.anchor,
     "executors": checking_instance.runs,
     "schedules": checking_instance.schedules,
+    "models": checking_shared.models,
+    "sessions": checking_shared.sessions,
     "records": checking_instance.records,
     "ca-files": checking_instance.certificates,
 }
