@@ -51,7 +51,7 @@ NOTICES_A_DEAD_SERVER = {
 }  # fmt: skip
 WAL_SOUND_SINCE = (3, 51, 3)
 SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
-_IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
+IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
 _OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
 _TRAIL_KEY = "tieout_trail_key"  # where the key lies that seals what a transaction tells
 
@@ -83,7 +83,7 @@ class Database:
                 url,
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
-                connect_args={"options": _IMPATIENT, **NOTICES_A_DEAD_SERVER},
+                connect_args={"options": IMPATIENT, **NOTICES_A_DEAD_SERVER},
                 hide_parameters=True,  # an error must not carry ledger data into a log
             )
         options = {_TRAIL_KEY: trail_key}

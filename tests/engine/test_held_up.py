@@ -1,0 +1,90 @@
+"""A process that is paused at the worst moment holds nobody up for longer than a few seconds."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import engine_program
+import pytest
+from engine_program import RUN_SECONDS_MAX, Peer
+from sqlalchemy import text
+
+from tieout.clock import SystemClock
+from tieout.engine import library
+from tieout.engine.membership import TTL_SECONDS
+from tieout.store import executors
+from tieout.store.runs import NewRun
+from tieout.store.store import Store
+
+pytestmark = pytest.mark.needs("postgres")
+TAKE_OVER_SECONDS_MAX = 20  # issue 5
+
+
+@pytest.fixture
+def shared(tmp_path: Path, postgres_url: str) -> Iterator[Store]:
+    """An instance on PostgreSQL."""
+    store = Store(tmp_path, SystemClock(), postgres_url)
+    store.migrate()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path, postgres_url: str) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts a process that executes runs."""
+    started = []
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, engine_program.__file__, "--worker", str(tmp_path), postgres_url,
+                   str(tmp_path)]  # fmt: skip
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert started[-1].stdout is not None
+        assert started[-1].stdout.readline() == "executes\n"
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.communicate()
+
+
+def until(happened: Callable[[], bool], seconds: float = RUN_SECONDS_MAX) -> None:
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds, "it did not happen in time"
+        threading.Event().wait(0.02)
+
+
+def test_a_process_paused_within_a_transaction_of_the_engine_keeps_no_run_from_the_living(
+    shared: Store, start_worker: Callable[[], subprocess.Popen[str]], peer: Peer
+) -> None:
+    """The living are heard of all the while, though what they want to take over is locked."""
+    first = start_worker()
+    run = shared.new_run(NewRun("actuals", "held", "Anna", outcome="waiting")).id
+    until(lambda: peer.calls() == [f"read {run}"])
+    engine = library.system_engine(shared.database.url)
+    with engine.connect() as paused:  # as the first worker would be
+        paused.execute(text("UPDATE dbos.workflow_status SET updated_at = updated_at"))
+        first.kill()
+        first.wait()
+        start_worker()
+        silent = []
+
+        def finished() -> bool:
+            with shared.database.read() as connection:
+                silent.extend(one.silent_seconds for one in executors.listed(connection)[:1])
+            return shared.run(run).finished
+
+        until(finished, TAKE_OVER_SECONDS_MAX)
+        paused.invalidate()
+    engine.dispose()
+
+    assert shared.run(run).outcome == "complete"
+    assert max(silent) < TTL_SECONDS / 2
