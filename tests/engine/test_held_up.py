@@ -13,12 +13,14 @@ from pathlib import Path
 import engine_program
 import pytest
 from engine_program import RUN_SECONDS_MAX, Peer
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tieout.clock import SystemClock
 from tieout.engine import library
-from tieout.engine.membership import TTL_SECONDS
+from tieout.engine.membership import TTL_SECONDS, Membership
 from tieout.store import executors
+from tieout.store.database import Database
+from tieout.store.executors import Process, app_executor
 from tieout.store.runs import NewRun
 from tieout.store.store import Store
 
@@ -88,3 +90,29 @@ def test_a_process_paused_within_a_transaction_of_the_engine_keeps_no_run_from_t
 
     assert shared.run(run).outcome == "complete"
     assert max(silent) < TTL_SECONDS / 2
+
+
+def test_an_executor_that_is_heard_of_just_before_it_is_buried_lives(shared: Store) -> None:
+    """Else it would go on with effects elsewhere, for seconds, beside whoever took over."""
+    woken, other = "elsewhere:1:x", Database(shared.database.url)
+    with other.begin() as connection:
+        executors.join(connection, woken, Process("elsewhere", "another", 1, library.ABI))
+        connection.execute(app_executor.update().values(beat=0))
+    database = Database(shared.database.url)
+    heard = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def wakes(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "SKIP LOCKED" in statement and not heard:
+            with other.begin() as connection:
+                heard.append(executors.beat(connection, woken))
+
+    member = Membership(database, library.ABI, lambda: None)
+    member.join()
+    member._beat()
+    with other.read() as connection:
+        known = [one.id for one in executors.listed(connection)]
+    member.close()
+    other.close()
+    assert heard == [True]
+    assert woken in known

@@ -149,9 +149,12 @@ class Membership:
         asked = boot_seconds()
         with self._database.begin() as connection:
             known = executors.beat(connection, self.id)
-            alive = {one.id for one in living(connection)}
-            dead = {one.id for one in executors.listed(connection)} - alive - {self.id}
-            buried = executors.bury(connection, sorted(dead)) if known and dead else []
+
+            def alive() -> set[str]:
+                return {one.id for one in living(connection)} | {self.id}
+
+            dead = sorted({one.id for one in executors.listed(connection)} - alive())
+            buried = executors.bury(connection, dead, alive) if known and dead else []
             seats.free(connection, buried)
         if not known:
             self._lost.set()

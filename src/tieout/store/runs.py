@@ -201,9 +201,11 @@ def finish(connection: Connection, run: str, ending: Ending, at: datetime) -> bo
 
 def take_up(connection: Connection, run: str) -> None:
     """A waiting run begins to run; Refused when it has ended."""
-    if find(connection, run).finished:
+    unfinished = update(app_run).where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+    # One statement: what is looked at first may have changed by the next one.
+    if connection.execute(unfinished.values(outcome="running")).rowcount == 0:
+        find(connection, run)
         raise Refused(f"Run {run} has ended.", untouched="It stays as it is.")
-    connection.execute(update(app_run).where(app_run.c.id == run).values(outcome="running"))
 
 
 def among(connection: Connection, ids: Sequence[str]) -> dict[str, Run]:
