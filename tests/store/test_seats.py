@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from threading import Event, Lock
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from tieout.clock import SystemClock
 from tieout.errors import Busy
 from tieout.store import seats
+from tieout.store.database import DatabaseAway
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import app_run
 from tieout.store.seats import Room, Seat, Sitter, app_seat, app_seat_line
@@ -264,3 +265,45 @@ def test_many_that_come_and_go_at_once_never_hold_more_than_all_seats(store: Sto
         list(threads.map(come_and_go, runs))
     assert most <= 2
     assert not office.waited_for()
+
+
+class Away:
+    """A database that is away: whoever writes is told so."""
+
+    def __init__(self, store: Store) -> None:
+        self.database = store.database
+
+    def __enter__(self) -> None:
+        self.database.guard = self._away
+
+    def __exit__(self, *_: object) -> None:
+        self.database.unguard()
+
+    def _away(self, _connection: Connection) -> None:
+        raise DatabaseAway("The database does not answer.")
+
+
+@pytest.mark.parametrize("run", ["actuals", seats.NOBODY])
+def test_a_seat_left_while_the_database_was_away_is_free_when_its_process_looks_again(
+    office: Office, run: str
+) -> None:
+    """Else a run would wait for itself, or a look at periods keep the seat for a day."""
+    run = run and office.run(run)
+    seat = office.seat(run, allowed=1)
+    seat.take()
+    with Away(office.store):
+        seat.leave(signed_out=True)
+    assert office.seat(run, allowed=1).take_free() == ""
+    assert office.seat(office.run("other"), allowed=1).take_free() is None, "it was taken anew"
+
+
+def test_a_seat_left_while_the_database_was_away_is_free_when_its_process_is_heard_of(
+    office: Office,
+) -> None:
+    seat = office.seat(office.run("actuals"), allowed=1)
+    seat.take()
+    with Away(office.store):
+        seat.leave(signed_out=True)
+    with office.store.begin() as connection:
+        seats.give_back(connection, "one")
+    assert office.seat(office.run("other"), "two", allowed=1).take_free() == ""

@@ -156,6 +156,7 @@ class Membership:
             dead = sorted({one.id for one in executors.listed(connection)} - alive())
             buried = executors.bury(connection, dead, alive) if known and dead else []
             seats.free(connection, buried)
+            seats.give_back(connection, self.id)
         if not known:
             self._lost.set()
             self._beaten.set()

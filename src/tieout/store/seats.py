@@ -97,12 +97,26 @@ class Sitter:
     executor: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A seat that was left when the database could not be told."""
+
+    executor: str
+    connection: str
+    number: int
+    taken: int
+
+
+_owed: set[_Owed] = set()  # by this process
+
+
 class Seat:
     """One seat of a run, taken and left as often as needed; not shared between threads."""
 
     def __init__(self, database: Database, room: Room, sitter: Sitter, clock: Clock) -> None:
         self._database, self._room, self._sitter, self._clock = database, room, sitter, clock
         self._number: int | None = None
+        self._taken = 0
 
     @property
     def held(self) -> bool:
@@ -132,24 +146,28 @@ class Seat:
     def leave(self, *, signed_out: bool) -> None:
         """Give the seat back, with its session if that could not be ended. Never raises.
 
-        What cannot be written is found out by others: the run ends, or its process is missed.
+        What cannot be written now is written at the next look or beat of this process, or found
+        out by others: the run ends, or its process is missed.
         """
         if self._number is None:
             return
         told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
-        with suppress(Trouble):
+        try:
             self._write(told | ({"session": NOBODY} if signed_out else {}))
+        except Trouble:
+            me, where = self._sitter.executor, self._room.connection
+            _owed.add(_Owed(me, where, self._number, self._taken))
         self._number = None
 
     def _look(self, *, in_line: bool) -> str | None:
-        def look(connection: Connection) -> tuple[int, str] | None:
+        def look(connection: Connection) -> tuple[int, str, int] | None:
             return _take(connection, self._room, self._sitter, in_line=in_line)
 
         found = self._database.transact(look)
         if found is None:
             return None
-        self._number = found[0]
-        return self._room.opened(found[1])
+        self._number, left, self._taken = found
+        return self._room.opened(left)
 
     def _write(self, values: dict[str, object]) -> None:
         mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
@@ -159,10 +177,14 @@ class Seat:
 
 def _take(
     connection: Connection, room: Room, sitter: Sitter, *, in_line: bool
-) -> tuple[int, str] | None:
-    """A free seat and the session left there, if nobody came before; else a place in the line."""
+) -> tuple[int, str, int] | None:
+    """A free seat, the session left there and the time now, if nobody came before.
+
+    Else a place in the line.
+    """
     lock(connection, f"seats of {room.connection}")
     now = read_server_time(connection)
+    give_back(connection, sitter.executor)
     _clear(connection, room, sitter, now)
     me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
     mine = [app_seat_line.c[name] == value for name, value in me.items()]
@@ -187,7 +209,7 @@ def _take(
         {"connection": room.connection, "number": number, "session": NOBODY, **row},
     ):  # fmt: skip
         connection.execute(update(app_seat).where(*seat).values(row))
-    return number, left or NOBODY
+    return number, left or NOBODY, now
 
 
 def _free(connection: Connection, room: Room) -> int | None:
@@ -229,6 +251,15 @@ def free(connection: Connection, executors: Sequence[str]) -> None:
     theirs = app_seat.c.executor.in_(executors)
     connection.execute(update(app_seat).where(theirs).values(executor=NOBODY, run=NOBODY))
     connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
+
+
+def give_back(connection: Connection, executor: str) -> None:
+    """Free the seats that this process left when it could not write that down."""
+    for seat in [seat for seat in _owed if seat.executor == executor]:
+        same = [app_seat.c[name] == getattr(seat, name) for name in _Owed.__slots__]
+        freed = update(app_seat).where(*same).values(executor=NOBODY, run=NOBODY)
+        if connection.execute(freed).rowcount == 0:  # an earlier time, which was committed
+            _owed.discard(seat)
 
 
 def is_held_by(connection: Connection, run: str) -> bool:
