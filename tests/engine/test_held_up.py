@@ -17,7 +17,9 @@ from sqlalchemy import event, text
 
 from tieout.clock import SystemClock
 from tieout.engine import library
+from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import TTL_SECONDS, Membership
+from tieout.errors import Unavailable
 from tieout.store import executors
 from tieout.store.database import Database
 from tieout.store.executors import Process, app_executor
@@ -116,3 +118,33 @@ def test_an_executor_that_is_heard_of_just_before_it_is_buried_lives(shared: Sto
     other.close()
     assert heard == [True]
     assert woken in known
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_executor_that_takes_up_no_more_runs_says_so(tmp_path: Path, postgres_url: str) -> None:
+    """Else a worker would go on for ever and do nothing."""
+    store = Store(tmp_path, SystemClock(), postgres_url)
+    store.migrate()
+    engine = Engine(store, {}, engine_program.world_in(tmp_path), pace=Pace(poll_seconds=0.02))
+    engine.launch()
+    engine.refuse_lost()
+    held, engine._held = engine._held, Unfit()
+    until(lambda: not engine.alive)
+    engine._held = held
+    with pytest.raises(Unavailable, match="takes up no more runs"):
+        engine.refuse_lost()
+    engine.close(5)
+    store.close()
+
+
+class Unfit:
+    """A hold that cannot be asked."""
+
+    def kept(self) -> bool:
+        raise OSError("as when no file can be opened any more")
+
+    def lost(self) -> Unavailable:
+        return Unavailable("It is lost.")
+
+    def close(self) -> None:
+        """Nothing to let go of."""

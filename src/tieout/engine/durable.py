@@ -117,6 +117,13 @@ class Engine:
         """Raises why this process may not execute any more, when that is so for good."""
         if self._lost is not None:
             raise self._lost
+        ended = self._picker is not None and not self._picker.is_alive()
+        if ended and not self._closing.is_set():
+            raise Unavailable(
+                "This process takes up no more runs; the log has the details.",
+                untouched="What was committed stays; the runs wait.",
+                do="Stop this process and start it again.",
+            )
 
     def start(self) -> None:
         """Take up runs that were committed just now at once instead of at the next look."""
