@@ -117,8 +117,11 @@ class Instance:
         return read_project(config.text, f"configuration {config.version}")
 
     @contextmanager
-    def world_for(self, run_id: str) -> Iterator[World[Any]]:
-        """Both connections of a run's flow, closed (signed out) at the end whatever happens."""
+    def world_for(self, run_id: str, *, looking: bool = False) -> Iterator[World[Any]]:
+        """Both connections of a run's flow, closed (signed out) at the end whatever happens.
+
+        `looking`: not to tell the run, which another process may be telling at this moment.
+        """
         run = self.store.run(run_id)
         project = self.applied(run.config_version)
         flow = project.flows.get(run.flow)
@@ -128,11 +131,12 @@ class Instance:
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
-            if not run.finished:  # who only looks at one asks no system anything
+            sitter = f"look at {run_id}" if looking else run_id
+            if not (run.finished or looking):
                 self._free_seats_of(run_id)
                 open_things.callback(self._end_what_is_left, project, room, run_id)
             readers = [
-                self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
+                self._jde(project, room, sitter, evidence, open_things) for _ in range(erp.readers)
             ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)

@@ -40,7 +40,9 @@ def shared(tmp_path: Path, postgres_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def start_worker(tmp_path: Path, postgres_url: str) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def start_worker(
+    tmp_path: Path, postgres_url: str
+) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Starts a process that executes runs."""
     started = []
 

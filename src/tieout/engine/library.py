@@ -71,8 +71,8 @@ def system_engine(url: URL) -> Engine:
     """Connections of the library to the database of the instance.
 
     Its own, beside the store's: on SQLite the library begins its migrations itself, and its many
-    reads must not take the write lock as the store's transactions do. On PostgreSQL a process that is
-    paused within a transaction of the library would lock its runs, and who takes them over, for good.
+    reads must not take the write lock as the store's transactions do. A process that is paused
+    within a transaction of the library would lock its runs, and who takes them over, for good.
     """
     if url.get_backend_name() != "sqlite":
         return create_engine(

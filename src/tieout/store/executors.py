@@ -86,8 +86,9 @@ def bury(
 ) -> list[str]:
     """Forget these executors; the ids of those that are known no more from now on.
 
-    `alive` is asked when none of them can be heard of any more: who was until then lives. One that was paused within a transaction is passed over, not waited for, until the server ends
-    that transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
+    `alive` is asked when none of them can be heard of any more: who was until then lives. One that
+    was paused within a transaction is passed over, not waited for, until the server ends that
+    transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
     """
     known = select(app_executor.c.id).where(app_executor.c.id.in_(dead))
     locked = list(connection.execute(known.with_for_update(skip_locked=True)).scalars())
