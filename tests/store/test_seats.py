@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 from tieout.clock import SystemClock
 from tieout.errors import Busy
 from tieout.store import seats
-from tieout.store.database import DatabaseAway
+from tieout.store.database import Database, DatabaseAway
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import app_run
 from tieout.store.seats import Room, Seat, Sitter, app_seat, app_seat_line
@@ -307,3 +307,23 @@ def test_a_seat_left_while_the_database_was_away_is_free_when_its_process_is_hea
     with office.store.begin() as connection:
         seats.give_back(connection, "one")
     assert office.seat(office.run("other"), "two", allowed=1).take_free() == ""
+
+
+def test_a_command_that_was_killed_keeps_no_seat(office: Office) -> None:
+    """It is no executor that others would miss, and what it looked at has no run that ends."""
+    url = office.store.database.url.render_as_string(hide_password=False)
+    program = f"from tieout.store.database import Database; print(Database({url!r}).executor)"
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    office.seat("look at actuals-1", ended.stdout.decode().strip(), allowed=1).take()
+    assert office.seat(office.run("plan"), "two", allowed=1).take_free() == ""
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_does_not_keep_its_seat(office: Office) -> None:
+    """As the first process of a container has it after each restart."""
+    mine = Database(office.store.database.url).executor
+    host, pid, rest = mine.split(":")
+    machine, _, instance = rest.split("-")
+    office.seat("look at actuals-1", f"{host}:{pid}:{machine}-0-{instance}", allowed=1).take()
+    assert office.seat(office.run("plan"), "two", allowed=1).take_free() == ""
+    office.seat("look at actuals-1", mine, allowed=2).take()
+    assert office.seat(office.run("more"), "two", allowed=2).take_free() is None

@@ -24,6 +24,7 @@ from tieout.errors import Trouble, Unavailable
 from tieout.store import executors, seats
 from tieout.store.database import Database
 from tieout.store.executors import Executor, Process
+from tieout.store.machine import this_machine
 
 BEAT_SECONDS = 2.0
 TTL_SECONDS = 10.0
@@ -38,12 +39,6 @@ log = logging.getLogger(__name__)
 def boot_seconds() -> float:
     """Seconds that go on while this process, or this machine, is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def this_machine() -> str:
-    """Where a process id of ours means something: the boot and the pid namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def living(connection: Connection) -> list[Executor]:

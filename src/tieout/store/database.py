@@ -10,8 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +36,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
+from tieout.store.machine import new_name
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -74,7 +73,7 @@ class Database:
         self.url = make_url(url)
         # What a writing transaction begins with, and the executor it is written by.
         self.guard: Callable[[Connection], None] = _anybody
-        self.executor = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
+        self.executor = new_name()
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
             self.engine = _sqlite_engine(self.url.database or "")

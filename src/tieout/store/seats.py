@@ -7,7 +7,6 @@ session lies sealed with the seat, so that the next holder can end the session o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from sqlalchemy import (
 
 from tieout.clock import Clock
 from tieout.errors import Busy, KeyTrouble, Trouble
-from tieout.store import vault
+from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
 from tieout.store.schema import UNFINISHED, app_run, metadata
 from tieout.store.server_time import MICROSECONDS, read_server_time
@@ -235,19 +234,22 @@ def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None
     ages_ago = app_seat.c.taken < now - round(HELD_SECONDS_MAX * MICROSECONDS)
     stale = or_(told_elsewhere, of_ended, ages_ago)
     connection.execute(update(app_seat).where(held, stale).values(executor=NOBODY, run=NOBODY))
-    if connection.dialect.name == "sqlite":  # then all processes are on this machine
-        rows = connection.execute(select(app_seat.c.executor).where(held).distinct())
-        free(connection, [executor for executor in rows.scalars() if not _lives(executor)])
+    # Who is an executor on PostgreSQL is missed by the others; a command is not.
+    here = connection.dialect.name == "sqlite"  # then all processes are on this machine
+    holders = connection.execute(select(app_seat.c.executor).where(held).distinct()).scalars()
+    free(connection, [who for who in holders if machine.is_dead(who, of_this_machine=here)])
     silent = or_(
         app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS),
         app_seat_line.c.looked > now,  # before the clock was set back
     )
-    here = app_seat_line.c.connection == room.connection
-    connection.execute(delete(app_seat_line).where(here, silent))
+    line = app_seat_line.c.connection == room.connection
+    connection.execute(delete(app_seat_line).where(line, silent))
 
 
 def free(connection: Connection, executors: Sequence[str]) -> None:
     """Free the seats of processes that are dead; sessions they left stay noted with the seats."""
+    if not executors:
+        return
     theirs = app_seat.c.executor.in_(executors)
     connection.execute(update(app_seat).where(theirs).values(executor=NOBODY, run=NOBODY))
     connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
@@ -327,20 +329,6 @@ def _of(room: Room) -> list[ColumnElement[bool]]:
 
 def _held_by(sitter: Sitter) -> ColumnElement[bool]:
     return app_seat.c.executor == sitter.executor
-
-
-def _lives(executor: str) -> bool:
-    """Whether the process of an executor (`host:pid:…`) of this machine is there."""
-    pid = executor.split(":")[1] if executor.count(":") > 1 else ""
-    if not pid.isdecimal():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _all_taken(room: Room) -> Busy:
