@@ -181,13 +181,16 @@ class Ending:
     figures: Mapping[str, Any]
 
 
-def finish(connection: Connection, run: str, ending: Ending, at: datetime) -> bool:
-    """End a run; False when it had ended before, which then stays as it was."""
+def finish(
+    connection: Connection, run: str, ending: Ending, at: datetime,
+    only: Sequence[str] = UNFINISHED,
+) -> bool:  # fmt: skip
+    """End a run whose outcome is one of `only`; False when it is another, which then stays."""
     if ending.outcome not in RUN_OUTCOMES or ending.outcome in UNFINISHED:
         raise ValueError(f"not how a run ends: {ending.outcome}")
     done = connection.execute(
         update(app_run)
-        .where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+        .where(app_run.c.id == run, app_run.c.outcome.in_(only))
         .values(
             outcome=ending.outcome,
             sentence=ending.sentence,
