@@ -14,6 +14,7 @@ from tieout.engine.durable import Engine, Pace
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted, Run
 from tieout.errors import Refused
+from tieout.store.database import DatabaseAway
 from tieout.store.steps import Step
 from tieout.store.store import DATABASE_FILE, Store
 
@@ -79,6 +80,27 @@ def test_a_sign_out_of_a_run_that_was_interrupted_is_kept_as_evidence(
 
     assert tell_here(store, run, world.story, lambda run: world).outcome == "complete"
     assert store.audit(run=run)[-1].told == {"outcome": "complete", "calls": 3}
+
+
+def test_a_database_that_was_away_between_two_steps_is_no_outcome_of_a_run(
+    ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    """A story asks the store between steps too, and so does whoever opens its connections."""
+    away = [True]
+
+    def story(run: Run, _world: object) -> dict[str, object]:
+        run.step("read ledger", lambda step: peer.call("read") or {})
+        if away:
+            away.pop()
+            raise DatabaseAway("The database does not answer.")
+        run.step("send cells", lambda step: peer.call("send") or {})
+        return {}
+
+    run = ask("actuals", "away")
+    engine = make_engine(away=story)
+    engine.launch()
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert peer.calls() == ["read", "send"]
 
 
 class SignsOut:

@@ -11,7 +11,8 @@ from tieout.errors import Refused, Trouble
 from tieout.store import runs
 from tieout.store.cancels import Cancel
 from tieout.store.columns import canonical
-from tieout.store.database import saying_what_failed
+from tieout.store.database import DatabaseAway, saying_what_failed
+from tieout.store.executors import TakenForDead
 from tieout.store.runs import Ending
 from tieout.store.schema import RUN_OUTCOMES, UNFINISHED
 from tieout.store.steps import Step
@@ -152,6 +153,8 @@ def _told(run: Run, story: Story, world_for: WorldFor) -> Ending:
             ending = ending_of_result(story(run, world))
     except Exception as error:
         if ending is None:
+            if isinstance(error, DatabaseAway | TakenForDead):
+                raise  # it says nothing of the run, also between two steps: it is told again
             return ending_of_error(run.id, error)
         # The story was told; only signing out failed, which takes nothing from its outcome.
         log.warning("run %s: closing the connections failed", run.id, exc_info=error)
