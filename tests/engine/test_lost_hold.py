@@ -103,6 +103,25 @@ def test_a_database_that_was_away_between_two_steps_is_no_outcome_of_a_run(
     assert peer.calls() == ["read", "send"]
 
 
+def test_a_run_that_a_full_disk_kept_from_being_taken_up_is_taken_up_later(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    full = [True]
+
+    def guard(_connection: object) -> None:
+        if full and threading.current_thread().name != "pick-up":
+            full.pop()
+            raise Refused("The disk of this instance is full.")
+
+    run = ask()
+    store.database.guard = guard
+    engine = make_engine()
+    engine.launch()
+    until(lambda: store.run(run).finished)
+    assert not full
+    assert store.run(run).outcome == "complete"
+
+
 class SignsOut:
     """Connections that make a call while they are closed, as those of both systems do."""
 

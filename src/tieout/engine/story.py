@@ -134,8 +134,10 @@ def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:
     try:
         with store.begin() as connection:
             runs.take_up(connection, run.id)
-    except Refused:  # it was cancelled a moment ago
-        return store.run(run.id)
+    except Refused:
+        if not (found := store.run(run.id)).finished:
+            raise  # of a full disk
+        return found  # it was cancelled a moment ago
     try:
         return store.finish_run(run.id, _told(run, story, world_for))
     except Cancelled as ended:
