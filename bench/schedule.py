@@ -246,8 +246,8 @@ def judged(instance: Instance, due: dict[str, datetime]) -> dict[str, Any]:
         if steps:
             began = min(step.started_at for step in steps)
             delays.append((began - due[run.flow]).total_seconds())
-        assert run.ended_at is not None
-        ends.append((run.ended_at - max(due.values())).total_seconds())
+        assert run.finished_at is not None
+        ends.append((run.finished_at - max(due.values())).total_seconds())
         if run.outcome != "complete":
             unwell.append(f"{run.id}: {run.sentence}")
     delays.sort()
