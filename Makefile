@@ -11,6 +11,7 @@
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
+#   make bench-schedule  many flows due within a minute (PART=sqlite, postgres, idle or start)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
@@ -47,9 +48,11 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
 PARTS ?= faults,switches,walk,killed,histories,rows,tamper
+PART ?= all
 ARGS ?=
 
-.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan docs sim clean
+.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan bench-schedule
+.PHONY: docs sim clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -113,6 +116,9 @@ bench: $(READY)
 
 bench-trace: $(READY)
 	@$(BIN)/python -m bench.trace --rows $(if $(filter file,$(origin ROWS)),100000000,$(ROWS)) $(ARGS)
+
+bench-schedule: $(READY)
+	@$(BIN)/python -m bench.schedule --part $(PART) $(ARGS)
 
 bench-plan: $(READY)
 	@$(BIN)/python -m bench.plan $(ARGS)

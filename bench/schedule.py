@@ -11,8 +11,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster import Cluster
+from bench.processes import Processes, cpu_seconds, idle_cpu, machine
 from bench.start_of_run import start_costs
 from tieout.app import Instance
 from tieout.settings import environment
@@ -134,65 +133,6 @@ def project(addresses: dict[str, str], tenants: list[dict[str, Any]], size: Size
 UNIT = "           1"  # its accounts are about a hundred
 
 
-class Processes:
-    """`tieout serve` or workers of one instance, and what they used."""
-
-    def __init__(self, home: Path, url: str, count: int) -> None:
-        command = [sys.executable, "-m", "tieout", "--home", str(home)]
-        command += ["worker"] if url else ["serve", "--port", "0"]
-        told = os.environ | ({"TIEOUT_DATABASE": url} if url else {})
-        with (home / "processes.log").open("ab") as log:
-            self.all = [
-                subprocess.Popen(command, env=told, stdout=log, stderr=log) for _ in range(count)
-            ]
-
-    def refuse_dead(self) -> None:
-        """RuntimeError when one of them ended."""
-        if any(one.poll() is not None for one in self.all):
-            raise RuntimeError("a process ended by itself; its words are in processes.log")
-
-    def cpu_seconds(self) -> float:
-        """Of all of them, all threads."""
-        return sum(cpu_seconds(one.pid) for one in self.all)
-
-    def memory_mb(self) -> float:
-        """Of the largest one, now."""
-        return max(memory_mb(one.pid) for one in self.all)
-
-    def stop(self) -> None:
-        """Ask them to stop, and wait."""
-        for one in self.all:
-            one.send_signal(signal.SIGTERM)
-        for one in self.all:
-            one.wait(READY_SECONDS_MAX)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb(pid: int) -> float:
-    """What a process holds in memory now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def idle_cpu(began: tuple[int, int]) -> float:
-    """Share of the machine that nobody used since `began`, which `machine` gave."""
-    now = machine()
-    return (now[1] - began[1]) / max(1, now[0] - began[0])
-
-
-def machine() -> tuple[int, int]:
-    """Ticks of all cores so far, and those of them in which they were idle."""
-    ticks = [int(t) for t in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(ticks), ticks[3] + ticks[4]
-
-
 def until_known(instance: Instance, processes: Processes, count: int) -> None:
     """Wait until the processes know every schedule."""
     give_up = time.monotonic() + READY_SECONDS_MAX
@@ -296,7 +236,7 @@ def load(home: Path, url: str, size: Size, p99_max: float) -> dict[str, Any]:
             "our_cpu_seconds": round(processes.cpu_seconds() - ours, 1),
             "practice_cpu_seconds": round(cpu_seconds(practised) - theirs, 1),
             "machine_idle": round(idle_cpu(ticks), 2), "memory_mb": round(processes.memory_mb()),
-        }
+        }  # fmt: skip
         figures["ok"] = (
             figures["p99_seconds"] <= p99_max and figures["started"] == size.flows
             and not figures["not_complete"] and figures["tasks"] == size.flows

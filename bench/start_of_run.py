@@ -77,7 +77,8 @@ def start_costs(instance: Instance) -> dict[str, Any]:
     finally:
         engine.close(RUN_SECONDS_MAX)
     counted = pieces[WARM_RUNS:]
-    written, looked, told = (statistics.median(piece) * 1000 for piece in zip(*counted, strict=True))
+    medians = [statistics.median(piece) * 1000 for piece in zip(*counted, strict=True)]
+    written, looked, told = medians
     return {
         "ms": round(written + looked + told, 1), "ms_of_writing": round(written, 1),
         "ms_of_queueing": round(looked, 1), "ms_of_telling": round(told, 1),

@@ -52,7 +52,7 @@ from tieout.store.store import Store
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 DIFFERENCES_SHOWN_MAX = 8
-PARSED_KEPT_MAX = 4  # configurations; runs of an older one are rare
+PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
@@ -125,7 +125,7 @@ class Instance:
     def _parse(self, config: Config, source: str) -> Project:
         """Read a configuration, and keep it: a version never changes, and a file may be large."""
         project = read_project(config.text, source)
-        newest = sorted([*self._parsed, config.version])[-PARSED_KEPT_MAX:]
+        newest = sorted([*self._parsed, config.version])[-PARSED_KEPT:]
         parsed = self._parsed | {config.version: project}
         self._parsed = {version: parsed[version] for version in newest}
         return project

@@ -279,7 +279,7 @@ class AnaplanSystem:
         )  # fmt: skip
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`switch`, `report`, `restart`, `state`, `people`, `cells`, `tenants`; else LookupError."""
+        """`switch`, `report`, `restart`, `state`, `people`, `cells`, `tenants`; else none."""
         verbs = {
             "switch": self._switch, "report": self._report, "restart": self._restart,
             "state": self._state, "people": self._people, "cells": self._cells,
