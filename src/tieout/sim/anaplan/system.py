@@ -25,7 +25,7 @@ from tieout.sim.anaplan import (
 from tieout.sim.anaplan.rate import Budgets, retry_after
 from tieout.sim.anaplan.state import State
 from tieout.sim.anaplan.switches import SWITCHES
-from tieout.sim.anaplan.tenants import add_tenants, sees
+from tieout.sim.anaplan.tenants import add_tenants, workspaces_of
 from tieout.sim.anaplan.wire import MESSAGES, Exchange, Refusal, error
 from tieout.sim.box import Request, Response
 from tieout.sim.clock import PracticeClock
@@ -219,7 +219,7 @@ class AnaplanSystem:
         row = self.state.row("select workspace from models where id = ?", model)
         if row is None or workspace not in (None, row[0]):
             raise Refusal(404)
-        if not sees(self.state, exchange.user, row[0]):
+        if row[0] not in workspaces_of(self.state, exchange.user):
             raise Refusal(404)  # A097
         exchange.model = model
 

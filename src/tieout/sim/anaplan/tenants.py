@@ -33,17 +33,15 @@ def tenant_of_user(state: State, user: str) -> str:
 
 
 def workspaces_of(state: State, user: str) -> set[str]:
-    """The ids of the workspaces that a user sees: those of the same tenant (A097)."""
-    mine = tenant_of_user(state, user)
+    """The ids of the workspaces that a user sees: those of the same tenant (A097).
+
+    Users of a tenant that has none of its own share those that name no tenant.
+    """
     rows = state.rows("select id, data from workspaces")
-    return {id_ for id_, data in rows if json.loads(data).get("tenant", mine) == mine}
-
-
-def sees(state: State, user: str, workspace: str) -> bool:
-    """Whether a workspace is one of these."""
-    row = state.row("select data from workspaces where id = ?", workspace)
-    tenant = json.loads(row[0]).get("tenant") if row else None
-    return tenant in (None, tenant_of_user(state, user))
+    owners = {id_: json.loads(data).get("tenant", "") for id_, data in rows}
+    mine = tenant_of_user(state, user)
+    wanted = mine if mine in owners.values() else ""
+    return {id_ for id_, owner in owners.items() if owner == wanted}
 
 
 def _tenant(state: State, number: int, models: int) -> dict[str, Any]:
