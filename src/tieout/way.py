@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from tieout.core.ladder import Told, coded
-from tieout.errors import Misconfigured, Refused, Unavailable
+from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
 from tieout.network import DEFAULT_PORTS, checked, is_never_used, trust
 
 KNOCK_SECONDS_MAX = 10.0
@@ -72,17 +72,7 @@ class Way:
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            if error.errno == socket.EAI_AGAIN:
-                raise Unavailable(
-                    f"The name server did not answer when it was asked for {self.host}.",
-                    do="Try again; if it stays, let the name server of this machine be looked at.",
-                    who=NETWORK, evidence=str(error), code="name-server",
-                ) from error  # fmt: skip
-            raise Misconfigured(
-                f"No machine called {self.host} is known here.",
-                do="Check the spelling of the address, or let the name be made known to this "
-                "machine.", who=NETWORK, evidence=str(error), code="unknown-name",
-            ) from error  # fmt: skip
+            raise unknown_name(self.host, error) from error
         except UnicodeError as error:
             raise Misconfigured(
                 f"{self.host} cannot be the name of a machine.",
@@ -191,3 +181,18 @@ class Way:
         except x509.ExtensionNotFound:
             return "another one"
         return ", ".join(str(n.value) for n in names.value) or "another one"
+
+
+def unknown_name(host: str, error: socket.gaierror) -> Trouble:
+    """What an answer of the resolver means: no such name, or nobody who knows names."""
+    if error.errno == socket.EAI_AGAIN:
+        return Unavailable(
+            f"The name server did not answer when it was asked for {host}.", who=NETWORK,
+            do="Try again; if it stays, let the name server of this machine be looked at.",
+            evidence=str(error), code="name-server",
+        )  # fmt: skip
+    return Misconfigured(
+        f"No machine called {host} is known here.", who=NETWORK, evidence=str(error),
+        do="Check the spelling of the address, or let the name be made known to this machine.",
+        code="unknown-name",
+    )  # fmt: skip
