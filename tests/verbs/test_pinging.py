@@ -16,7 +16,6 @@ from tieout.way import unknown_name
 CNC, NETWORK, TIEOUT = "CNC", "network", "administrator of Tieout"
 SECURITY, SERVER = "security", "server"
 DATA, SIGN_IN, CONFIG = "dataservice$", "tokenrequest$", "defaultconfig"
-UNITS_OF_ALL = "select distinct MCU from F0911"
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ FROM_THE_SIGN_IN = {
         lambda b: b.answered("jde", DATA, 503, body_match='"F0901"'), "may read", "read-failed",
         "503"),
     "rows that security hides": Cause(
-        hide_units, "may read", "no-rows", "sees 0 rows of F0901", SECURITY),
+        hide_units, "may read", "no-rows", "sees 0 rows of F09", SECURITY),
     "a company that is not there": Cause(
         lambda b: b.change('companies = ["00001"', 'companies = ["00077", "00001"'), "may read",
         "missing-company", "no company 00077", TIEOUT, exit_code=3),
