@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs import demo, pinging, practice, setting_up
 
 LINES = 600
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "ping.md"
 GOOD_STATES = ("good", "notice")
 
 
@@ -157,6 +159,14 @@ class Broken:
         self.undo.callback(server.server_close)
         self.undo.callback(server.shutdown)
         return f"{'https' if pem else 'http'}://127.0.0.1:{server.server_address[1]}"
+
+
+def documented() -> set[str]:
+    """The codes that the reference page names."""
+    rows = [
+        r.split("|") for r in REFERENCE.read_text(encoding="utf-8").splitlines() if r[:1] == "|"
+    ]
+    return {code for row in rows for code in re.findall("`([a-z-]+)`", row[2])}
 
 
 def made(home: Path) -> Broken:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from certificates import certificate, signed_certificate
-from pinged import Broken, Cause, assert_told, made
+from pinged import Broken, Cause, assert_told, documented, made
 
 from tieout.errors import Misconfigured, Trouble
 from tieout.way import unknown_name
@@ -281,3 +281,9 @@ def test_the_text_to_send_says_who_calls_whom_and_what_would_help(broken: Broken
 def test_a_connection_that_is_not_there_is_told_with_those_there_are(broken: Broken) -> None:
     with pytest.raises(Misconfigured, match="no connection elsewhere; there are: erp, planning"):
         broken.ping("elsewhere")
+
+
+def test_the_reference_page_names_every_code() -> None:
+    assert {
+        cause.code for cause in (BEFORE_THE_SIGN_IN | FROM_THE_SIGN_IN).values()
+    } - documented() == set()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from certificates import certificate
-from pinged import Broken, Cause, assert_told, made
+from pinged import Broken, Cause, assert_told, documented, made
 
 ANAPLAN, TIEOUT, SERVER = "administrator of Anaplan", "administrator of Tieout", "server"
 ME, SIGN_IN = "/users/me$", "/token/authenticate$"
@@ -45,7 +45,10 @@ CAUSES = {
     "a page instead of the sign-in": Cause(
         lambda b: b.move("sign-in", b.page()), "who is it", "html-page", "auth_url", TIEOUT),
     "a path that the API does not have": Cause(
-        lambda b: b.change("/2/0", "/2/9"), "who is it", "no-such-path", "404", TIEOUT),
+        lambda b: b.answered("anaplan", ME, 404, body="{}"), "who is it", "no-such-path", "404",
+        TIEOUT),
+    "a version that the API does not have": Cause(
+        lambda b: b.change("/2/0", "/2/9"), "right place", "models-refused", "404", ANAPLAN),
     "JSON of something else": Cause(
         lambda b: b.answered("anaplan", ME, 200, body="{}"), "who is it", "not-anaplan",
         "not Anaplan", TIEOUT),
@@ -137,3 +140,7 @@ def test_a_model_that_holds_has_every_rung_and_the_token_is_ended(broken: Broken
     assert (found["ok"], found["exit_code"]) == (True, 0)
     paths = [r["path"] for r in broken.books.requests("anaplan")]
     assert paths[-1] == "/token/logout"
+
+
+def test_the_reference_page_names_every_code() -> None:
+    assert {cause.code for cause in CAUSES.values()} - documented() == set()
