@@ -11,6 +11,7 @@
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
+#   make chaos         workers and a database of its own die at random (SECONDS=120)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
@@ -49,7 +50,7 @@ ROWS ?= 1000000
 PARTS ?= faults,switches,walk,killed,histories,rows,tamper
 ARGS ?=
 
-.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan docs sim clean
+.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan chaos docs sim clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -113,6 +114,9 @@ bench: $(READY)
 
 bench-trace: $(READY)
 	@$(BIN)/python -m bench.trace --rows $(if $(filter file,$(origin ROWS)),100000000,$(ROWS)) $(ARGS)
+
+chaos: $(READY)
+	@$(BIN)/python -m bench.chaos --seconds $(or $(SECONDS),120) $(ARGS)
 
 bench-plan: $(READY)
 	@$(BIN)/python -m bench.plan $(ARGS)

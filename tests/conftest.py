@@ -21,7 +21,8 @@ CONNECT_SECONDS_MAX = 3
 LEFT_OUT = "left out, needs "
 SAMPLE_FROM_TESTS = 1000  # who runs fewer has chosen them
 LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
-SAMPLED = ("crash", "cli", "flows")  # folders: of the cases of one test half are tried, by the seed
+# Folders of tests that take long: the seed draws which of them are tried, and half of their cases.
+SAMPLED, SHARE = ("crash", "cli", "flows"), 0.75
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
 settings.register_profile("tieout", deadline=None, print_blob=True)
@@ -36,7 +37,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that no worker is left alone with one at the end.
 
-    Of a test with many cases that take long, half are drawn; `TIEOUT_CAMPAIGN=all` tries all.
+    Of the tests that take long a share is drawn; `make campaign PARTS=all` tries all.
     """
     if "all" not in os.environ.get("TIEOUT_CAMPAIGN", "") and len(items) > SAMPLE_FROM_TESTS:
         drawn = _drawn(item.nodeid for item in items if item.path.parent.name in SAMPLED)
@@ -52,19 +53,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _drawn(names: Iterable[str]) -> set[str]:
-    """Half of the cases of each test, at least one, by the run's seed."""
+    """SHARE of the tests, and half of the cases of each, at least one, by the run's seed."""
     cases: dict[str, list[str]] = {}
     for name in names:
         cases.setdefault(name.partition("[")[0], []).append(name)
     drawn: set[str] = set()
     for test, some in sorted(cases.items()):
         dice = Random(f"{os.environ['TIEOUT_SEED']} {test}")
+        if dice.random() > SHARE:
+            continue
         drawn.update(dice.sample(sorted(some), (len(some) + 1) // 2))
     return drawn
 
 
-def pytest_report_header() -> str:
-    return f"seed: {os.environ['TIEOUT_SEED']} (TIEOUT_SEED={os.environ['TIEOUT_SEED']} repeats it)"
+def pytest_report_header() -> list[str]:
+    seed = os.environ["TIEOUT_SEED"]
+    return [
+        f"seed: {seed} (TIEOUT_SEED={seed} repeats it)",
+        f"of the tests in {', '.join(SAMPLED)} {SHARE:.0%} are drawn by it when all are asked for, "
+        "with half of their cases (make campaign PARTS=all tries all)",
+    ]
 
 
 @pytest.fixture

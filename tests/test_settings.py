@@ -138,7 +138,10 @@ VALUES = [
     ('"refuse"', '"folded"', "flows.actuals.period_13: invalid enum value 'folded'"),
     ('url = "https', 'readers = 0\nurl = "https', "connections.erp.readers"),
     ('url = "https', 'readers = true\nurl = "https', "connections.erp.readers"),
-    ('["00001", "00060"]', "[1, 60]", "flows.actuals.companies[0]: expected `str`, got `int`"),
+    (
+        '["00001", "00060"]', "[1, 60]",
+        'flows.actuals.companies[0] is a whole number; it must be text in quotes such as "00001"',
+    ),
     ('["00001", "00060"]', '["00001", ""]', "flows.actuals.companies[1]"),
     ('members = "accounts"', 'members = "account"', "flows.accounts.members: invalid enum value"),
     ('kind = "load_members"\n', "", "flows.accounts.kind is missing; it is one of load_members"),

@@ -90,6 +90,14 @@ _WORDS = {
 }
 
 
+# What msgspec calls the kinds of TOML, as the file's author would.
+_KINDS = {
+    "object": "a table such as { key = value }", "array": "a list such as [1, 2]",
+    "str": 'text in quotes such as "00001"', "int": "a whole number", "float": "a number",
+    "bool": "true or false",
+}  # fmt: skip
+
+
 def _tables(name: str, found: object, problems: list[str]) -> dict[str, Any]:
     """The tables such as `[flows.NAME]`, each converted on its own.
 
@@ -141,6 +149,9 @@ def _in_words(place: str, message: str, kind: type[Strict]) -> str:
     for pattern, words in _WORDS.items():
         if repr(pattern) in message:
             return f"{place} is not {words}"
+    kinds = re.fullmatch(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`", message)
+    if kinds is not None and {*kinds.groups()} <= _KINDS.keys():
+        return f"{place} is {_KINDS[kinds[2]]}; it must be {_KINDS[kinds[1]]}"
     return f"{place}: {message[:1].lower()}{message[1:]}"
 
 

@@ -13,9 +13,11 @@ import pytest
 from dbos import DBOS
 from engine_program import RUN_SECONDS_MAX, Gate, Peer, four_steps
 
+from tieout.core.policy import SYSTEM
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured, Unavailable
+from tieout.store.runs import NewRun
 from tieout.store.store import DATABASE_FILE, Store
 
 
@@ -243,3 +245,26 @@ def test_the_four_steps_are_shown_in_their_order(
     (workflow,) = DBOS.list_workflows(load_input=False, load_output=False)
     recorded = [step["function_name"] for step in DBOS.list_workflow_steps(workflow.workflow_id)]
     assert recorded == [step.name for step in store.steps(run)]
+
+
+def test_what_people_asked_for_goes_before_what_runs_by_itself(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    gate, through = Gate(), Gate()
+    through.open.set()
+    first = ask("actuals", "gate")
+    engine = make_engine(gate=gate.story, through=through.story)
+    engine.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    by_itself = store.new_run(
+        NewRun("accounts", "through", SYSTEM, trigger="schedule close", outcome="waiting")
+    ).id
+    assert engine.resume_unfinished() in ([by_itself], [])
+    asked_for = ask("cost_centers", "through")
+    assert engine.resume_unfinished() in ([asked_for], [])
+    gate.open.set()
+
+    for run in (first, by_itself, asked_for):
+        engine.wait(run, RUN_SECONDS_MAX)
+    order = [call for call in peer.calls() if call.startswith("read")]
+    assert order == [f"read {run}" for run in (first, asked_for, by_itself)]

@@ -69,7 +69,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With records in object storage only what is marked so is tested: the rest knows of none."""
     items[:] = [
         item for item in items
-        if OBJECTS not in getattr(item, "callspec", NOT_PARAMETRIZED).params.values()
+        if not any(
+            isinstance(value, str) and value == OBJECTS
+            for value in getattr(item, "callspec", NOT_PARAMETRIZED).params.values()
+        )
         or item.get_closest_marker(OBJECTS)
     ]  # fmt: skip
 

@@ -178,6 +178,24 @@ def _carried(done: Any) -> dict[str, Any]:
 
 
 @cli.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--why", required=True, help="The reason, which is kept.")
+@with_json
+@needs
+def cancel(context: Context, run_id: str, why: str) -> None:
+    """End RUN before its end: at once while it waits, else before its next step.
+
+    A run whose import was asked for goes on to its end; only that proves what the model holds.
+    """
+    from tieout.verbs import cancelling
+
+    result = cancelling.cancel(context.opened(), run_id, why)
+    ends = "ends before its next step" if result["will_end"] else "goes on to its end: it loads"
+    told = result["sentence"] or f"{run_id} {ends}."
+    context.show(result, lambda: click.echo(told))
+
+
+@cli.command()
 @click.argument("flow")
 @with_json
 @needs

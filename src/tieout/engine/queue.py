@@ -7,6 +7,7 @@ from collections.abc import Callable, Set
 
 from dbos import DBOS
 
+from tieout.core.policy import SYSTEM
 from tieout.engine import library
 from tieout.engine.story import UNEXPECTED_EXIT_CODE
 from tieout.store import runs
@@ -16,8 +17,7 @@ from tieout.store.store import Store
 WORKFLOW = "run"
 RECOVERIES_MAX = 10
 LOOKS_IN_PATIENCE = 6  # how often within it all unfinished runs are looked after, not the new only
-PRIORITIES = {"person": 1, "approval": 1, "schedule": 2}  # by trigger; 1 goes first
-PRIORITY_OF_OTHERS = 3
+ASKED_FOR, BY_ITSELF = 1, 2  # priorities in a lane: what people wait for goes first
 
 
 class RunQueue:
@@ -120,7 +120,7 @@ class RunQueue:
                 "workflow_id": _workflow_id(run),
                 "app_version": library.ABI,
                 "queue_partition_key": self._lane_for(run),
-                "priority": PRIORITIES.get(run.trigger, PRIORITY_OF_OTHERS),
+                "priority": ASKED_FOR if run.started_by != SYSTEM else BY_ITSELF,
             },
             run.id,
         )

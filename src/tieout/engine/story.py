@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Any, TypeAlias
 
-from tieout.errors import Trouble
+from tieout.errors import Refused, Trouble
 from tieout.store import runs
+from tieout.store.cancels import Cancel
 from tieout.store.columns import canonical
 from tieout.store.database import saying_what_failed
 from tieout.store.runs import Ending
@@ -19,6 +20,7 @@ from tieout.store.store import Store
 # A person has to look at what was found: rejects, a difference, an approval, an open write.
 ATTENTION_EXIT_CODES = frozenset({5, 6, 7, 10})
 UNEXPECTED_EXIT_CODE = 1
+CANCELLED_EXIT_CODE = 130
 PAUSE_SECONDS = 1.0  # how long a process that stops may find a pause still going on
 
 Result: TypeAlias = dict[str, Any]
@@ -37,6 +39,23 @@ class Interrupted(BaseException):
 
     Not an Exception: no story may catch it, and the engine library must not record it.
     """
+
+
+class Cancelled(BaseException):
+    """A person asked this run to end. Not an Exception: no story may catch it."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.sentence)
+        self.ending = ending
+
+
+def cancelled(cancel: Cancel) -> Ending:
+    """How a run ends that a person asked to end."""
+    words = (
+        f"Cancelled by {cancel.asked_by}: {cancel.why}. Nothing was asked of Anaplan that loads; "
+        "the next run goes on from what was read."
+    )
+    return Ending("cancelled", words, CANCELLED_EXIT_CODE, {})
 
 
 def nothing_fails(step: str, point: str) -> None:
@@ -71,6 +90,7 @@ class Run:
         if name in self._told:
             raise ValueError(f"the run {self.id} has two steps named “{name}”")
         self._told.add(name)
+        self._end_if_cancelled()
 
         def effect(step: Step) -> Mapping[str, Any]:
             result = function(step, *args)
@@ -93,7 +113,13 @@ class Run:
         end = clock.monotonic() + seconds
         while (rest := end - clock.monotonic()) > 0:
             self._going_on()
+            self._end_if_cancelled()
             clock.sleep(min(PAUSE_SECONDS, rest))
+
+    def _end_if_cancelled(self) -> None:
+        cancel = self._store.cancel_of(self.id)
+        if cancel is not None:
+            raise Cancelled(cancelled(cancel))
 
 
 def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:
@@ -104,10 +130,15 @@ def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:
     found = store.run(run.id)
     if found.finished:
         return found
-    with store.begin() as connection:
-        runs.take_up(connection, run.id)
+    try:
+        with store.begin() as connection:
+            runs.take_up(connection, run.id)
+    except Refused:  # it was cancelled a moment ago
+        return store.run(run.id)
     try:
         return store.finish_run(run.id, _told(run, story, world_for))
+    except Cancelled as ended:
+        return store.finish_run(run.id, ended.ending)
     except Interrupted:
         with suppress(Trouble):  # who carries the run on has other things to tell
             store.write_late_calls(run.id)

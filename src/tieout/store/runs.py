@@ -181,13 +181,16 @@ class Ending:
     figures: Mapping[str, Any]
 
 
-def finish(connection: Connection, run: str, ending: Ending, at: datetime) -> bool:
-    """End a run; False when it had ended before, which then stays as it was."""
+def finish(
+    connection: Connection, run: str, ending: Ending, at: datetime,
+    only: Sequence[str] = UNFINISHED,
+) -> bool:  # fmt: skip
+    """End a run whose outcome is one of `only`; False when it is another, which then stays."""
     if ending.outcome not in RUN_OUTCOMES or ending.outcome in UNFINISHED:
         raise ValueError(f"not how a run ends: {ending.outcome}")
     done = connection.execute(
         update(app_run)
-        .where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+        .where(app_run.c.id == run, app_run.c.outcome.in_(only))
         .values(
             outcome=ending.outcome,
             sentence=ending.sentence,
@@ -201,9 +204,9 @@ def finish(connection: Connection, run: str, ending: Ending, at: datetime) -> bo
 
 def take_up(connection: Connection, run: str) -> None:
     """A waiting run begins to run; Refused when it has ended."""
-    if find(connection, run).finished:
+    waits = update(app_run).where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+    if connection.execute(waits.values(outcome="running")).rowcount != 1:
         raise Refused(f"Run {run} has ended.", untouched="It stays as it is.")
-    connection.execute(update(app_run).where(app_run.c.id == run).values(outcome="running"))
 
 
 def among(connection: Connection, ids: Sequence[str]) -> dict[str, Run]:

@@ -15,6 +15,7 @@ from tieout.clock import Clock
 from tieout.errors import Trouble
 from tieout.store import (
     audit,
+    cancels,
     checkpoints,
     configs,
     credentials,
@@ -43,6 +44,7 @@ from tieout.store.positions import OpenCell
 from tieout.store.records import Manifest
 from tieout.store.rejects import Reject
 from tieout.store.runs import RUNS_SHOWN_MAX, CallMade, Ending, NewRun, Run, StepDone
+from tieout.store.schema import UNFINISHED
 from tieout.store.steps import Step
 from tieout.store.tasks import Chunk, Task, TaskKey
 
@@ -198,11 +200,14 @@ class Store:
         self._tell(connection, run, "started run", trigger=run.trigger, asked=run.asked)
         return run
 
-    def finish_run(self, run: str, ending: Ending) -> Run:
-        """End a run with a checkpoint, its late calls first; one that has ended stays as it is."""
+    def finish_run(self, run: str, ending: Ending, only: Sequence[str] = UNFINISHED) -> Run:
+        """End a run with a checkpoint, its late calls first; one that has ended stays as it is.
+
+        `only`: the outcomes it may have now.
+        """
 
         def write(connection: Connection) -> Run:
-            if runs.finish(connection, run, ending, self.clock.now()):
+            if runs.finish(connection, run, ending, self.clock.now(), only):
                 done = runs.find(connection, run)
                 calls = runs.count_calls(connection, run)
                 self._tell(connection, done, "finished run", outcome=done.outcome, calls=calls)
@@ -217,6 +222,11 @@ class Store:
     def _tell(self, connection: Connection, run: Run, act: str, **detail: object) -> None:
         telling = Telling(run.started_by, act, run.id, detail, run.id)
         audit.append(connection, self.clock.now(), telling)
+
+    def cancel_of(self, run: str) -> cancels.Cancel | None:
+        """Who asked a run to end that may still end now."""
+        with self.database.read() as connection:
+            return cancels.asked(connection, run)
 
     def unfinished_run(self, flow: str) -> Run | None:
         """The flow's newest run that still waits or runs."""

@@ -1,0 +1,52 @@
+"""End a run before its end, as long as nothing of it is on its way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieout.app import Instance
+from tieout.engine.story import cancelled
+from tieout.errors import Misconfigured, Refused
+from tieout.store import audit, cancels, runs
+from tieout.store.audit import Telling
+from tieout.store.cancels import Cancel
+from tieout.store.runs import Run
+from tieout.verbs import acting, seeing
+from tieout.verbs.approving import SUBMIT
+
+WAITING = ("waiting",)
+
+
+def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
+    """Ask a run to end: at once if it waits, else before its next step.
+
+    A run whose import was asked for goes on to its end. Refused for a run that has ended, and for
+    one that sends a batch, whose journals are settled one by one. Misconfigured without a reason.
+    """
+    by = acting.require(instance, "run")
+    if not why.strip():
+        raise Misconfigured(f"{run_id} is not cancelled without a reason.", do="Say it with --why.")
+    at = instance.clock.now()
+    with instance.store.begin() as connection:
+        found = runs.find(connection, run_id)
+        _refuse_unfit(found)
+        asked = Cancel(run_id, by.name, why, at)
+        if cancels.ask(connection, asked):
+            telling = Telling(by.name, "asked run to end", run_id, {"why": why}, run_id)
+            audit.append(connection, at, telling)
+        standing = cancels.asked(connection, run_id)
+    if standing is not None:
+        found = instance.store.finish_run(run_id, cancelled(standing), only=WAITING)
+    return {"ok": True, "will_end": standing is not None, **seeing.run_as_json(found)}
+
+
+def _refuse_unfit(run: Run) -> None:
+    if run.finished:
+        raise Refused(f"{run.id} has ended ({run.outcome}).", untouched="It stays as it is.")
+    if run.kind == SUBMIT:
+        raise Refused(
+            f"{run.id} sends the approved batch {run.asked.get('batch', '')}; its journals are "
+            "looked for one by one, so it is not cancelled.",
+            untouched="It goes on.",
+            do="`tieout withdraw` makes a batch void of which nothing was sent.",
+        )
