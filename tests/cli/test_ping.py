@@ -21,7 +21,8 @@ def test_the_rungs_are_printed_up_to_the_first_that_does_not_hold(broken: Broken
     broken.switch("allowed_host", False)
     done = Home(broken.books.home).run("ping", "erp")
     assert done.code == 4, done
-    signs = {line[2:14].strip(): line[0] for line in done.out.splitlines() if line[:1] in "✓!✗–"}
+    rungs = [line for line in done.out.splitlines() if line.startswith(tuple("✓!✗–"))]
+    signs = {line[2:14].strip(): line[0] for line in rungs}
     assert signs == {
         "name": "✓", "door": "✓", "lock": "!", "who is it": "✓", "let in": "✗", "right place": "–",
         "may read": "–", "may act": "–", "limits": "–",

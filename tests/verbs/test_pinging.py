@@ -213,8 +213,12 @@ FROM_THE_SIGN_IN = {
 
 @pytest.mark.parametrize("name", BEFORE_THE_SIGN_IN)
 def test_what_fails_before_the_sign_in_is_told_at_its_rung(broken: Broken, name: str) -> None:
-    assert_told(broken, "erp", BEFORE_THE_SIGN_IN[name])
-    assert not [r for r in broken.books.requests("jde") if "tokenrequest" in r["path"]]
+    broken.books.requests("jde")
+    cause = BEFORE_THE_SIGN_IN[name]
+    assert_told(broken, "erp", cause)
+    asked = [r["path"] for r in broken.books.requests("jde")]
+    assert len(asked) <= (2 if cause.code in ("old-tools", "no-such-path") else 1), "tried once"
+    assert not [path for path in asked if "tokenrequest" in path]
 
 
 @pytest.mark.parametrize("name", FROM_THE_SIGN_IN)
