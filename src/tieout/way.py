@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from tieout.core.ladder import Told, coded
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
+from tieout.ladder import Told, coded
 from tieout.network import DEFAULT_PORTS, checked, is_never_used, trust
 
 KNOCK_SECONDS_MAX = 10.0

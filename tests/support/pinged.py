@@ -196,6 +196,8 @@ def assert_told(broken: Broken, connection: str, cause: Cause) -> dict[str, Any]
     assert cause.words in one["what"], shown
     assert one["do"], shown
     assert cause.who in one["who"], (shown, one["who"])
+    kept = practice.credentials(broken.books.home).values()
+    assert not [one for one in kept if one["password"] in str(found)], "a password was told"
     if cause.state == "trouble":
         assert all(rungs[name]["state"] == "not reached" for name in names[at + 1 :]), shown
         assert found["exit_code"] == cause.exit_code, found["exit_code"]

@@ -85,7 +85,9 @@ class Anaplan:
     def room(self) -> tuple[int, int] | None:
         """Bytes in use and allowed in the workspace; None where Anaplan does not say."""
         path = f"/workspaces/{part(self.resolve().workspace_id)}"
-        told = self._session.get(path, tenantDetails="true").get("workspace") or {}
+        told = self._session.get(path, tenantDetails="true").get("workspace")
+        if not isinstance(told, dict):
+            return None
         used, allowed = told.get("currentSize"), told.get("sizeAllowance")
         if isinstance(used, int) and isinstance(allowed, int) and allowed > 0:
             return used, allowed

@@ -9,9 +9,9 @@ from tieout.anaplan.client import Anaplan
 from tieout.anaplan.exports import check_export_columns
 from tieout.anaplan.names import Model
 from tieout.anaplan.token import WHO
-from tieout.core.ladder import Told, coded
 from tieout.errors import Refused, Trouble, Unavailable
 from tieout.http import Answer
+from tieout.ladder import Told, coded
 from tieout.project import REQUESTS_A_MINUTE, AnaplanConnection
 
 UNTOUCHED = "Nothing was read, nothing was changed."

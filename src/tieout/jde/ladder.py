@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tieout.core.ladder import Told, coded
 from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable
 from tieout.http import Answer
 from tieout.jde.client import Jde
@@ -19,6 +18,7 @@ from tieout.jde.query import Where, equal
 from tieout.jde.session import CNC, GONE_STATUSES, OK_STATUS, UNTOUCHED, said
 from tieout.jde.tables import ACCOUNT_BALANCES, ACCOUNT_LEDGER, ACCOUNTS, COMPANIES
 from tieout.jde.wire import Table
+from tieout.ladder import Told, coded
 from tieout.project import JdeConnection
 from tieout.strict_json import plain
 

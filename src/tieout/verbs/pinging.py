@@ -13,7 +13,10 @@ from typing import Any
 from tieout.anaplan.ladder import AnaplanLadder, Loading
 from tieout.anaplan.ladder import Wanted as WantedOfAnaplan
 from tieout.app import Instance
-from tieout.core.ladder import (
+from tieout.errors import Misconfigured
+from tieout.jde.ladder import JdeLadder, Writing
+from tieout.jde.ladder import Wanted as WantedOfJde
+from tieout.ladder import (
     ACT,
     DOOR,
     LET_IN,
@@ -28,9 +31,6 @@ from tieout.core.ladder import (
     Rung,
     climb,
 )
-from tieout.errors import Misconfigured
-from tieout.jde.ladder import JdeLadder, Writing
-from tieout.jde.ladder import Wanted as WantedOfJde
 from tieout.project import (
     AnaplanConnection,
     JdeConnection,
