@@ -173,6 +173,9 @@ def runs(looking: Looking, instance: Instance) -> Iterator[Check]:
 
 def schedules(looking: Looking, instance: Instance) -> Iterator[Check]:
     """What should have run by itself has run, and what is due next is known."""
+    if instance.store.config() is None:
+        yield good("schedules", "Nothing runs by itself yet.")
+        return
     found = schedule_overview.standing(instance)
     for one in found["schedules"]:
         told = [*one["amiss"], *(["A missed time waits for an answer."] if one["asks"] else [])]
