@@ -25,7 +25,7 @@ from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
 from tieout.flows.world import Evidence, PlanOf, World
-from tieout.http import Http
+from tieout.http import TRIES, Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
@@ -179,16 +179,29 @@ class Instance:
             jde = self._jde(project, room, looking, Evidence(), open_things)
             return look_at_periods(jde, companies, known)
 
+    def jde_alone(self, project: Project, name: str, open_things: ExitStack) -> Jde:
+        """A session of its own, for a connection test: it takes a seat, and tries once."""
+        erp = project.connections[name]
+        assert isinstance(erp, JdeConnection), "the caller has looked"
+        room = self._room(name, erp)
+        return self._jde(project, room, f"ping of {name}", Evidence(), open_things, tries=1)
+
+    def anaplan_alone(self, project: Project, name: str, open_things: ExitStack) -> Anaplan:
+        """The same for Anaplan."""
+        planning = project.connections[name]
+        assert isinstance(planning, AnaplanConnection), "the caller has looked"
+        return self._anaplan(project, planning, Evidence(), open_things, tries=1)
+
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str, pace: Pace | None = None,
+        evidence: Evidence, system: str, pace: Pace | None = None, tries: int = TRIES,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         http = Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
-            keep_cookies=sticky,
+            keep_cookies=sticky, tries=tries,
         )  # fmt: skip
         if pace is not None:
             http.keep(pace)
@@ -235,11 +248,12 @@ class Instance:
         return False  # it is asked again at the next pause
 
     def _jde(
-        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack
-    ) -> Jde:
+        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack,
+        tries: int = TRIES,
+    ) -> Jde:  # fmt: skip
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
-        http = self._http(project, connection.url, connection, evidence, "JD Edwards")
+        http = self._http(project, connection.url, connection, evidence, "JD Edwards", tries=tries)
         close.callback(http.close)
         secret = secret_name(connection.secret)
         seat = Seat(
@@ -252,11 +266,14 @@ class Instance:
         return jde
 
     def _anaplan(
-        self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
-    ) -> Anaplan:
+        self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack,
+        tries: int = TRIES,
+    ) -> Anaplan:  # fmt: skip
         turns = self._budget(connection)
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns)
-        auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns, tries)
+        auth = self._http(
+            project, connection.auth_url, connection, evidence, "Anaplan's sign-in", tries=tries
+        )
         close.callback(api.close)
         close.callback(auth.close)
         chosen = Connection(
