@@ -25,7 +25,7 @@ from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
 from tieout.flows.world import Evidence, PlanOf, World
-from tieout.http import Http
+from tieout.http import TRIES, Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
@@ -43,6 +43,7 @@ from tieout.project import (
 from tieout.settings import Environment, read_project
 from tieout.store import anchors, seats, vault
 from tieout.store.budget import Budget, Rate
+from tieout.store.configs import Config
 from tieout.store.files import place_for
 from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
@@ -51,6 +52,7 @@ from tieout.store.store import Store
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 DIFFERENCES_SHOWN_MAX = 8
+PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
@@ -82,6 +84,7 @@ class Instance:
         place = place_for(environment.records, self.home, environment.standard)
         self.store = Store(self.home, self.clock, url, anchor, place)
         self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
+        self._parsed: dict[int, Project] = {}  # by version
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
@@ -105,16 +108,27 @@ class Instance:
                 untouched="Nothing was run.",
                 do="Apply the file with `tieout init --apply`, or put the applied text back.",
             )
-        return read_project(applied.text, str(path))
+        return self._parsed.get(applied.version) or self._parse(applied, str(path))
 
     def applied(self, version: int | None = None) -> Project:
         """A configuration as it was applied: the newest, or the one a run was begun under."""
+        if version is not None and version in self._parsed:
+            return self._parsed[version]
         config = self.store.config(version)
         if config is None:
             raise Misconfigured(
                 f"Nothing is configured in {self.home} yet.", do="Run `tieout init`."
             )
-        return read_project(config.text, f"configuration {config.version}")
+        known = self._parsed.get(config.version)
+        return known or self._parse(config, f"configuration {config.version}")
+
+    def _parse(self, config: Config, source: str) -> Project:
+        """Read a configuration, and keep it: a version never changes, and a file may be large."""
+        project = read_project(config.text, source)
+        newest = sorted([*self._parsed, config.version])[-PARSED_KEPT:]
+        parsed = self._parsed | {config.version: project}
+        self._parsed = {version: parsed[version] for version in newest}
+        return project
 
     @contextmanager
     def world_for(self, run_id: str, *, looking: bool = False) -> Iterator[World[Any]]:
@@ -165,16 +179,29 @@ class Instance:
             jde = self._jde(project, room, looking, Evidence(), open_things)
             return look_at_periods(jde, companies, known)
 
+    def jde_alone(self, project: Project, name: str, open_things: ExitStack) -> Jde:
+        """A session of its own, for a connection test: it takes a seat, and tries once."""
+        erp = project.connections[name]
+        assert isinstance(erp, JdeConnection), "the caller has looked"
+        room = self._room(name, erp)
+        return self._jde(project, room, f"ping of {name}", Evidence(), open_things, tries=1)
+
+    def anaplan_alone(self, project: Project, name: str, open_things: ExitStack) -> Anaplan:
+        """The same for Anaplan."""
+        planning = project.connections[name]
+        assert isinstance(planning, AnaplanConnection), "the caller has looked"
+        return self._anaplan(project, planning, Evidence(), open_things, tries=1)
+
     def _http(
         self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str, pace: Pace | None = None,
+        evidence: Evidence, system: str, pace: Pace | None = None, tries: int = TRIES,
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         http = Http(
             url, system=system, clock=self.clock, allow=project.outgoing.allow,
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
-            keep_cookies=sticky,
+            keep_cookies=sticky, tries=tries,
         )  # fmt: skip
         if pace is not None:
             http.keep(pace)
@@ -221,11 +248,12 @@ class Instance:
         return False  # it is asked again at the next pause
 
     def _jde(
-        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack
-    ) -> Jde:
+        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack,
+        tries: int = TRIES,
+    ) -> Jde:  # fmt: skip
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
-        http = self._http(project, connection.url, connection, evidence, "JD Edwards")
+        http = self._http(project, connection.url, connection, evidence, "JD Edwards", tries=tries)
         close.callback(http.close)
         secret = secret_name(connection.secret)
         seat = Seat(
@@ -238,11 +266,14 @@ class Instance:
         return jde
 
     def _anaplan(
-        self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack
-    ) -> Anaplan:
+        self, project: Project, connection: AnaplanConnection, evidence: Evidence, close: ExitStack,
+        tries: int = TRIES,
+    ) -> Anaplan:  # fmt: skip
         turns = self._budget(connection)
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns)
-        auth = self._http(project, connection.auth_url, connection, evidence, "Anaplan's sign-in")
+        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns, tries)
+        auth = self._http(
+            project, connection.auth_url, connection, evidence, "Anaplan's sign-in", tries=tries
+        )
         close.callback(api.close)
         close.callback(auth.close)
         chosen = Connection(

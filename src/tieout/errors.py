@@ -19,17 +19,19 @@ class Trouble(Exception):
     """One clear sentence for the person who reads it, and what belongs to it.
 
     `what` happened; `untouched` says what was not changed; `do` is the next step; `who` can do it;
-    `evidence` keeps the peer's own words, already free of secrets.
+    `evidence` keeps the peer's own words, already free of secrets; `code` names the cause where a
+    program may ask for it, and never changes.
     """
 
     exit_code = 1
 
     def __init__(
-        self, what: str, *, untouched: str = "", do: str = "", who: str = "", evidence: str = ""
-    ) -> None:
+        self, what: str, *, untouched: str = "", do: str = "", who: str = "", evidence: str = "",
+        code: str = "",
+    ) -> None:  # fmt: skip
         super().__init__(what)
         self.what, self.untouched, self.do, self.who = what, untouched, do, who
-        self.evidence = evidence
+        self.evidence, self.code = evidence, code
 
     def sentence(self) -> str:
         """The whole message: what happened, what was not touched, what to do, who can do it."""
@@ -40,6 +42,7 @@ class Trouble(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         fields = {
             "untouched": self.untouched, "do": self.do, "who": self.who, "evidence": self.evidence,
+            "code": self.code,
         }  # fmt: skip
         return (_rebuild, (type(self), self.what, fields))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tieout.pace import Pace, back_off, retry_after
 from tieout.strict_json import excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
+TRIES = 4
 GZIP_MEMBERS_MAX = 1_000  # of one body: as many as a file of Anaplan has chunks
 WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
 BODY_BYTES_MAX = 256 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
@@ -104,6 +106,7 @@ class _Lost:
     evidence: str = ""
     final: bool = False  # the next try would end the same way
     answer: Answer | None = None  # what came, if it says to come back later
+    code: str = "cut-off"
 
 
 class _UnreadableError(Exception):
@@ -169,18 +172,30 @@ class Http:
     def __init__(
         self, base_url: str, *, system: str, clock: Clock, timeout_seconds: float = 60,
         ca_file: str | None = None, allow_http: bool = False, allow: Sequence[str] = (),
-        told: Callable[[Call], None] | None = None, tries: int = 4, keep_cookies: bool = False,
+        told: Callable[[Call], None] | None = None, tries: int = TRIES, keep_cookies: bool = False,
     ) -> None:  # fmt: skip
         self._base, self._path = checked(base_url, system, allow_http, allow)
         self.system, self._clock, self._told = system, clock, told
         self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
-        policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
-        self._client = httpx2.Client(
-            transport=_Transport(trust(ca_file), self._deadlines), trust_env=False,
-            follow_redirects=False, cookies=CookieJar(policy),
+        self._cookies = CookieJar(
+            None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
         )  # fmt: skip
+        self._trust = trust(ca_file)
+        self._opening = threading.Lock()
+        self._opened: httpx2.Client | None = None
+
+    @property
+    def _client(self) -> httpx2.Client:
+        """Made at the first request: a run has more connections than it uses."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = httpx2.Client(
+                    transport=_Transport(self._trust, self._deadlines), trust_env=False,
+                    follow_redirects=False, cookies=self._cookies,
+                )  # fmt: skip
+            return self._opened
 
     def keep(self, pace: Pace) -> None:
         """Ask `pace` for a turn before every exchange from now on, and tell it of every 429.
@@ -191,7 +206,9 @@ class Http:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
 
     def send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None,
@@ -240,12 +257,14 @@ class Http:
                     do="Look there before it is sent again.", evidence=lost.evidence,
                 )  # fmt: skip
             if lost.final:
-                raise Refused(f"{self.system} {lost.why} {where}.", evidence=lost.evidence)
+                raise Refused(
+                    f"{self.system} {lost.why} {where}.", evidence=lost.evidence, code=lost.code
+                )
             if attempt < self._tries:
                 self._clock.sleep(back_off(lost.wait_seconds, attempt))
         raise Unavailable(
             f"{self.system} {lost.why}, {self._tries} times {where}.",
-            do="Try again later.", evidence=lost.evidence,
+            do="Try again later.", evidence=lost.evidence, code=lost.code,
         )  # fmt: skip
 
     def _judged(self, answer: Answer, where: str, repeatable: bool) -> Answer:
@@ -254,8 +273,8 @@ class Http:
             raise Refused(
                 f"{self.system} answered with a redirect to {host} {where}; it was not followed.",
                 do="Check the address of the connection.",
-                who=f"the administrator of {self.system}",
-            )
+                who=f"the administrator of {self.system}", code="redirect",
+            )  # fmt: skip
         if answer.status >= SERVER_ERROR_STATUS and not repeatable:
             raise Uncertain(
                 f"{self.system} answered {answer.status} after the request was sent {where}: "
@@ -301,7 +320,7 @@ class Http:
         except _GZIP_ERROR:
             return _Lost("answered with a damaged gzip body", sent=True)
         except _UnreadableError as error:
-            return _Lost(str(error), sent=True, final=True)
+            return _Lost(str(error), sent=True, final=True, code="unreadable")
         answer = Answer(response.status_code, headers, body, self.system)
         if answer.status == TOO_MANY_REQUESTS or answer.status in GATEWAY_STATUSES:
             wait = retry_after(headers.get("retry-after"), self._clock.now())
@@ -309,7 +328,8 @@ class Http:
             for pace in self._paces if not sent else ():
                 pace.refused(wait)
             why = f"answered {answer.status}" + ("" if sent else " (too many requests)")
-            return _Lost(why, sent, wait, answer.excerpt(), answer=answer)
+            code = "gateway" if sent else "too-many-requests"
+            return _Lost(why, sent, wait, answer.excerpt(), answer=answer, code=code)
         return answer
 
     def _unzipped(
@@ -342,11 +362,12 @@ class Http:
                     do="Check the certificate of the server and `ca_file`, and that the port "
                     "speaks https.",
                     who="the administrator of the server",
+                    code="client-certificate" if "CERTIFICATE_REQUIRED" in reason else "lock",
                 ) from error
         if at_connect or isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-            return _Lost("was not reached", sent=False, evidence=str(error))
+            return _Lost("was not reached", False, evidence=str(error), code="not-reached")
         if isinstance(error, httpx2.TimeoutException):
-            return _Lost("did not answer in time", sent=True)
+            return _Lost("did not answer in time", sent=True, code="silent")
         if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
             raise Refused(f"A request to {self.system} was not valid HTTP.") from error
         return _Lost("cut the connection", sent=True, evidence=str(error))

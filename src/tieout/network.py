@@ -104,7 +104,11 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
     try:
         return _trust(ca_file, os.stat(ca_file).st_mtime_ns if ca_file else 0)
     except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"The certificate file {ca_file!r} cannot be used: {error}.") from error
+        raise Misconfigured(
+            f"The certificate file {ca_file!r} cannot be used: {error}.",
+            do="Set `ca_file` to a file of certificates in PEM.",
+            who="the administrator of Tieout",
+        ) from error
 
 
 @lru_cache(maxsize=TRUSTS_MAX)

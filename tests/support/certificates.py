@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certificate(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> Path:
+def certificate(
+    folder: Path, *, host: str = "127.0.0.1", days: int = 1, begins_days: int = -9
+) -> Path:
     """A self-signed certificate and its key in one PEM file; `days` < 0 is an expired one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "practice")])
@@ -23,7 +25,7 @@ def certificate(folder: Path, *, host: str = "127.0.0.1", days: int = 1) -> Path
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=9))
+        .not_valid_before(now + timedelta(days=begins_days))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), False)

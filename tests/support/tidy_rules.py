@@ -38,7 +38,7 @@ ONLY_HERE = {
     "alembic": ("store/",),
     "sqlite3": ("store/", "sim/"),
     "psycopg": ("store/", "engine/"),
-    "cryptography": ("store/",),
+    "cryptography": ("store/", "way.py"),
     "obstore": ("store/bucket.py",),
     "dbos": ("engine/",),
     "starlette": ("web/",),

@@ -17,7 +17,7 @@ from tieout.engine.membership import Membership
 from tieout.errors import KeyTrouble, Misconfigured, NotAllowed
 from tieout.store import sign_in
 from tieout.store.database import Database
-from tieout.verbs import acting, approving, people, retaining, running, setting_up
+from tieout.verbs import acting, approving, people, pinging, retaining, running, setting_up
 
 CREDENTIALS = {"username": "TIEOUT", "password": "canary-91bd"}
 
@@ -33,6 +33,7 @@ CHANGES: dict[str, tuple[str, Callable[[Instance], Any]]] = {
         lambda i: people.make_token(i, user="carla", scopes=(), days=1, what_for=""),
     ),
     "retention hold": ("hold records", lambda i: retaining.hold(i, "case", why="a suit")),
+    "ping": ("test connections", pinging.ping),
     "approvals": ("view", approving.approvals),
     "journals": ("view", approving.all_journals),
 }

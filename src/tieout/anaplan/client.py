@@ -18,7 +18,7 @@ from tieout.anaplan.views import Views
 from tieout.anaplan.wire import FileLayout, cells
 from tieout.clock import Clock
 from tieout.errors import Misconfigured
-from tieout.http import Http
+from tieout.http import Answer, Http
 
 UPLOADS_MAX = 4  # chunks of one file on the way at once; Anaplan publishes no number
 
@@ -59,6 +59,7 @@ class Anaplan:
     def __init__(
         self, api: Http, auth: Http, connection: Connection, credentials: Credentials, clock: Clock
     ) -> None:
+        self._api, self._auth = api, auth
         self._tokens = Tokens(auth, credentials, clock)
         self._session = Session(api, self._tokens, clock)
         self._names = Directory(self._session, connection.workspace, connection.model)
@@ -69,6 +70,28 @@ class Anaplan:
             task_seconds_max=connection.task_seconds_max, quiet_seconds=connection.quiet_seconds,
         )  # fmt: skip
         self._uploads = max(1, min(UPLOADS_MAX, connection.uploads))
+
+    def sign_in(self) -> None:
+        """Sign in if that has not happened; Refused after one attempt."""
+        self._tokens.current()
+
+    def unsigned(self) -> tuple[Answer, Answer]:
+        """What the API and the sign-in host say to a call without a token: who they are."""
+        return (
+            self._api.send("GET", "/users/me", repeatable=True),
+            self._auth.send("GET", "/token/validate", repeatable=True),
+        )
+
+    def room(self) -> tuple[int, int] | None:
+        """Bytes in use and allowed in the workspace; None where Anaplan does not say."""
+        path = f"/workspaces/{part(self.resolve().workspace_id)}"
+        told = self._session.get(path, tenantDetails="true").get("workspace")
+        if not isinstance(told, dict):
+            return None
+        used, allowed = told.get("currentSize"), told.get("sizeAllowance")
+        if isinstance(used, int) and isinstance(allowed, int) and allowed > 0:
+            return used, allowed
+        return None
 
     def close(self) -> None:
         """Sign out, if signed in."""
@@ -108,6 +131,7 @@ class Anaplan:
                 f"The process {text!r} has {len(inside)} imports that read a file; one is needed.",
                 untouched="Nothing was changed in Anaplan.",
                 do="Name a process with one such import, or the import itself.", who=WHO,
+                code="no-file",
             )  # fmt: skip
         return self._with_file("processes", process, inside[0])
 
@@ -270,5 +294,5 @@ def _no_file(import_name: str) -> Misconfigured:
     return Misconfigured(
         f"The import {import_name!r} does not read a file.",
         untouched="Nothing was changed in Anaplan.",
-        do="Name an import whose source is a file.", who=WHO,
+        do="Name an import whose source is a file.", who=WHO, code="no-file",
     )  # fmt: skip

@@ -103,8 +103,8 @@ def check_export_columns(layout: ExportLayout, columns: Mapping[str, str]) -> No
             untouched="Nothing was prepared.",
             do=f'Correct `columns` of the flow (a column may mean "{IGNORED}"), or define the '
             'export again as a CSV file in UTF-8 with commas and texts in ".',
-            who=WHO,
-        )
+            who=WHO, code="export-columns",
+        )  # fmt: skip
 
 
 def _listed(names: list[str] | tuple[str, ...]) -> str:

@@ -64,8 +64,8 @@ def check_columns(layout: FileLayout, import_name: str, columns: Sequence[str]) 
             untouched=UNTOUCHED,
             do="Correct `columns` of the flow, or set the import up again with a UTF-8 file, "
             'commas, text in ", header in row 1, data from row 2, a point before decimals.',
-            who=WHO,
-        )
+            who=WHO, code="import-columns",
+        )  # fmt: skip
 
 
 class Files:

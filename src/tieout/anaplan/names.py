@@ -13,6 +13,7 @@ from tieout.errors import Misconfigured, Refused
 
 NAMES_SHOWN_MAX = 40
 ARCHIVED = "ARCHIVED"
+TIEOUT = "the administrator of Tieout"
 
 # What can be found: the word in sentences, and the key of the collection.
 KINDS = {
@@ -38,6 +39,7 @@ class Model:
     workspace: str
     id: str
     name: str
+    state: str = ""  # Anaplan's word, an open set; "" where it says none
 
     @property
     def path(self) -> str:
@@ -99,11 +101,13 @@ class Directory:
         found = _only(matches, every, "model", text, f"the workspace {self._workspace}")
         if found.more.get("activeState") == ARCHIVED:
             raise Refused(
-                f"The model {found.name} is archived.", do="Unarchive it.", who=WHO
+                f"The model {found.name} is archived.", do="Unarchive it.", who=WHO,
+                code="model-archived",
             )  # fmt: skip
         workspace_id = str(found.more.get("currentWorkspaceId") or self._workspace)
         workspace = str(found.more.get("currentWorkspaceName") or workspace_id)
-        return Model(workspace_id, workspace, found.id, found.name)
+        state = str(found.more.get("activeState") or "")
+        return Model(workspace_id, workspace, found.id, found.name, state)
 
 
 def _saved_views(every: list[Named], text: str) -> list[Named]:
@@ -125,8 +129,9 @@ def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, wh
         raise Misconfigured(
             f"The name {text!r} is not unique: {where} has {len(matches)} of kind {word}.",
             untouched="Nothing was changed in Anaplan.",
-            do=f"Write the id instead of the name: {ids}.",
-        )
+            do=f"Write the id instead of the name: {ids}.", who=TIEOUT,
+            code=f"several-{word}",
+        )  # fmt: skip
     raise missing(every, word, text, where)
 
 
@@ -139,5 +144,5 @@ def missing(every: Iterable[Named], word: str, text: str, where: str) -> Misconf
         f"There is no {word} named {text!r} in {where}. There are: {shown}{more}.",
         untouched="Nothing was changed in Anaplan.",
         do="Correct the name in tieout.toml, or give the user access.",
-        who=WHO,
-    )
+        who=WHO, code="missing-" + word.partition(" ")[0],
+    )  # fmt: skip

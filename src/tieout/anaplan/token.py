@@ -87,8 +87,9 @@ class Tokens:
         if not given.get("username") or not given.get("password"):
             raise Refused(
                 "There is no user name and password for Anaplan.",
-                do="Run `tieout connect` for this connection.",
-            )
+                do="Run `tieout connect` for this connection.", who="the administrator of Tieout",
+                code="no-credentials",
+            )  # fmt: skip
         pair = f"{given['username']}:{given['password']}".encode()
         basic = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
         answer = self._auth.send("POST", "/token/authenticate", headers=basic, repeatable=True)
@@ -98,9 +99,8 @@ class Tokens:
                 untouched="Nothing was changed in Anaplan.",
                 do="Check both, and that the user may sign in with a password (exception user); "
                 "then run `tieout connect`.",
-                who=WHO,
-                evidence=answer.excerpt(),
-            )
+                who=WHO, evidence=answer.excerpt(), code="password",
+            )  # fmt: skip
             raise self._refusal
         return self._keep(answer)
 
@@ -114,7 +114,7 @@ class Tokens:
         if not answer.ok:
             raise Refused(
                 f"The sign-in of Anaplan answered {answer.status}.",
-                do="Check auth_url.", who=WHO, evidence=answer.excerpt(),
+                do="Check auth_url.", who=WHO, evidence=answer.excerpt(), code="sign-in-failed",
             )  # fmt: skip
         value, expires_at = token_of(answer.json_object())
         life = expires_at - self._clock.now().timestamp()

@@ -29,7 +29,7 @@ ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
     "baselining", "certifying", "commands", "doctoring", "evidence", "mapping", "people",
-    "planning", "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
+    "pinging", "planning", "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
 )  # fmt: skip
 
 

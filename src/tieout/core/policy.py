@@ -38,6 +38,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "release": (APPROVER,),
     "configure": (ADMIN,),
     "set credentials": (ADMIN,),
+    "test connections": (OPERATOR, ADMIN),
     "manage people": (ADMIN,),
     "hold records": (ADMIN,),
     "purge records": (ADMIN,),

@@ -135,13 +135,14 @@ def check(
     if found.message_format not in (GENERIC, STANDARD):
         raise _wrong(
             f"The orchestration {found.name} takes messages in the format "
-            f"{plain(found.message_format)}, not {GENERIC} or {STANDARD}."
+            f"{plain(found.message_format)}, not {GENERIC} or {STANDARD}.",
+            code="message-format",
         )
     if not found.inputs:
         raise _wrong(
             f"The orchestration {found.name} does not show its inputs.",
-            "Let its author expose the inputs in discovery.",
-        )
+            "Let its author expose the inputs in discovery.", "hidden-inputs",
+        )  # fmt: skip
     wanted = [*names, array] if array else [*names]
     _check_names(f"The orchestration {found.name}", "input", wanted, found.inputs)
     told = found.input(array) if array else None
@@ -153,12 +154,15 @@ def check(
 def _check_names(place: str, what: str, wanted: Iterable[str], has: Sequence[Input]) -> None:
     taken = [n for n in wanted if n in TAKEN]
     if taken:
-        raise _wrong(f"{place} cannot be given {', '.join(taken)}: AIS takes that for itself.")
+        raise _wrong(
+            f"{place} cannot be given {', '.join(taken)}: AIS takes that for itself.", code="input"
+        )
     missing = sorted(n for n in wanted if _named(has, n) is None)
     if missing:
         raise _wrong(
             f"{place} has no {what} {', '.join(map(repr, missing))}. "
-            f"It has: {', '.join(plain(i.name) for i in has)}."
+            f"It has: {', '.join(plain(i.name) for i in has)}.",
+            code="input",
         )
 
 
@@ -173,12 +177,14 @@ def unknown(name: str, names: Iterable[str]) -> Misconfigured:
         f"{PEER} shows no orchestration {plain(name)!r} to its user. It shows: {shown}"
         + (f" and {more} more." if more > 0 else "."),
         "Correct the name in the project file (upper and lower case differ), or let its author "
-        "share it and expose it in discovery.",
+        "share it and expose it in discovery.", "missing-orchestration",
     )  # fmt: skip
 
 
-def _wrong(what: str, do: str = "Correct the flow in the project file.") -> Misconfigured:
-    return Misconfigured(what, untouched=UNSENT, do=do, who=AUTHOR)
+def _wrong(
+    what: str, do: str = "Correct the flow in the project file.", code: str = ""
+) -> Misconfigured:
+    return Misconfigured(what, untouched=UNSENT, do=do, who=AUTHOR, code=code)
 
 
 def _named(inputs: Sequence[Input], name: str) -> Input | None:

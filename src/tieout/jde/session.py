@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -48,6 +49,7 @@ class SignedIn:
     role: str
     release: str
     dialect: Dialect
+    password_ends: bool = False  # the server says that it is about to
 
 
 class Seat(Protocol):
@@ -155,6 +157,10 @@ class Session:
         self._used = self._clock.monotonic()
         return answer
 
+    def unsigned(self, path: str) -> Answer:
+        """One GET without signing in."""
+        return self._http.send("GET", path, repeatable=True)
+
     def ask(self, method: str, path: str, *, json: object | None = None) -> Answer:
         """One request that does no harm twice; a lost session is signed in again once."""
         for again in (False, True):
@@ -201,7 +207,7 @@ class Session:
         except Uncertain as lost:
             raise _sign_in_lost(lost) from lost
         if answer.status != OK_STATUS:
-            raise _sign_in_refused(answer, who.username)
+            raise _sign_in_refused(answer, who.username, connection)
         told = answer.json_object()
         user = told.get("userInfo")
         token = user.get("token") if isinstance(user, dict) else None
@@ -209,7 +215,8 @@ class Session:
             words = complaints(told) or "no token was given"
             raise Refused(
                 f"{PEER} did not let {who.username} in: {words}.",
-                untouched=UNTOUCHED, who=CNC,
+                untouched=UNTOUCHED, who=CNC, evidence=words, code="no-token",
+                do="Look into the log of the AIS server for this sign-in.",
             )  # fmt: skip
         try:
             return self._accepted(told, user, token)
@@ -228,17 +235,18 @@ class Session:
                     f"{PEER} signed in to the {name} {given or '(none)'}, not to {value}.",
                     untouched=UNTOUCHED,
                     do=f"Correct `{name}` of the connection, or what {PEER} allows its user.",
-                    who=CNC,
-                )
+                    who=CNC, code=name,
+                )  # fmt: skip
         return SignedIn(
             token, plain(told.get("username") or ""), wanted["environment"], wanted["role"],
             plain(user.get("appsRelease") or ""), dialect_of(user),
+            told.get("passwordAboutToExpire") is True,
         )  # fmt: skip
 
     def _published_life(self) -> Life:
         """`/defaultconfig` (jde-ais.md §1.2); a server that does not say leaves it open."""
         try:
-            answer = self._http.send("GET", "/v2/defaultconfig", repeatable=True)
+            answer = self.unsigned("/v2/defaultconfig")
             told = answer.json_object() if answer.status == OK_STATUS else {}
         except Trouble:
             told = {}
@@ -276,22 +284,29 @@ def _spent(seconds: float, life: float | None) -> bool:
 def _sign_in_lost(lost: Uncertain) -> Unavailable:
     return Unavailable(
         f"The sign-in failed, or its answer was lost: {lost.what}",
-        untouched=UNTOUCHED, evidence=lost.evidence, who=CNC,
+        untouched=UNTOUCHED, evidence=lost.evidence, who=CNC, code="sign-in-lost",
         do="Try again later; if it stays, show this to CNC. There was one attempt only, so that "
         "the user is not locked.",
     )  # fmt: skip
 
 
-def _sign_in_refused(answer: Answer, username: str) -> Trouble:
+def _sign_in_refused(answer: Answer, username: str, connection: JdeConnection) -> Trouble:
     """What the status of the token service means, and who can do something about it (§2.1)."""
     words = said(answer)
+    for name in ("environment", "role"):  # the only words of a refusal that tell it apart
+        if answer.status == 403 and re.search(rf"\b{name}\b", words, re.IGNORECASE):
+            return Refused(
+                f"{PEER} does not let {username} into the {name} {getattr(connection, name)}.",
+                untouched=UNTOUCHED, evidence=words, who=CNC, code=name,
+                do=f"Give the user this {name}, or correct `{name}` of the connection.",
+            )  # fmt: skip
     if answer.status in (401, 403):
         return Refused(
             f"{PEER} did not accept the user {username} and its password.",
             untouched=UNTOUCHED, evidence=words,
             do="Give them again with `tieout connect`. There was one attempt only, so that the "
             "user is not locked.",
-            who="whoever holds the JDE service user",
+            who="whoever holds the JDE service user", code="password",
         )  # fmt: skip
     if answer.status == 405:
         return Refused(
@@ -300,13 +315,21 @@ def _sign_in_refused(answer: Answer, username: str) -> Trouble:
             untouched=UNTOUCHED, evidence=words,
             do="Add the AIS server to Allowed Hosts of the HTML server (Server Manager, Web "
             "Runtime) and restart the HTML server.",
-            who=CNC,
+            who=CNC, code="allowed-hosts",
         )  # fmt: skip
     if answer.status in (445, 446):
         return Refused(
             f"{PEER} answered the sign-in with a single-sign-on error ({answer.status}).",
-            untouched=UNTOUCHED, evidence=words, who=CNC,
+            untouched=UNTOUCHED, evidence=words, who=CNC, code="single-sign-on",
             do="Use a user with a JD Edwards password, or let single sign-on be set up.",
+        )  # fmt: skip
+    if answer.status == 444:
+        return Refused(
+            f"{PEER} answered the sign-in with 444: it takes it for the use of a session that "
+            "has ended.",
+            untouched=UNTOUCHED, evidence=words, who=CNC, code="session-ended",
+            do="Restart the sessions of the HTML server; behind a load balancer, set cookies = "
+            '"sticky" for the connection.',
         )  # fmt: skip
     return failure(answer, "the sign-in")
 

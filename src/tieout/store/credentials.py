@@ -72,6 +72,7 @@ def key_for(path: Path, name: str, held: Sequence[SecretNote]) -> Key:
             untouched=trouble.untouched,
             do=trouble.do,
             who=trouble.who,
+            code="key",
         ) from trouble
 
 
@@ -117,6 +118,7 @@ def get(connection: Connection, key: Key, name: str) -> dict[str, str]:
             untouched="Nothing was sent.",
             do=f"`tieout connect {name}`.",
             who="who holds the user name and password",
+            code="no-credentials",
         )
     return vault.unseal(key, name, sealed)
 

@@ -16,6 +16,7 @@ from tieout.engine.durable import Engine
 from tieout.engine.story import UNEXPECTED_EXIT_CODE
 from tieout.errors import Misconfigured, Trouble
 from tieout.verbs import running, schedule_overview
+from tieout.verbs.keeping_house import House
 
 STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
 DECISION_SECONDS_MAX = 5.0  # how long it waits for a decision about a due time
@@ -60,9 +61,11 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
         engine = running.engine_for(instance)
         engine.launch()
         schedules = schedule_overview.scheduler_for(instance)
+        house = House(instance.store, engine)
         try:
             with beside(engine) as watch:
                 schedules.start()
+                house.start()
                 if beside is _alone:
                     note(f"Executes runs as {engine.name}; Ctrl-C stops it.")
                 while not stop.wait(LOOK_SECONDS):
@@ -71,6 +74,7 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
                 note("Stopping: the step under way comes to its end first.")
         finally:
             schedules.close(DECISION_SECONDS_MAX)
+            house.close(DECISION_SECONDS_MAX)
             _close(engine, command, note, sys.exception())
     finally:
         for number, action in before.items():
