@@ -11,6 +11,7 @@
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
+#   make bench-schedule  many flows due within a minute (PART=sqlite, postgres, idle or start)
 #   make chaos         workers and a database of its own die at random (SECONDS=120)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
@@ -48,9 +49,11 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
 PARTS ?= faults,switches,walk,killed,histories,rows,tamper
+PART ?= all
 ARGS ?=
 
-.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan chaos docs sim clean
+.PHONY: help setup demo test campaign check fix bench bench-trace bench-plan bench-schedule
+.PHONY: chaos docs sim clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -114,6 +117,9 @@ bench: $(READY)
 
 bench-trace: $(READY)
 	@$(BIN)/python -m bench.trace --rows $(if $(filter file,$(origin ROWS)),100000000,$(ROWS)) $(ARGS)
+
+bench-schedule: $(READY)
+	@$(BIN)/python -m bench.schedule --part $(PART) $(ARGS)
 
 chaos: $(READY)
 	@$(BIN)/python -m bench.chaos --seconds $(or $(SECONDS),120) $(ARGS)

@@ -43,6 +43,7 @@ from tieout.project import (
 from tieout.settings import Environment, read_project
 from tieout.store import anchors, seats, vault
 from tieout.store.budget import Budget, Rate
+from tieout.store.configs import Config
 from tieout.store.files import place_for
 from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
@@ -51,6 +52,7 @@ from tieout.store.store import Store
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 DIFFERENCES_SHOWN_MAX = 8
+PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
@@ -82,6 +84,7 @@ class Instance:
         place = place_for(environment.records, self.home, environment.standard)
         self.store = Store(self.home, self.clock, url, anchor, place)
         self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
+        self._parsed: dict[int, Project] = {}  # by version
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
@@ -105,20 +108,34 @@ class Instance:
                 untouched="Nothing was run.",
                 do="Apply the file with `tieout init --apply`, or put the applied text back.",
             )
-        return read_project(applied.text, str(path))
+        return self._parsed.get(applied.version) or self._parse(applied, str(path))
 
     def applied(self, version: int | None = None) -> Project:
         """A configuration as it was applied: the newest, or the one a run was begun under."""
+        if version is not None and version in self._parsed:
+            return self._parsed[version]
         config = self.store.config(version)
         if config is None:
             raise Misconfigured(
                 f"Nothing is configured in {self.home} yet.", do="Run `tieout init`."
             )
-        return read_project(config.text, f"configuration {config.version}")
+        known = self._parsed.get(config.version)
+        return known or self._parse(config, f"configuration {config.version}")
+
+    def _parse(self, config: Config, source: str) -> Project:
+        """Read a configuration, and keep it: a version never changes, and a file may be large."""
+        project = read_project(config.text, source)
+        newest = sorted([*self._parsed, config.version])[-PARSED_KEPT:]
+        parsed = self._parsed | {config.version: project}
+        self._parsed = {version: parsed[version] for version in newest}
+        return project
 
     @contextmanager
-    def world_for(self, run_id: str) -> Iterator[World[Any]]:
-        """Both connections of a run's flow, closed (signed out) at the end whatever happens."""
+    def world_for(self, run_id: str, *, looking: bool = False) -> Iterator[World[Any]]:
+        """Both connections of a run's flow, closed (signed out) at the end whatever happens.
+
+        `looking`: not to tell the run, which another process may be telling at this moment.
+        """
         run = self.store.run(run_id)
         project = self.applied(run.config_version)
         flow = project.flows.get(run.flow)
@@ -128,11 +145,12 @@ class Instance:
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
-            if not run.finished:  # who only looks at one asks no system anything
+            sitter = f"look at {run_id}" if looking else run_id
+            if not (run.finished or looking):
                 self._free_seats_of(run_id)
                 open_things.callback(self._end_what_is_left, project, room, run_id)
             readers = [
-                self._jde(project, room, run_id, evidence, open_things) for _ in range(erp.readers)
+                self._jde(project, room, sitter, evidence, open_things) for _ in range(erp.readers)
             ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)

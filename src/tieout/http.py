@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -178,11 +179,23 @@ class Http:
         self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
-        policy = None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
-        self._client = httpx2.Client(
-            transport=_Transport(trust(ca_file), self._deadlines), trust_env=False,
-            follow_redirects=False, cookies=CookieJar(policy),
+        self._cookies = CookieJar(
+            None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
         )  # fmt: skip
+        self._trust = trust(ca_file)
+        self._opening = threading.Lock()
+        self._opened: httpx2.Client | None = None
+
+    @property
+    def _client(self) -> httpx2.Client:
+        """Made at the first request: a run has more connections than it uses."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = httpx2.Client(
+                    transport=_Transport(self._trust, self._deadlines), trust_env=False,
+                    follow_redirects=False, cookies=self._cookies,
+                )  # fmt: skip
+            return self._opened
 
     def keep(self, pace: Pace) -> None:
         """Ask `pace` for a turn before every exchange from now on, and tell it of every 429.
@@ -193,7 +206,9 @@ class Http:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
 
     def send(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None,

@@ -64,6 +64,30 @@ def test_every_tenant_has_a_budget_of_its_own(anaplan: Practice) -> None:
     assert seen["example.com"] == {"worst_minute": 6, "taken": 6, "refused": 1}
 
 
+def listed(anaplan: Practice, path: str, key: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = anaplan.send("GET", path).json()[key]
+    return found
+
+
+def test_users_of_another_tenant_see_its_workspaces_and_models_alone(anaplan: Practice) -> None:
+    """A097"""
+    ours = listed(anaplan, "/2/0/models", "models")
+    made = anaplan.system.control("tenants", {"count": 2, "models": 3})["tenants"]
+    assert listed(anaplan, "/2/0/models", "models") == ours
+    tenant = made[1]
+    assert anaplan.sign_in(tenant["username"], tenant["password"]).status_code == 201
+    seen = listed(anaplan, "/2/0/models", "models")
+    assert [one["name"] for one in seen] == tenant["models"] == ["Plan 1", "Plan 2", "Plan 3"]
+    assert {one["currentWorkspaceName"] for one in seen} == {tenant["workspace"]}
+    (space,) = listed(anaplan, "/2/0/workspaces", "workspaces")
+    assert anaplan.send("GET", f"/2/0/workspaces/{space['id']}").status_code == 200
+    other = ours[0]
+    for path in (f"/models/{other['id']}", f"/workspaces/{other['currentWorkspaceId']}"):
+        assert anaplan.send("GET", f"/2/0{path}").status_code == 404
+    (load,) = listed(anaplan, f"/2/0/models/{seen[2]['id']}/imports", "imports")
+    assert load["name"] == "Load Cost Centers"
+
+
 def test_retry_after_may_be_a_date_or_absent(anaplan: Practice) -> None:
     """A012"""
     anaplan.switch("rate_per_minute", 1)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from threading import Event, Thread
+from typing import Any
 
 from fiscal_years import fiscal_calendar
-from scheduled import Day
+from scheduled import Day, kind_of
 
+from tieout.engine.scheduler import Scheduler
+from tieout.engine.story import Interrupted
 from tieout.errors import Unavailable
+from tieout.flows.period_look import Seen
 from tieout.store.looks import Current
 
 CLOSES = """
@@ -124,3 +129,43 @@ def test_a_ledger_that_does_not_answer_is_asked_again_after_the_pause_and_told(
     with small.store.database.read() as connection:
         planned = small.scheduler.agenda(connection).schedules["close"]
     assert planned.trouble == "JD Edwards does not answer."
+
+
+def test_a_look_that_comes_too_late_does_not_let_a_period_close_twice(small: Day) -> None:
+    """It was asked before the period moved, and kept after another look had seen it move."""
+    small.ledger.companies = {"00001": stands(10), "00060": stands(11)}
+    small.applies(CLOSES)
+    small.scheduler.look()
+    small.clock.at += timedelta(minutes=10)
+
+    def slow(*asked: Any) -> Seen:
+        seen = small.ledger(*asked)
+        small.clock.at += timedelta(minutes=10)
+        small.ledger.companies = {"00001": stands(11), "00060": stands(11)}
+        small.scheduler.look()
+        return seen
+
+    Scheduler(
+        small.store, now=lambda connection: small.clock.at, kind_of=kind_of, look_at=slow
+    ).look()
+    assert len(small.fires()) == 1
+    small.clock.at += timedelta(minutes=10)
+    small.scheduler.look()
+    assert len(small.fires()) == 1
+
+
+def test_looks_go_on_when_one_was_interrupted(small: Day) -> None:
+    """As one is when its process loses its hold on the database, and becomes an executor again."""
+    looked = Event()
+
+    def looks() -> None:
+        if small.ledger.asked:
+            looked.set()
+        small.ledger.asked.append([])
+        raise Interrupted("lost")
+
+    thread = Thread(target=small.scheduler._again_and_again, args=(0.01, looks), daemon=True)
+    thread.start()
+    assert looked.wait(10)
+    small.scheduler.close(0)
+    thread.join(10)

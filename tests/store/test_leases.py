@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, update
 
 from tieout.errors import Busy
 from tieout.store import leases
@@ -166,3 +166,24 @@ def test_of_many_that_ask_at_once_one_has_the_model(store: Store) -> None:
     with ThreadPoolExecutor(len(holders)) as threads:
         found = list(threads.map(ask, holders))
     assert len(set(found)) == 1
+
+
+def test_a_model_that_is_let_go_while_another_asks_for_it_is_that_ones(store: Store) -> None:
+    """Between two statements of the one that asks, which has PostgreSQL look anew at each."""
+    if store.database.is_sqlite:
+        return  # whoever writes keeps all others from writing
+    mine, other = begun(store), begun(store, "plan")
+    take(store, mine)
+    gone = []
+
+    @event.listens_for(store.database.engine, "after_cursor_execute")
+    def lets_go(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("INSERT INTO app_lease") and not gone:
+            gone.append(True)
+            with store.begin() as connection:
+                leases.release(connection, MODEL, mine.run)
+
+    try:
+        assert take(store, other).holder == other
+    finally:
+        event.remove(store.database.engine, "after_cursor_execute", lets_go)

@@ -49,7 +49,7 @@ def test_a_look_is_made_once_in_a_pause_and_at_once_for_a_new_company(store: Sto
     with store.begin() as connection:
         assert looks.claim(connection, "erp", DUE, PAUSE, ["00001"])
         assert not looks.claim(connection, "erp", DUE, PAUSE, ["00001"])
-        assert looks.saw(connection, "erp", DUE, stands, None) == []
+        assert looks.saw(connection, "erp", DUE, DUE, stands, None) == []
         assert not looks.claim(connection, "erp", DUE + PAUSE / 2, PAUSE, ["00001"])
         assert looks.claim(connection, "erp", DUE + PAUSE / 2, PAUSE, ["00001", "00060"])
         looks.failed(connection, "erp", "No such company.")
@@ -66,8 +66,8 @@ def test_what_was_seen_comes_back_as_it_was(store: Store) -> None:
     moved = {"00001": Current("2027-01-01", 1, "R")}
     with store.begin() as connection:
         looks.claim(connection, "erp", DUE, PAUSE, ["00001"])
-        looks.saw(connection, "erp", DUE, stands, patterns)
-        assert looks.saw(connection, "erp", DUE, moved, None) == ["00001"]
-        assert looks.saw(connection, "erp", DUE, stands, None) == []  # opened again
+        looks.saw(connection, "erp", DUE, DUE, stands, patterns)
+        assert looks.saw(connection, "erp", DUE, DUE, moved, None) == ["00001"]
+        assert looks.saw(connection, "erp", DUE, DUE, stands, None) == []  # opened again
         found = looks.looks(connection)["erp"]
     assert (dict(found.companies), dict(found.patterns)) == (stands, patterns)

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from threading import Event, Lock
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from tieout.clock import SystemClock
 from tieout.errors import Busy
 from tieout.store import seats
+from tieout.store.database import Database, DatabaseAway
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import app_run
 from tieout.store.seats import Room, Seat, Sitter, app_seat, app_seat_line
@@ -264,3 +265,65 @@ def test_many_that_come_and_go_at_once_never_hold_more_than_all_seats(store: Sto
         list(threads.map(come_and_go, runs))
     assert most <= 2
     assert not office.waited_for()
+
+
+class Away:
+    """A database that is away: whoever writes is told so."""
+
+    def __init__(self, store: Store) -> None:
+        self.database = store.database
+
+    def __enter__(self) -> None:
+        self.database.guard = self._away
+
+    def __exit__(self, *_: object) -> None:
+        self.database.unguard()
+
+    def _away(self, _connection: Connection) -> None:
+        raise DatabaseAway("The database does not answer.")
+
+
+@pytest.mark.parametrize("run", ["actuals", seats.NOBODY])
+def test_a_seat_left_while_the_database_was_away_is_free_when_its_process_looks_again(
+    office: Office, run: str
+) -> None:
+    """Else a run would wait for itself, or a look at periods keep the seat for a day."""
+    run = run and office.run(run)
+    seat = office.seat(run, allowed=1)
+    seat.take()
+    with Away(office.store):
+        seat.leave(signed_out=True)
+    assert office.seat(run, allowed=1).take_free() == ""
+    assert office.seat(office.run("other"), allowed=1).take_free() is None, "it was taken anew"
+
+
+def test_a_seat_left_while_the_database_was_away_is_free_when_its_process_is_heard_of(
+    office: Office,
+) -> None:
+    seat = office.seat(office.run("actuals"), allowed=1)
+    seat.take()
+    with Away(office.store):
+        seat.leave(signed_out=True)
+    with office.store.begin() as connection:
+        seats.give_back(connection, "one")
+    assert office.seat(office.run("other"), "two", allowed=1).take_free() == ""
+
+
+def test_a_command_that_was_killed_keeps_no_seat(office: Office) -> None:
+    """It is no executor that others would miss, and what it looked at has no run that ends."""
+    url = office.store.database.url.render_as_string(hide_password=False)
+    program = f"from tieout.store.database import Database; print(Database({url!r}).executor)"
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    office.seat("look at actuals-1", ended.stdout.decode().strip(), allowed=1).take()
+    assert office.seat(office.run("plan"), "two", allowed=1).take_free() == ""
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_does_not_keep_its_seat(office: Office) -> None:
+    """As the first process of a container has it after each restart."""
+    mine = Database(office.store.database.url).executor
+    host, pid, rest = mine.split(":")
+    machine, _, instance = rest.split("-")
+    office.seat("look at actuals-1", f"{host}:{pid}:{machine}-0-{instance}", allowed=1).take()
+    assert office.seat(office.run("plan"), "two", allowed=1).take_free() == ""
+    office.seat("look at actuals-1", mine, allowed=2).take()
+    assert office.seat(office.run("more"), "two", allowed=2).take_free() is None

@@ -8,10 +8,11 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from sqlalchemy import event
 
 from tieout.core.findings import Finding, Severity
-from tieout.errors import Busy
-from tieout.store import tasks
+from tieout.errors import Busy, Refused
+from tieout.store import runs, tasks
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -158,3 +159,23 @@ def test_the_trail_stays_whole_whatever_is_done_in_what_order(store: Store, dice
     verdict = store.verify_audit()
     assert verdict.whole
     assert verdict.entries > 0
+
+
+def test_a_run_that_ends_just_before_it_is_taken_up_stays_ended(store: Store, run: str) -> None:
+    """PostgreSQL shows the second statement of a transaction what was committed after the first."""
+    if store.database.is_sqlite:
+        return  # whoever writes keeps all others from writing
+    ended = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def ends(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("UPDATE app_run") and not ended:
+            ended.append(True)
+            store.finish_run(run, Ending("cancelled", "Anna cancelled it.", 1, {}))
+
+    try:
+        with pytest.raises(Refused, match="has ended"), store.begin() as connection:
+            runs.take_up(connection, run)
+    finally:
+        event.remove(store.database.engine, "before_cursor_execute", ends)
+    assert store.run(run).outcome == "cancelled"

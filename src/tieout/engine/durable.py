@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 class Pace:
     """How busy an executor may be, and how long it lets a run lie that does not move."""
 
-    runs_at_once: int = 4
+    runs_at_once: int = 8  # most of them wait for a peer
     poll_seconds: float = 0.5
     patience_seconds: float = 30.0
 
@@ -117,6 +117,13 @@ class Engine:
         """Raises why this process may not execute any more, when that is so for good."""
         if self._lost is not None:
             raise self._lost
+        ended = self._picker is not None and not self._picker.is_alive()
+        if ended and not self._closing.is_set():
+            raise Unavailable(
+                "This process takes up no more runs; the log has the details.",
+                untouched="What was committed stays; the runs wait.",
+                do="Stop this process and start it again.",
+            )
 
     def start(self) -> None:
         """Take up runs that were committed just now at once instead of at the next look."""

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
 from tieout.engine.recorded import from_text, to_text
 from tieout.errors import Misconfigured
-from tieout.store.database import NOTICES_A_DEAD_SERVER
+from tieout.store.database import IMPATIENT, NOTICES_A_DEAD_SERVER
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
@@ -71,12 +71,13 @@ def system_engine(url: URL) -> Engine:
     """Connections of the library to the database of the instance.
 
     Its own, beside the store's: on SQLite the library begins its migrations itself, and its many
-    reads must not take the write lock as the store's transactions do.
+    reads must not take the write lock as the store's transactions do. A process that is paused
+    within a transaction of the library would lock its runs, and who takes them over, for good.
     """
     if url.get_backend_name() != "sqlite":
         return create_engine(
             url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True,
-            connect_args=NOTICES_A_DEAD_SERVER,
+            connect_args={"options": IMPATIENT, **NOTICES_A_DEAD_SERVER},
         )  # fmt: skip
     # mode=rw: a database that was taken away is missed, not silently begun anew.
     there = url.set(

@@ -24,12 +24,14 @@ from tieout.errors import Trouble, Unavailable
 from tieout.store import executors, seats
 from tieout.store.database import Database
 from tieout.store.executors import Executor, Process
+from tieout.store.machine import this_machine
 
 BEAT_SECONDS = 2.0
 TTL_SECONDS = 10.0
 DOUBT_SECONDS = 7.0
 AWAY_SECONDS_MAX = 60.0  # how long a step waits for the database to say that it may go on
 LOOK_SECONDS = 0.1
+CLOSE_SECONDS_MAX = 5.0  # for a thread that waits for the database
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +39,6 @@ log = logging.getLogger(__name__)
 def boot_seconds() -> float:
     """Seconds that go on while this process, or this machine, is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def this_machine() -> str:
-    """Where a process id of ours means something: the boot and the pid namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def living(connection: Connection) -> list[Executor]:
@@ -66,7 +62,8 @@ class Membership:
         self, database: Database, abi: str, bury: Callable[[], None], *,
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:  # fmt: skip
-        """`bury` gives what dead executors left to the living; it is called after every beat.
+        """`bury` gives what dead executors left to the living; it is called after every beat, in a
+        thread of its own, since the library waits for locks and tries again as long as it takes.
 
         `database` is this object's own, so that no other use of connections delays a beat.
         """
@@ -74,9 +71,9 @@ class Membership:
         self._process = Process(socket.gethostname(), this_machine(), os.getpid(), abi)
         self._database, self._bury = database, bury
         self._beat_seconds = beat_seconds
-        self._left, self._lost = threading.Event(), threading.Event()
+        self._left, self._lost, self._beaten = (threading.Event() for _ in range(3))
         self._heard = 0.0  # boot seconds before the last beat that the database took
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def join(self) -> None:
         """Be known to the others; nothing is executed under an id that they do not know."""
@@ -87,8 +84,9 @@ class Membership:
     def start(self) -> None:
         """Beat from now on, and once at once: what the dead left is not waited for."""
         self._beat()
-        self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
-        self._thread.start()
+        for name, work in (("heartbeat", self._live), ("take-over", self._take_over)):
+            self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+            self._threads[-1].start()
 
     def guard(self, connection: Connection) -> None:
         """What each writing transaction of this process begins with; raises Unavailable."""
@@ -120,8 +118,9 @@ class Membership:
     def close(self) -> None:
         """Leave: the others take over at their next beat what is unfinished here."""
         self._left.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._beaten.set()
+        for thread in self._threads:
+            thread.join(CLOSE_SECONDS_MAX)
         try:
             with self._database.begin() as connection:
                 executors.leave(connection, [self.id])
@@ -136,18 +135,28 @@ class Membership:
             except (Trouble, DBAPIError) as error:
                 log.warning("no beat: %s", error)
 
+    def _take_over(self) -> None:
+        while self._beaten.wait() and not self._left.is_set() and not self._lost.is_set():
+            self._beaten.clear()
+            self._bury()
+
     def _beat(self) -> None:
         asked = boot_seconds()
         with self._database.begin() as connection:
             known = executors.beat(connection, self.id)
-            alive = {one.id for one in living(connection)}
-            dead = {one.id for one in executors.listed(connection)} - alive - {self.id}
-            buried = executors.bury(connection, sorted(dead)) if known and dead else []
+
+            def alive() -> set[str]:
+                return {one.id for one in living(connection)} | {self.id}
+
+            dead = sorted({one.id for one in executors.listed(connection)} - alive())
+            buried = executors.bury(connection, dead, alive) if known and dead else []
             seats.free(connection, buried)
+            seats.give_back(connection, self.id)
         if not known:
             self._lost.set()
+            self._beaten.set()
             return
         self._heard = asked
         if buried:
             log.warning("taken for dead: %s", ", ".join(buried))
-        self._bury()
+        self._beaten.set()

@@ -21,7 +21,7 @@ from tieout.core.local_time import spelled
 from tieout.core.policy import SYSTEM
 from tieout.engine.agenda import Agenda, Planned, agenda_of, files_of
 from tieout.engine.chain import CLOCK, PERIOD, Chain, KindOf, Now
-from tieout.engine.story import Failpoint, nothing_fails
+from tieout.engine.story import Failpoint, Interrupted, nothing_fails
 from tieout.errors import Misconfigured, Trouble
 from tieout.flows.period_look import Seen
 from tieout.project import JdeConnection, Project, seconds
@@ -85,7 +85,9 @@ class Scheduler:
             try:
                 work()
                 works = True
-            except Exception:  # the database may be away for a while; what is due stays due
+            # The database may be away for a while, or this process has lost its hold on it and
+            # becomes an executor again: what is due stays due.
+            except (Exception, Interrupted):
                 if works:  # told once, not once a second
                     log.warning("schedules could not be looked at", exc_info=True)
                 works = False
@@ -278,9 +280,9 @@ class Scheduler:
             words = trouble.sentence()
             self._store.database.transact(lambda c: looks.failed(c, name, words))
             return
-        self._store.database.transact(lambda c: self._saw(c, name, seen))
+        self._store.database.transact(lambda c: self._saw(c, name, now, seen))
 
-    def _saw(self, connection: Connection, name: str, seen: Seen) -> None:
+    def _saw(self, connection: Connection, name: str, asked: datetime, seen: Seen) -> None:
         """Keep what was seen; every schedule that waited for what moved fires with it.
 
         Its first flow begins at the next tick, in a transaction of its own.
@@ -290,7 +292,7 @@ class Scheduler:
         for planned in watching:
             schedules.hold(connection, planned.name)
         now = self.now(connection)
-        moved = looks.saw(connection, name, now, seen.companies, seen.patterns)
+        moved = looks.saw(connection, name, asked, now, seen.companies, seen.patterns)
         for planned in watching:
             assert planned.watched is not None
             closed = [c for c in planned.watched[1] if c in moved]

@@ -64,6 +64,7 @@ def read_members(step: Step, world: World[LoadMembers]) -> Result:
         one_of(alias, list(values)) for alias, values in world.flow.where.items()
     ]
     rows, _ = world.jde.read_proved(table, every(*conditions))
+    world.sign_out()  # this flow asks nothing more, and others may wait for the session
     wire.distinct_keys(table, rows)
     shaped = {
         "accounts": lambda: core.from_accounts(rows, world.flow.account_code),

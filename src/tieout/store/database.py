@@ -10,8 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +36,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
+from tieout.store.machine import new_name
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -51,7 +50,7 @@ NOTICES_A_DEAD_SERVER = {
 }  # fmt: skip
 WAL_SOUND_SINCE = (3, 51, 3)
 SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
-_IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
+IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
 _OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
 _TRAIL_KEY = "tieout_trail_key"  # where the key lies that seals what a transaction tells
 
@@ -74,7 +73,7 @@ class Database:
         self.url = make_url(url)
         # What a writing transaction begins with, and the executor it is written by.
         self.guard: Callable[[Connection], None] = _anybody
-        self.executor = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
+        self.executor = new_name()
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
             self.engine = _sqlite_engine(self.url.database or "")
@@ -83,7 +82,7 @@ class Database:
                 url,
                 isolation_level="READ COMMITTED",
                 pool_pre_ping=True,
-                connect_args={"options": _IMPATIENT, **NOTICES_A_DEAD_SERVER},
+                connect_args={"options": IMPATIENT, **NOTICES_A_DEAD_SERVER},
                 hide_parameters=True,  # an error must not carry ledger data into a log
             )
         options = {_TRAIL_KEY: trail_key}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, select, update
@@ -81,14 +81,19 @@ def require(connection: Connection, executor: str) -> None:
         )
 
 
-def bury(connection: Connection, dead: Sequence[str]) -> list[str]:
+def bury(
+    connection: Connection, dead: Sequence[str], alive: Callable[[], set[str]] = set
+) -> list[str]:
     """Forget these executors; the ids of those that are known no more from now on.
 
-    One that was paused within a transaction is passed over, not waited for, until the server ends
-    that transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
+    `alive` is asked when none of them can be heard of any more: who was until then lives. One that
+    was paused within a transaction is passed over, not waited for, until the server ends that
+    transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
     """
     known = select(app_executor.c.id).where(app_executor.c.id.in_(dead))
-    buried = list(connection.execute(known.with_for_update(skip_locked=True)).scalars())
+    locked = list(connection.execute(known.with_for_update(skip_locked=True)).scalars())
+    living = alive() if locked else set()
+    buried = [executor for executor in locked if executor not in living]
     leave(connection, buried)
     return buried
 

@@ -108,12 +108,12 @@ def take(connection: Connection, place: Place, holder: Holder, at: datetime) -> 
         "state": TAKEN, "kind": "", "anaplan_id": "", "name": "", "known": [],
         "taken_at": at, "changed_at": at,
     }  # fmt: skip
-    insert_new(connection, app_lease, row)
     ours = update(app_lease).where(*_is(place), app_lease.c.run == holder.run)
-    connection.execute(ours.values(executor=holder.executor))
-    found = find(connection, place)
-    assert found is not None, "it was inserted above, or was there"
-    return found
+    while True:  # ends, unless it is let go each time between two of our statements
+        insert_new(connection, app_lease, row)
+        connection.execute(ours.values(executor=holder.executor))
+        if (found := find(connection, place)) is not None:
+            return found
 
 
 def take_over(connection: Connection, held: Lease, holder: Holder, at: datetime) -> bool:

@@ -84,14 +84,17 @@ def claim(
 
 
 def saw(
-    connection: Connection, name: str, now: datetime, companies: Mapping[str, Current],
-    patterns: Mapping[str, FiscalCalendar] | None,
+    connection: Connection, name: str, asked: datetime, now: datetime,
+    companies: Mapping[str, Current], patterns: Mapping[str, FiscalCalendar] | None,
 ) -> list[str]:  # fmt: skip
     """Keep what was seen; the companies whose period or year has moved on since the last look.
 
-    `patterns` None: they were not asked for.
+    `patterns` None: they were not asked for. Nothing is kept when another look was since we
+    `asked`: ours may be the older one, and what moved between the two would move once more.
     """
     before = _read(connection.execute(select(app_look).where(app_look.c.connection == name)).one())
+    if before.looked_at is not None and before.looked_at > asked:
+        return []
     values: dict[str, object] = {
         "looked_at": now, "trouble": "",
         "companies": {c: [s.year_begins, s.period, s.pattern] for c, s in companies.items()},

@@ -204,8 +204,10 @@ def finish(
 
 def take_up(connection: Connection, run: str) -> None:
     """A waiting run begins to run; Refused when it has ended."""
-    waits = update(app_run).where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
-    if connection.execute(waits.values(outcome="running")).rowcount != 1:
+    unfinished = update(app_run).where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
+    # One statement: what is looked at first may have changed by the next one.
+    if connection.execute(unfinished.values(outcome="running")).rowcount == 0:
+        find(connection, run)
         raise Refused(f"Run {run} has ended.", untouched="It stays as it is.")
 
 

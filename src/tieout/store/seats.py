@@ -7,7 +7,6 @@ session lies sealed with the seat, so that the next holder can end the session o
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from sqlalchemy import (
 
 from tieout.clock import Clock
 from tieout.errors import Busy, KeyTrouble, Trouble
-from tieout.store import vault
+from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
 from tieout.store.schema import UNFINISHED, app_run, metadata
 from tieout.store.server_time import MICROSECONDS, read_server_time
@@ -97,12 +96,26 @@ class Sitter:
     executor: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A seat that was left when the database could not be told."""
+
+    executor: str
+    connection: str
+    number: int
+    taken: int
+
+
+_owed: set[_Owed] = set()  # by this process
+
+
 class Seat:
     """One seat of a run, taken and left as often as needed; not shared between threads."""
 
     def __init__(self, database: Database, room: Room, sitter: Sitter, clock: Clock) -> None:
         self._database, self._room, self._sitter, self._clock = database, room, sitter, clock
         self._number: int | None = None
+        self._taken = 0
 
     @property
     def held(self) -> bool:
@@ -132,24 +145,28 @@ class Seat:
     def leave(self, *, signed_out: bool) -> None:
         """Give the seat back, with its session if that could not be ended. Never raises.
 
-        What cannot be written is found out by others: the run ends, or its process is missed.
+        What cannot be written now is written at the next look or beat of this process, or found
+        out by others: the run ends, or its process is missed.
         """
         if self._number is None:
             return
         told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
-        with suppress(Trouble):
+        try:
             self._write(told | ({"session": NOBODY} if signed_out else {}))
+        except Trouble:
+            me, where = self._sitter.executor, self._room.connection
+            _owed.add(_Owed(me, where, self._number, self._taken))
         self._number = None
 
     def _look(self, *, in_line: bool) -> str | None:
-        def look(connection: Connection) -> tuple[int, str] | None:
+        def look(connection: Connection) -> tuple[int, str, int] | None:
             return _take(connection, self._room, self._sitter, in_line=in_line)
 
         found = self._database.transact(look)
         if found is None:
             return None
-        self._number = found[0]
-        return self._room.opened(found[1])
+        self._number, left, self._taken = found
+        return self._room.opened(left)
 
     def _write(self, values: dict[str, object]) -> None:
         mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
@@ -159,10 +176,14 @@ class Seat:
 
 def _take(
     connection: Connection, room: Room, sitter: Sitter, *, in_line: bool
-) -> tuple[int, str] | None:
-    """A free seat and the session left there, if nobody came before; else a place in the line."""
+) -> tuple[int, str, int] | None:
+    """A free seat, the session left there and the time now, if nobody came before.
+
+    Else a place in the line.
+    """
     lock(connection, f"seats of {room.connection}")
     now = read_server_time(connection)
+    give_back(connection, sitter.executor)
     _clear(connection, room, sitter, now)
     me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
     mine = [app_seat_line.c[name] == value for name, value in me.items()]
@@ -187,7 +208,7 @@ def _take(
         {"connection": room.connection, "number": number, "session": NOBODY, **row},
     ):  # fmt: skip
         connection.execute(update(app_seat).where(*seat).values(row))
-    return number, left or NOBODY
+    return number, left or NOBODY, now
 
 
 def _free(connection: Connection, room: Room) -> int | None:
@@ -213,22 +234,34 @@ def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None
     ages_ago = app_seat.c.taken < now - round(HELD_SECONDS_MAX * MICROSECONDS)
     stale = or_(told_elsewhere, of_ended, ages_ago)
     connection.execute(update(app_seat).where(held, stale).values(executor=NOBODY, run=NOBODY))
-    if connection.dialect.name == "sqlite":  # then all processes are on this machine
-        rows = connection.execute(select(app_seat.c.executor).where(held).distinct())
-        free(connection, [executor for executor in rows.scalars() if not _lives(executor)])
+    # Who is an executor on PostgreSQL is missed by the others; a command is not.
+    here = connection.dialect.name == "sqlite"  # then all processes are on this machine
+    holders = connection.execute(select(app_seat.c.executor).where(held).distinct()).scalars()
+    free(connection, [who for who in holders if machine.is_dead(who, of_this_machine=here)])
     silent = or_(
         app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS),
         app_seat_line.c.looked > now,  # before the clock was set back
     )
-    here = app_seat_line.c.connection == room.connection
-    connection.execute(delete(app_seat_line).where(here, silent))
+    line = app_seat_line.c.connection == room.connection
+    connection.execute(delete(app_seat_line).where(line, silent))
 
 
 def free(connection: Connection, executors: Sequence[str]) -> None:
     """Free the seats of processes that are dead; sessions they left stay noted with the seats."""
+    if not executors:
+        return
     theirs = app_seat.c.executor.in_(executors)
     connection.execute(update(app_seat).where(theirs).values(executor=NOBODY, run=NOBODY))
     connection.execute(delete(app_seat_line).where(app_seat_line.c.executor.in_(executors)))
+
+
+def give_back(connection: Connection, executor: str) -> None:
+    """Free the seats that this process left when it could not write that down."""
+    for seat in [seat for seat in _owed if seat.executor == executor]:
+        same = [app_seat.c[name] == getattr(seat, name) for name in _Owed.__slots__]
+        freed = update(app_seat).where(*same).values(executor=NOBODY, run=NOBODY)
+        if connection.execute(freed).rowcount == 0:  # an earlier time, which was committed
+            _owed.discard(seat)
 
 
 def is_held_by(connection: Connection, run: str) -> bool:
@@ -296,20 +329,6 @@ def _of(room: Room) -> list[ColumnElement[bool]]:
 
 def _held_by(sitter: Sitter) -> ColumnElement[bool]:
     return app_seat.c.executor == sitter.executor
-
-
-def _lives(executor: str) -> bool:
-    """Whether the process of an executor (`host:pid:…`) of this machine is there."""
-    pid = executor.split(":")[1] if executor.count(":") > 1 else ""
-    if not pid.isdecimal():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _all_taken(room: Room) -> Busy:

@@ -102,7 +102,7 @@ def _without_journals(
         raise Misconfigured(
             f"No run of {flow} has compared both sides yet.", do=f"`tieout run {flow}` does."
         )
-    with instance.world_for(compared[0]) as world:
+    with instance.world_for(compared[0], looking=True) as world:
         early = scope_for(world).rule.detail_from
         before = early.fiscal_year * 100 + early.number if early else 0
         held = (pl.col("state") == proof.HELD) & (pl.col("reason") == proof.NO_JOURNALS)

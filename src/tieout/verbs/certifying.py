@@ -88,7 +88,7 @@ def _compared(instance: Instance, flow: str) -> str:
 def _now(
     instance: Instance, flow: str, run: str, place: Place, name: str
 ) -> tuple[str, int]:  # fmt: skip
-    with instance.world_for(run) as world:
+    with instance.world_for(run, looking=True) as world:
         found = digests(world.lazy("compared", {}), [place])
     if place not in found:
         raise Misconfigured(

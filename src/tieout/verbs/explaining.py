@@ -27,7 +27,7 @@ def explain(instance: Instance, flow: str, period: str | None = None) -> dict[st
     if compared is None:
         return {"outcomes": dict.fromkeys((TIED, EXPLAINED, UNEXPLAINED), 0), "classes": [],
                 "differences": []}  # fmt: skip
-    with instance.world_for(compared[0]) as world:
+    with instance.world_for(compared[0], looking=True) as world:
         cells = explained.explained_cells(world)
         currencies = {c.company: c.currency for c in scope_for(world).companies}
     if period:

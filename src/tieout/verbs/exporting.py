@@ -275,7 +275,7 @@ class _Compared:
     def __init__(self, instance: Instance, run: Run, asked: Asked) -> None:
         self._store, self._inside = instance.store, asked.inside()
         self._files = instance.store.current(asked.flow, "compared")
-        with instance.world_for(run.id) as world:
+        with instance.world_for(run.id, looking=True) as world:
             self._currencies = {c.company: c.currency for c in scope_for(world).companies}
         frame = self._scan(self._files)
         places = frame.select("ledger_company", "fiscal_year", "period").unique().collect().rows()

@@ -155,7 +155,7 @@ def preview(instance: Instance, replay: Replay, engine: Engine | None = None) ->
     }  # fmt: skip
     if not isinstance(seeing.known(instance, replay.flow), LoadActuals) or not result["ok"]:
         return result
-    with instance.world_for(done.run.id) as world:
+    with instance.world_for(done.run.id, looking=True) as world:
         cells = would_send(world, done.run.id)
         scope = scope_for(world)
         currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))

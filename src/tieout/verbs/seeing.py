@@ -142,7 +142,7 @@ def reproduce(instance: Instance, run_id: str) -> dict[str, Any]:
 
     Asks neither system anything. Misconfigured when the run uploaded no file.
     """
-    with instance.world_for(run_id) as world:
+    with instance.world_for(run_id, looking=True) as world:
         found = reproduced(world, run_id)
     return {
         "ok": found.same, "exit_code": 0 if found.same else DIFFERS, "run": run_id,

@@ -84,7 +84,7 @@ def _worlds(instance: Instance, run: str) -> Iterator[World[LoadActuals]]:
             continue
         last = seeing.last_run(instance, name)
         if last is not None and (not run or instance.store.run(run).flow == name):
-            with instance.world_for(last.id) as world:
+            with instance.world_for(last.id, looking=True) as world:
                 yield world
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,8 +13,10 @@ from typing import TypeAlias
 
 from tieout.app import Instance
 from tieout.engine.durable import Engine
-from tieout.errors import Misconfigured
+from tieout.engine.story import UNEXPECTED_EXIT_CODE
+from tieout.errors import Misconfigured, Trouble
 from tieout.verbs import running, schedule_overview
+from tieout.verbs.keeping_house import House
 
 STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
 DECISION_SECONDS_MAX = 5.0  # how long it waits for a decision about a due time
@@ -58,9 +61,11 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
         engine = running.engine_for(instance)
         engine.launch()
         schedules = schedule_overview.scheduler_for(instance)
+        house = House(instance.store, engine)
         try:
             with beside(engine) as watch:
                 schedules.start()
+                house.start()
                 if beside is _alone:
                     note(f"Executes runs as {engine.name}; Ctrl-C stops it.")
                 while not stop.wait(LOOK_SECONDS):
@@ -69,7 +74,8 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
                 note("Stopping: the step under way comes to its end first.")
         finally:
             schedules.close(DECISION_SECONDS_MAX)
-            _close(engine, command, note)
+            house.close(DECISION_SECONDS_MAX)
+            _close(engine, command, note, sys.exception())
     finally:
         for number, action in before.items():
             signal.signal(number, action)
@@ -84,12 +90,20 @@ def _ask(number: int, stop: threading.Event) -> signal._HANDLER:
     return signal.signal(number, asked)
 
 
-def _close(engine: Engine, command: str, note: Note) -> None:
-    """Let the steps under way finish; unfinished runs stay for the next executor."""
+def _close(engine: Engine, command: str, note: Note, error: BaseException | None) -> None:
+    """Let the steps under way finish; unfinished runs stay for the next executor.
+
+    `error` is what this process ends for, None when it was asked to: it is told, and gives the exit
+    code, also when the process has to end itself here.
+    """
     if engine.close(0.0) or engine.close(STEP_SECONDS_MAX):
         return
     note(
         f"A step did not end within {STEP_SECONDS_MAX:.0f} s; it is begun again by the next "
         f"`{command}` or `tieout run`."
     )
-    os._exit(0)
+    if error is None:
+        os._exit(0)
+    told = error if isinstance(error, Trouble) else None
+    note(told.sentence() if told else f"It ended for {type(error).__name__}.")
+    os._exit(told.exit_code if told else UNEXPECTED_EXIT_CODE)

@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from tieout.sim.anaplan.state import State
+from tieout.sim.anaplan.tenants import tenant_of_user
 from tieout.sim.box import Request, Response, json_response
 from tieout.sim.clock import PracticeClock
 
@@ -40,8 +41,7 @@ def user_of(state: State, now: float, header: str) -> str | None:
 def tenant_of(state: State, now: float, header: str) -> str:
     """The tenant of that user, who shares its budget: what follows the @ (A012); "" of nobody."""
     user = user_of(state, now, header)
-    row = state.row("select email from users where id = ?", user) if user else None
-    return str(row[0]).partition("@")[2] if row else ""
+    return tenant_of_user(state, user) if user else ""
 
 
 def _live(state: State, now: float, value: str) -> Any:

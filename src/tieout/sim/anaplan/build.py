@@ -22,10 +22,11 @@ def add_user(state: State, email: str, password: str, *, first: str = "", last: 
     return id_
 
 
-def add_workspace(state: State, name: str) -> str:
-    """A workspace; its id."""
+def add_workspace(state: State, name: str, *, tenant: str = "") -> str:
+    """A workspace, of everybody or of the users of one tenant (A097); its id."""
     id_ = lower_id()
-    state.do("insert into workspaces values (?, ?, '{}')", id_, name)
+    data = json.dumps({"tenant": tenant} if tenant else {})
+    state.do("insert into workspaces values (?, ?, ?)", id_, name, data)
     return id_
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tieout.sim.anaplan.state import LINE_ITEMS_ID, Thing
 from tieout.sim.anaplan.tasks import KINDS
+from tieout.sim.anaplan.tenants import workspaces_of
 from tieout.sim.anaplan.views import Grid, dimension_name, layout_rows, view_of
 from tieout.sim.anaplan.wire import Exchange, Refusal, enveloped, paged
 from tieout.sim.box import Response
@@ -59,8 +60,10 @@ def _workspace_json(exchange: Exchange, row: Any) -> dict[str, Any]:
 def list_workspaces(exchange: Exchange) -> Response:
     """`GET /workspaces`."""
     _sort_checked(exchange, "name", "sizeAllowance", "currentSize", "active")
+    mine = workspaces_of(exchange.state, exchange.user)
     rows = exchange.state.rows("select id, name from workspaces order by name")
-    return paged(exchange, "workspace", "workspaces", [_workspace_json(exchange, r) for r in rows])
+    shown = [_workspace_json(exchange, r) for r in rows if r[0] in mine]
+    return paged(exchange, "workspace", "workspaces", shown)
 
 
 def get_workspace(exchange: Exchange) -> Response:
@@ -68,7 +71,7 @@ def get_workspace(exchange: Exchange) -> Response:
     row = exchange.state.row(
         "select id, name from workspaces where id = ?", exchange.ids["workspace"]
     )
-    if row is None:
+    if row is None or row[0] not in workspaces_of(exchange.state, exchange.user):
         raise Refusal(404)
     return enveloped("workspace", workspace=_workspace_json(exchange, row))
 
@@ -107,9 +110,10 @@ def list_models(exchange: Exchange) -> Response:
     _sort_checked(exchange, "name", "activeState", "currentWorkspaceName", "currentWorkspaceId")
     only = exchange.ids.get("workspace")
     rows = exchange.state.rows("select id, name, workspace, data from models order by name")
-    if only and not exchange.state.row("select 1 from workspaces where id = ?", only):
+    mine = workspaces_of(exchange.state, exchange.user)
+    if only and only not in mine:
         raise Refusal(404)
-    shown = [_model_json(exchange, r) for r in rows if only in (None, r[2])]
+    shown = [_model_json(exchange, r) for r in rows if r[2] in mine and only in (None, r[2])]
     return paged(exchange, "model", "models", shown)
 
 

@@ -42,6 +42,8 @@ create table if not exists chunks (model text, file text, user text, n integer, 
 create table if not exists tasks (seq integer primary key, id text unique, model text,
   kind text, parent text, user text, body text, created real, started real, finished real,
   state text, result text);
+create index if not exists open_tasks on tasks (seq) where state not in ('COMPLETE', 'CANCELLED');
+create index if not exists tasks_of_model on tasks (model, seq);
 create table if not exists dumps (model text, user text, import text, task text, body blob,
   touched real, primary key (model, user, import));
 create table if not exists reads (id text primary key, model text, kind text, target text,

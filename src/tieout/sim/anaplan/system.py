@@ -25,6 +25,7 @@ from tieout.sim.anaplan import (
 from tieout.sim.anaplan.rate import Budgets, retry_after
 from tieout.sim.anaplan.state import State
 from tieout.sim.anaplan.switches import SWITCHES
+from tieout.sim.anaplan.tenants import add_tenants, workspaces_of
 from tieout.sim.anaplan.wire import MESSAGES, Exchange, Refusal, error
 from tieout.sim.box import Request, Response
 from tieout.sim.clock import PracticeClock
@@ -214,10 +215,12 @@ class AnaplanSystem:
         return self._dispatch(exchange, MODEL_ROUTES, rest, now)
 
     def _enter_model(self, exchange: Exchange, workspace: str | None, model: str) -> None:
-        """Ids are case-sensitive; a model of another workspace is not there (A017)."""
+        """Ids are case-sensitive; a model of another workspace or tenant is not there (A017)."""
         row = self.state.row("select workspace from models where id = ?", model)
         if row is None or workspace not in (None, row[0]):
             raise Refusal(404)
+        if row[0] not in workspaces_of(self.state, exchange.user):
+            raise Refusal(404)  # A097
         exchange.model = model
 
     def _dispatch(
@@ -276,10 +279,11 @@ class AnaplanSystem:
         )  # fmt: skip
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`switch`, `report`, `restart`, `state`, `people`, `cells`; LookupError for another."""
+        """`switch`, `report`, `restart`, `state`, `people`, `cells`, `tenants`; else none."""
         verbs = {
             "switch": self._switch, "report": self._report, "restart": self._restart,
             "state": self._state, "people": self._people, "cells": self._cells,
+            "tenants": self._tenants,
         }  # fmt: skip
         if verb not in verbs:
             raise LookupError(f"no verb {verb!r}; there are {', '.join(sorted(verbs))}")
@@ -311,6 +315,9 @@ class AnaplanSystem:
 
     def _cells(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"cells": people.module_cells(self.state, body)}
+
+    def _tenants(self, body: dict[str, Any]) -> dict[str, Any]:
+        return add_tenants(self.state, body)
 
     def close(self) -> None:
         """Close the state file."""

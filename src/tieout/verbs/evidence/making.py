@@ -108,7 +108,7 @@ def _picked(
             raise _busy(period, f"has a run under way ({under_way.id})")
         _refuse_newer(instance, name, *last)
         compared[name] = last[0]
-        with instance.world_for(last[0]) as world:
+        with instance.world_for(last[0], looking=True) as world:
             days.append(both_sides.first_day(world, year, number) or date.min)
     if not compared:
         raise Misconfigured(
@@ -205,7 +205,7 @@ def _sides(pack: _Pack, flow: str, run: str) -> None:
     """Lines, balances and compared cells as Parquet."""
     place = pack.picked.place
     folder = f"parquet/{flow}"
-    with pack.instance.world_for(run) as world:
+    with pack.instance.world_for(run, looking=True) as world:
         buckets = both_sides.buckets_of(world, *place)
         file = f"{folder}/{{}}.parquet".format
         lines = both_sides.lines_in(world, buckets)

@@ -1,0 +1,52 @@
+"""Names this process for all that share a database, and tells whether one of this machine lives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+DIGEST_DIGITS = 8
+_THIS_PROCESS = secrets.token_hex(4)  # another one may have the same number after a restart
+
+
+def this_machine() -> str:
+    """Where a process id of ours means something: the boot and the pid namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def new_name() -> str:
+    """`host:pid:machine-process-…`, which nobody had before."""
+    who = f"{_digest()}-{_THIS_PROCESS}-{secrets.token_hex(6)}"
+    return f"{socket.gethostname()}:{os.getpid()}:{who}"
+
+
+def is_dead(name: str, *, of_this_machine: bool = False) -> bool:
+    """Whether a process is known to be gone; of another machine's nothing is known here.
+
+    `of_this_machine`: all are, also those whose name does not say so.
+    """
+    _, _, rest = name.partition(":")
+    pid, _, who = rest.partition(":")
+    machine, _, process = who.partition("-")
+    if not pid.isdecimal() or not (of_this_machine or (machine and machine == _digest())):
+        return False
+    if int(pid) == os.getpid():
+        return bool(process) and process.split("-")[0] != _THIS_PROCESS
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _digest() -> str:
+    with suppress(OSError):
+        return hashlib.sha256(this_machine().encode()).hexdigest()[:DIGEST_DIGITS]
+    return ""  # a system without /proc
