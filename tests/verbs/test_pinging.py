@@ -73,6 +73,12 @@ def client_certificate(b: Broken) -> None:
     locked_by(b, pem, f'ca_file = "{pem}"', ask_client=True)
 
 
+def slow_config(b: Broken) -> None:
+    secret = 'secret = "secret://erp"'
+    b.change(secret, f'{secret}\nrequest_timeout = "200ms"')
+    b.fault("jde", "delay", CONFIG, seconds=0.5)
+
+
 def hide_units(b: Broken, company: str = "") -> None:
     where = f" where CO = '{company}'" if company else ""
     rows = b.books.systems.jde.ledger.rows("F0911")
@@ -137,6 +143,8 @@ BEFORE_THE_SIGN_IN = {
         "who is it", "redirect", "redirect to sso.acme", "JD Edwards"),
     "a connection that is cut": Cause(
         lambda b: b.fault("jde", "cut_before", CONFIG), "who is it", "cut-off", "cut"),
+    "a server that does not answer in time": Cause(
+        slow_config, "who is it", "silent", "did not answer in time"),
     "tools without version 2": Cause(
         lambda b: b.answered("jde", "/v2/defaultconfig", 404), "who is it", "old-tools",
         "Tools 9.2.1.2", CNC),
@@ -203,8 +211,16 @@ FROM_THE_SIGN_IN = {
     "inputs that are hidden": Cause(
         lambda b: b.switch("hidden_inputs", ["TIEOUT_PlanJournal"]), "may act", "hidden-inputs",
         "does not show its inputs", "developer", exit_code=3),
+    "messages that we do not write": Cause(
+        lambda b: b.fault("jde", "replace", "/discover/TIEOUT_PlanJournal",
+                          find='inputFormat": ?"[^"]+"', body='inputFormat": "Oracle Cloud IoT"'),
+        "may act", "message-format", "Oracle Cloud IoT", "developer", exit_code=3),
     "orchestrations that may not be seen": Cause(
         lambda b: b.answered("jde", "/discover", 403), "may act", "orchestrations-not-shown"),
+    "a clock that goes otherwise": Cause(
+        lambda b: b.answered("jde", CONFIG, 200, body='{"aisVersion": "EnterpriseOne 9.2.8.2"}',
+                             headers={"Date": "Mon, 01 Jan 2024 00:00:00 GMT"}),
+        "limits", "clocks-apart", "seconds from ours", CNC, "notice"),
     "pages that are cut": Cause(
         lambda b: b.switch("fetch_limit_rows", 20), "limits", "page-cut", "gives 20 rows at once",
         CNC, "notice"),

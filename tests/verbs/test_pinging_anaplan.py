@@ -111,6 +111,10 @@ CAUSES = {
     "a column of an export that is not there": Cause(
         lambda b: b.change('"Approver" = "approver"', '"Signed by" = "approver"'), "may act",
         "export-columns", "'Signed by'", ANAPLAN, exit_code=3),
+    "an import that reads no file": Cause(
+        lambda b: b.fault("anaplan", "replace", "/imports$", find='"importDataSourceId": ?"[0-9]+"',
+                          body='"otherSource": "1"'),
+        "may act", "no-file", "does not read a file", ANAPLAN, exit_code=3),
     "imports that may not be seen": Cause(
         lambda b: b.answered("anaplan", "/imports", 403), "may act", "act-refused", "403",
         ANAPLAN),
