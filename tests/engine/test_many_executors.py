@@ -58,7 +58,10 @@ def test_who_waits_for_another_to_prepare_the_database_does_not_hold_it_up(
 ) -> None:
     url = make_url(postgres_url)
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as first, psycopg.connect(plain) as sees:
+    with (
+        psycopg.connect(plain, autocommit=True) as first,
+        psycopg.connect(plain, autocommit=True) as sees,
+    ):
         first.execute("SELECT pg_advisory_lock(%s)", [library.PREPARING_LOCK_KEY])
         first.execute("CREATE TABLE things (n int)")
         system = library.system_engine(url)
@@ -66,10 +69,9 @@ def test_who_waits_for_another_to_prepare_the_database_does_not_hold_it_up(
         waits.start()
         asking = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_%advisory_lock($1)'"
         until(lambda: sees.execute(asking).fetchone() is not None)
-        sees.rollback()
         # As the library does: it waits for every statement that was begun before.
-        first.execute("SET statement_timeout = '10s'")
-        first.execute("CREATE INDEX CONCURRENTLY things_n ON things (n)")
+        sees.execute("SET statement_timeout = '10s'")
+        sees.execute("CREATE INDEX CONCURRENTLY things_n ON things (n)")
         first.execute("SELECT pg_advisory_unlock(%s)", [library.PREPARING_LOCK_KEY])
         waits.join(RUN_SECONDS_MAX)
         assert not waits.is_alive()
