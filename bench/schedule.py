@@ -169,9 +169,9 @@ def until_ended(instance: Instance, processes: Processes, due: dict[str, datetim
         if instance.clock.now() < last:
             continue
         store = instance.store
-        if len(store.runs(limit=len(due) + 1)) >= len(due) and not store.runs(
-            outcomes=UNFINISHED, limit=1
-        ):
+        if store.runs(outcomes=UNFINISHED, limit=1):
+            continue
+        if len(store.runs(limit=len(due) + 1)) >= len(due):
             return
     raise RuntimeError("the runs did not come to their end")
 

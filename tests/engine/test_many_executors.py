@@ -19,6 +19,7 @@ from engine_program import RUN_SECONDS_MAX, Peer, four_steps
 from sqlalchemy import make_url
 
 from tieout.clock import SystemClock
+from tieout.engine import library
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import BEAT_SECONDS, TTL_SECONDS
 from tieout.engine.story import Run
@@ -50,6 +51,31 @@ def homes(tmp_path: Path, postgres_url: str) -> Iterator[list[Store]]:
 
 
 Start = Callable[[Path], "subprocess.Popen[str]"]
+
+
+def test_who_waits_for_another_to_prepare_the_database_does_not_hold_it_up(
+    postgres_url: str,
+) -> None:
+    url = make_url(postgres_url)
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with (
+        psycopg.connect(plain, autocommit=True) as first,
+        psycopg.connect(plain, autocommit=True) as sees,
+    ):
+        first.execute("SELECT pg_advisory_lock(%s)", [library.PREPARING_LOCK_KEY])
+        first.execute("CREATE TABLE things (n int)")
+        system = library.system_engine(url)
+        waits = threading.Thread(target=library.prepare, args=(system, 1, 1.0))
+        waits.start()
+        asking = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_%advisory_lock($1)'"
+        until(lambda: sees.execute(asking).fetchone() is not None)
+        # As the library does: it waits for every statement that was begun before.
+        sees.execute("SET statement_timeout = '10s'")
+        sees.execute("CREATE INDEX CONCURRENTLY things_n ON things (n)")
+        first.execute("SELECT pg_advisory_unlock(%s)", [library.PREPARING_LOCK_KEY])
+        waits.join(RUN_SECONDS_MAX)
+        assert not waits.is_alive()
+        system.dispose()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,7 @@ BUSY_TIMEOUT_SECONDS = 30
 # Never reached: with such a limit the library takes runs from the queue one worker after the
 # other (SERIALIZABLE), without it two workers may take two of one lane (guide/engine.md §3.2).
 RUNS_EVERYWHERE_MAX = 10_000
+PREPARING_LOOK_SECONDS = 0.2
 PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
@@ -122,9 +124,12 @@ def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         yield
         return
-    # No transaction: the library makes indexes that wait until every older one has ended.
+    # No transaction: the library makes indexes that wait until every older one has ended. A
+    # statement that waits for the lock would be one too, and both would wait for ever.
+    lock = text("SELECT pg_try_advisory_lock(:key)")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": PREPARING_LOCK_KEY})
+        while not connection.execute(lock, {"key": PREPARING_LOCK_KEY}).scalar_one():
+            time.sleep(PREPARING_LOOK_SECONDS)
         try:
             yield
         finally:
