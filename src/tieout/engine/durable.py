@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 class Pace:
     """How busy an executor may be, and how long it lets a run lie that does not move."""
 
-    runs_at_once: int = 8  # most of them wait for a peer
+    runs_at_once: int = 4
     poll_seconds: float = 0.5
     patience_seconds: float = 30.0
 
