@@ -205,3 +205,10 @@ def test_ctrl_c_ends_the_command_and_the_next_run_carries_on(home: Home) -> None
     done = home.run("run", "actuals")
     assert done.code == 0
     assert len(home.rows("select id from app_run where outcome in ('waiting','running')")) == 0
+
+
+def test_a_worker_on_a_sqlite_file_says_what_it_needs(shared: Home) -> None:
+    done = shared.run("worker")
+
+    assert done.code == 3
+    assert "Several workers need PostgreSQL" in done.err
