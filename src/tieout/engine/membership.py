@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +23,7 @@ from tieout.errors import Trouble, Unavailable
 from tieout.store import executors, seats
 from tieout.store.database import Database
 from tieout.store.executors import Executor, Process
-from tieout.store.machine import this_machine
+from tieout.store.machine import lives, this_machine
 
 BEAT_SECONDS = 2.0
 TTL_SECONDS = 10.0
@@ -38,7 +37,7 @@ log = logging.getLogger(__name__)
 
 def boot_seconds() -> float:
     """Seconds that go on while this process, or this machine, is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def living(connection: Connection) -> list[Executor]:
@@ -52,7 +51,7 @@ def living(connection: Connection) -> list[Executor]:
 
 
 def _gone(executor: Executor, here: str) -> bool:
-    return executor.machine == here and not Path(f"/proc/{executor.pid}").exists()
+    return executor.machine == here and not lives(executor.pid)
 
 
 class Membership:

@@ -14,9 +14,16 @@ _THIS_PROCESS = secrets.token_hex(4)  # another one may have the same number aft
 
 
 def this_machine() -> str:
-    """Where a process id of ours means something: the boot and the pid namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    """Where a process id of ours means something: the boot and the pid namespace.
+
+    On a system without /proc it is the host's name: a process that was started after a restart
+    and has the number of a dead one then keeps that one alive until its time is up.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return socket.gethostname()
 
 
 def new_name() -> str:
@@ -37,16 +44,18 @@ def is_dead(name: str, *, of_this_machine: bool = False) -> bool:
         return False
     if int(pid) == os.getpid():
         return bool(process) and process.split("-")[0] != _THIS_PROCESS
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return not lives(int(pid))
+
+
+def lives(pid: int) -> bool:
+    """Whether a process of this machine has this number."""
+    with suppress(PermissionError):  # another user's
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
 
 
 def _digest() -> str:
-    with suppress(OSError):
-        return hashlib.sha256(this_machine().encode()).hexdigest()[:DIGEST_DIGITS]
-    return ""  # a system without /proc
+    return hashlib.sha256(this_machine().encode()).hexdigest()[:DIGEST_DIGITS]
