@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import engine_program
 import psycopg
 import pytest
-from engine_program import RUN_SECONDS_MAX, Peer, four_steps
+from engine_program import RUN_SECONDS_MAX, Peer, four_steps, until
 from sqlalchemy import make_url
 
 from tieout.clock import SystemClock
@@ -101,15 +100,6 @@ def _ended(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGCONT)
     process.kill()
     process.communicate()
-
-
-def until(happened: Callable[[], bool], seconds: float = RUN_SECONDS_MAX) -> float:
-    """Looks until it has happened; how long that took."""
-    began = time.monotonic()
-    while not happened():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-        threading.Event().wait(0.02)
-    return time.monotonic() - began
 
 
 def ask(store: Store, flow: str, kind: str) -> str:

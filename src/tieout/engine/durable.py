@@ -216,12 +216,12 @@ class Engine:
     def _hold(self) -> Hold:
         """What says that the runs this process begins are its own."""
         if self._store.database.is_sqlite:
-            self._queue.executor = library.EMBEDDED
+            self._queue.executes_as(library.EMBEDDED)
             return FileHold(self._store.home / DATABASE_FILE)
         member = Membership(Database(self._store.database.url), library.ABI, self._bury)
         member.join()
-        self._queue.executor, self._store.database.guard = member.id, member.guard
-        self._store.database.executor = member.id
+        self._queue.executes_as(member.id)
+        self._store.database.guard, self._store.database.executor = member.guard, member.id
         return member
 
     def _bury(self) -> None:
@@ -267,6 +267,7 @@ class Engine:
         """Tell one run; called by the library, in a thread of its own."""
         with self._under_way(run_id):
             try:
+                self._queue.told(run_id)
                 found = self._store.run(run_id)
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or _no_story(found.kind)

@@ -165,6 +165,27 @@ def give_to_the_living(living: Callable[[], set[str]]) -> list[str]:
     return dead
 
 
+def put_back(workflow_id: str, executor: str) -> bool:
+    """Give to the queue once more what `executor` had begun, unless it is another's by now.
+
+    The library's own way to resume something does not ask whose it is: who was paused before it
+    would have a run told twice at once that another executor has taken over.
+    """
+    system = _get_dbos_instance()._sys_db
+    status = system.tables.workflow_status
+    mine = [
+        status.c.workflow_uuid == workflow_id,
+        status.c.status == "PENDING",
+        status.c.executor_id == executor,
+    ]
+    fresh = {
+        "status": "ENQUEUED", "owner_xid": None, "started_at_epoch_ms": None,
+        "recovery_attempts": 0,
+    }  # fmt: skip
+    with system.engine.begin() as connection:
+        return connection.execute(status.update().where(*mine).values(fresh)).rowcount == 1
+
+
 def refuse_stranded_runs(engine: Engine) -> None:
     """Refuse to start while runs are unfinished that this program cannot carry on.
 
