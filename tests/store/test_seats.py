@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from threading import Event, Lock
 
 import pytest
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, event, select, update
 
 from tieout.clock import SystemClock
 from tieout.errors import Busy
@@ -327,3 +327,28 @@ def test_a_process_that_has_the_number_of_a_dead_one_does_not_keep_its_seat(offi
     assert office.seat(office.run("plan"), "two", allowed=1).take_free() == ""
     office.seat("look at actuals-1", mine, allowed=2).take()
     assert office.seat(office.run("more"), "two", allowed=2).take_free() is None
+
+
+def test_a_seat_that_was_taken_without_an_answer_is_not_taken_a_second_time(
+    office: Office,
+) -> None:
+    """The database went away with the answer to the commit, and the taking was tried again."""
+    run = office.run("actuals")
+    seat = office.seat(run, executor="asks twice")
+    lost = []
+
+    @event.listens_for(office.store.database.engine, "commit")
+    def committed(connection: Connection) -> None:
+        if not lost:
+            lost.append(connection)
+            connection.connection.commit()
+            raise DatabaseAway("The database does not answer.")
+
+    try:
+        assert seat.take() == ""
+    finally:
+        event.remove(office.store.database.engine, "commit", committed)
+    assert lost
+    assert [(number, who) for number, who, _ in office.rows() if who] == [(1, run)]
+    seat.leave(signed_out=True)
+    assert not any(who for _, who, _ in office.rows())
