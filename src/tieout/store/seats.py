@@ -330,13 +330,16 @@ def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
 
 
 def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
-    """The tokens of sessions on seats that nobody holds any more; noted no more from now on."""
+    """The sealed tokens of sessions on seats that nobody holds any more."""
     lock(connection, f"seats of {room.connection}")
     _clear(connection, room, sitter, read_server_time(connection))
-    free_ones = _left(room)
-    found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
-    connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
-    return [token for session in found if (token := room.opened(session))]
+    return list(connection.execute(select(app_seat.c.session).where(*_left(room))).scalars())
+
+
+def ended(connection: Connection, room: Room, session: str) -> None:
+    """A session that was left behind is gone: it is noted no more."""
+    there = update(app_seat).where(*_of(room), app_seat.c.session == session)
+    connection.execute(there.values(session=NOBODY))
 
 
 def _left(room: Room) -> list[ColumnElement[bool]]:
