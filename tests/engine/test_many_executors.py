@@ -22,6 +22,7 @@ from tieout.engine import library
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import BEAT_SECONDS, TTL_SECONDS
 from tieout.engine.story import Run
+from tieout.errors import Misconfigured
 from tieout.store import audit, executors
 from tieout.store.database import Database, DatabaseAway
 from tieout.store.executors import Process, TakenForDead
@@ -243,6 +244,28 @@ def test_a_database_that_was_away_in_a_step_is_no_outcome_of_that_step(
     assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
     assert len(told) == 2
     assert engine.close(RUN_SECONDS_MAX)
+
+
+def test_an_old_executor_that_would_join_again_beside_newer_runs_stops_and_says_so(
+    homes: list[Store], tmp_path: Path, postgres_url: str
+) -> None:
+    """It was taken for dead while somebody upgraded; it would be refused again every second."""
+    engine = Engine(
+        homes[0], {"four_steps": four_steps}, engine_program.world_in(tmp_path), pace=PACE
+    )
+    run = ask(homes[0], "actuals", "four_steps")
+    engine.launch()
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    url = make_url(postgres_url).set(drivername="postgresql").render_as_string(False)
+    with psycopg.connect(url) as newer:
+        newer.execute("UPDATE dbos.workflow_status SET application_version = '99', status = %s",
+                      ["ENQUEUED"])  # fmt: skip
+        newer.execute("DELETE FROM app_executor")
+
+    until(lambda: not engine.alive)
+    with pytest.raises(Misconfigured, match="1 of engine version 99"):
+        until(engine.refuse_lost)
+    assert engine.close(0)
 
 
 def test_a_command_follows_a_run_that_a_worker_executes(
