@@ -29,6 +29,7 @@ from bench.fleet import Chaos, Fleet
 from bench.many_flows import made
 from bench.schedule import REQUESTS_A_MINUTE
 from tieout.app import Instance
+from tieout.engine.watch import executed
 from tieout.errors import Trouble
 from tieout.project import Project
 from tieout.store.runs import NewRun, Run
@@ -234,6 +235,9 @@ def main() -> int:
         dice = Random(asked.seed)
         people, chaos = People(instance, dice), Chaos(fleet, cluster, dice)
         fleet.keep_up()
+        while not executed(instance.store):
+            fleet.refuse_dead()
+            time.sleep(ASK_SECONDS)
         end = time.monotonic() + asked.seconds
         while time.monotonic() < end:
             people.act()

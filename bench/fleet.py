@@ -47,6 +47,11 @@ class Fleet:
         while len(self.workers) < WORKERS:
             self.start()
 
+    def refuse_dead(self) -> None:
+        """RuntimeError when one of them ended by itself."""
+        if any(worker.poll() is not None for worker in self.workers):
+            raise RuntimeError("a worker ended by itself; its words are in workers.log")
+
     def stop(self) -> None:
         """Ask all to stop, and see that they do."""
         for worker in self.workers:

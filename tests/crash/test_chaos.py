@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 CAMPAIGN = "chaos" in os.environ.get("TIEOUT_CAMPAIGN", "")
 SECONDS = 1800 if CAMPAIGN else 120
-PAUSE_SECONDS = 1.0 if CAMPAIGN else 2.0  # between two runs: what a chaos costs the other tests
+PAUSE_SECONDS = 1.0 if CAMPAIGN else 3.0  # between two runs: what a chaos costs the other tests
 MORE_SECONDS_MAX = 900  # to make the company, to settle, and to judge
 
 
