@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import engine_program
 import psycopg
@@ -76,6 +78,28 @@ def test_who_waits_for_another_to_prepare_the_database_does_not_hold_it_up(
         waits.join(RUN_SECONDS_MAX)
         assert not waits.is_alive()
         system.dispose()
+
+
+def test_who_is_paused_while_it_prepares_the_database_keeps_others_out_for_a_while_only(
+    postgres_url: str,
+) -> None:
+    system, ends, inside = library.system_engine(make_url(postgres_url)), Event(), Event()
+
+    def is_paused() -> None:
+        with library.alone(system, seconds_max=1):
+            inside.set()
+            ends.wait(RUN_SECONDS_MAX)
+
+    paused = threading.Thread(target=is_paused)
+    paused.start()
+    assert inside.wait(RUN_SECONDS_MAX)
+    began = time.monotonic()
+    with library.alone(system):
+        took = time.monotonic() - began
+    ends.set()
+    paused.join(RUN_SECONDS_MAX)
+    system.dispose()
+    assert took < RUN_SECONDS_MAX / 2
 
 
 @pytest.fixture

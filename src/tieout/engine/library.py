@@ -31,6 +31,8 @@ BUSY_TIMEOUT_SECONDS = 30
 # other (SERIALIZABLE), without it two workers may take two of one lane (guide/engine.md §3.2).
 RUNS_EVERYWHERE_MAX = 10_000
 PREPARING_LOOK_SECONDS = 0.2
+PREPARING_SECONDS_MAX = 120  # who is paused meanwhile keeps the others out for so long
+ENDS_IDLE_SESSIONS = (14,)  # PostgreSQL since
 PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
@@ -103,7 +105,7 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
     Before the launch, since the library looks for new queues only once a second after it. One
     process after the other: several may start at once.
     """
-    with _alone(engine):
+    with alone(engine):
         DBOS.migrate(engine.url.render_as_string(hide_password=False))
         client = DBOSClient(
             system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
@@ -119,8 +121,11 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """No other process prepares the same server meanwhile; a SQLite file has one executor."""
+def alone(engine: Engine, *, seconds_max: int = PREPARING_SECONDS_MAX) -> Iterator[None]:
+    """No other process prepares the same server meanwhile; a SQLite file has one executor.
+
+    After `seconds_max` the server takes the lock away (PostgreSQL 14 and later).
+    """
     if engine.dialect.name == "sqlite":
         yield
         return
@@ -128,6 +133,8 @@ def _alone(engine: Engine) -> Iterator[None]:
     # statement that waits for the lock would be one too, and both would wait for ever.
     lock = text("SELECT pg_try_advisory_lock(:key)")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if (engine.dialect.server_version_info or (0,)) >= ENDS_IDLE_SESSIONS:
+            connection.execute(text(f"SET idle_session_timeout = '{seconds_max}s'"))
         while not connection.execute(lock, {"key": PREPARING_LOCK_KEY}).scalar_one():
             time.sleep(PREPARING_LOOK_SECONDS)
         try:
