@@ -38,7 +38,7 @@ from tieout.engine.story import (
 from tieout.engine.watch import LOOK_SECONDS, executed, follow
 from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
 from tieout.store import runs
-from tieout.store.database import Database, DatabaseAway
+from tieout.store.database import Database, DatabaseAway, TryAgain
 from tieout.store.executors import TakenForDead
 from tieout.store.store import DATABASE_FILE, Store
 
@@ -275,7 +275,7 @@ class Engine:
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
-            except (DatabaseAway, TakenForDead) as error:
+            except (DatabaseAway, TakenForDead, TryAgain) as error:
                 self._queue.broken_off(run_id)
                 raise Interrupted(run_id) from error
             except Exception as error:
