@@ -233,14 +233,16 @@ class Instance:
         with self.store.database.read() as reading:
             if not seats.may_be_left(reading, room, me):
                 return 0
-        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
+        left = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
-        for token in tokens:
-            sign_out(http, connection, token)
+        for session in left:
+            token = room.opened(session)  # nothing when another key sealed it
+            if not token or sign_out(http, connection, token):
+                self.store.database.transact(partial(seats.ended, room=room, session=session))
         http.close()
-        return len(tokens)
+        return len(left)
 
     def _somebody_waits(self, room: Room) -> bool:
         with suppress(Trouble), self.store.database.read() as connection:

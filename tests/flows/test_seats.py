@@ -77,6 +77,21 @@ def test_a_run_whose_import_takes_long_keeps_nobody_from_reading(books: Books) -
     assert got == [None, ""]
 
 
+def test_a_session_that_could_not_be_signed_out_is_not_forgotten(books: Books) -> None:
+    """JD Edwards refuses every sign-out for a while, also those of who comes next."""
+    out = {"path": "logout", "status": 503, "body": "{}"}
+    books.fault("jde", "status", **out, times=500)
+    assert_quiet(books)
+    assert sessions(books) == 1
+    books.event("late_post")
+
+    def works_again() -> None:
+        books.no_more_faults()
+
+    assert_tied(books, books.run(meanwhile={"close the run:before": works_again}))
+    assert (sessions(books), held(books)) == (0, [])
+
+
 def test_an_interruption_stays_one_when_the_database_is_away_as_well(books: Books) -> None:
     """What others left cannot be looked after then; the run goes on later, and has not failed."""
     database = books.store.database

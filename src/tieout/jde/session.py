@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -88,6 +89,7 @@ class Session:
         self._http, self._connection, self._credentials = http, connection, credentials
         self._clock, self._seat = clock, seat
         self._now: SignedIn | None = None
+        self._left = ""  # the token of another's session that could not be signed out yet
         self._life: Life | None = None
         self._since = self._used = 0.0
 
@@ -95,7 +97,7 @@ class Session:
         """The session, signed in if it was not."""
         if self._now is None:
             if self._seat is not None and not self._seat.held:
-                self._end(self._seat.take())
+                self._end_left(self._seat.take())
             try:
                 self._now = self._sign_in()
             except Trouble:
@@ -117,7 +119,7 @@ class Session:
             left = self._seat.take_free()
             if left is None:
                 return False
-            self._end(left)
+            self._end_left(left)
         return True
 
     def fresh(self) -> SignedIn:
@@ -183,8 +185,19 @@ class Session:
         self._leave(signed_out=now is None or self._end(now.token))
 
     def _leave(self, *, signed_out: bool) -> None:
-        if self._seat is not None:
-            self._seat.leave(signed_out=signed_out)
+        if self._seat is None:
+            return
+        self._end_left(self._left)
+        if self._left and signed_out:
+            signed_out = False
+            with suppress(Trouble):  # for whoever has the seat next
+                self._seat.sit(self._left)
+        self._left = ""
+        self._seat.leave(signed_out=signed_out)
+
+    def _end_left(self, token: str) -> None:
+        """Sign out what another left on the seat; what cannot be ended now is tried again later."""
+        self._left = "" if self._end(token) else token
 
     def _end(self, token: str) -> bool:
         """Sign a session out; whether it is gone."""

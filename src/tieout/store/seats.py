@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import (
     BigInteger,
@@ -108,6 +109,8 @@ class _Owed:
 
 
 _owed: set[_Owed] = set()  # by this process
+_taking = Lock()  # one thread of this process after the other
+_seated: set[tuple[str, str, int]] = set()  # executor, connection, number: seats we know we have
 
 
 class Seat:
@@ -152,6 +155,7 @@ class Seat:
         if self._number is None:
             return
         told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
+        _seated.discard(self._key(self._number))
         try:
             self._write(told | ({"session": NOBODY} if signed_out else {}))
         except Trouble:
@@ -163,11 +167,16 @@ class Seat:
         def look(connection: Connection) -> tuple[int, str, int] | None:
             return _take(connection, self._room, self._sitter, in_line=in_line)
 
-        found = self._database.transact(look)
-        if found is None:
-            return None
-        self._number, left, self._taken = found
+        with _taking:
+            found = self._database.transact(look)
+            if found is None:
+                return None
+            self._number, left, self._taken = found
+            _seated.add(self._key(self._number))
         return self._room.opened(left)
+
+    def _key(self, number: int) -> tuple[str, str, int]:
+        return self._sitter.executor, self._room.connection, number
 
     def _write(self, values: dict[str, object]) -> None:
         mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
@@ -185,6 +194,7 @@ def _take(
     lock(connection, f"seats of {room.connection}")
     now = read_server_time(connection)
     give_back(connection, sitter.executor)
+    _free_unknown(connection, room, sitter.executor)
     _clear(connection, room, sitter, now)
     me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
     mine = [app_seat_line.c[name] == value for name, value in me.items()]
@@ -265,6 +275,16 @@ def give_back(connection: Connection, executor: str) -> None:
             _owed.discard(seat)
 
 
+def _free_unknown(connection: Connection, room: Room, executor: str) -> None:
+    """Free seats that this process took without learning of it: the answer to a commit was lost.
+
+    Only where no other thread of this process is taking one at this moment.
+    """
+    known = [n for who, where, n in _seated if (who, where) == (executor, room.connection)]
+    unknown = [*_of(room), app_seat.c.executor == executor, app_seat.c.number.not_in(known)]
+    connection.execute(update(app_seat).where(*unknown).values(executor=NOBODY, run=NOBODY))
+
+
 def is_held_by(connection: Connection, run: str) -> bool:
     """Whether a seat is noted as held by a run."""
     return (
@@ -314,13 +334,16 @@ def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
 
 
 def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
-    """The tokens of sessions on seats that nobody holds any more; noted no more from now on."""
+    """The sealed tokens of sessions on seats that nobody holds any more."""
     lock(connection, f"seats of {room.connection}")
     _clear(connection, room, sitter, read_server_time(connection))
-    free_ones = _left(room)
-    found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
-    connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
-    return [token for session in found if (token := room.opened(session))]
+    return list(connection.execute(select(app_seat.c.session).where(*_left(room))).scalars())
+
+
+def ended(connection: Connection, room: Room, session: str) -> None:
+    """A session that was left behind is gone: it is noted no more."""
+    there = update(app_seat).where(*_of(room), app_seat.c.session == session)
+    connection.execute(there.values(session=NOBODY))
 
 
 def _left(room: Room) -> list[ColumnElement[bool]]:
