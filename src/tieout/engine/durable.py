@@ -319,13 +319,17 @@ class Engine:
             return self._changed.wait_for(lambda: not self._active, timeout=seconds)
 
     def _pick_up(self) -> None:
+        works = True
         while not self._closing.is_set():
             if not self._holds() and not self._enter_again():
                 return
             try:
                 self.resume_unfinished()
+                works = True
             except Exception:  # the database may be away for a while; the runs are still in it
-                log.warning("waiting runs could not be looked up", exc_info=True)
+                if works:  # told once, not twice a second
+                    log.warning("waiting runs could not be looked up", exc_info=True)
+                works = False
             self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
 
