@@ -37,6 +37,7 @@ from tieout.store.store import Store
 TICK_SECONDS = 1.0
 LOOK_TICK_SECONDS = 5.0
 DUE_AT_ONCE_MAX = 8  # between two looks at what is due
+DUE_SHARED_MAX = 32  # out of which each process takes others first
 PATTERNS_STAY = timedelta(days=1)  # then F0008 is read again, though F0010 has not moved
 
 LookAt = Callable[[Project, str, Sequence[str], Mapping[str, Current]], Seen]
@@ -117,9 +118,10 @@ class Scheduler:
         self._deal_with_due(due, agenda)
 
     def _deal_with_due(self, due: Sequence[str], agenda: Agenda) -> None:
-        """Each process in an order of its own, and a few before it looks again.
+        """Those that have waited longest first, a few before it looks again.
 
-        So several that look at once share the work instead of all trying all of it.
+        Among them each process has an order of its own, so that several that look at once share
+        the work instead of all trying all of it.
         """
         tried: set[str] = set()
         while some := self._next_of(due, tried, agenda):
@@ -133,8 +135,8 @@ class Scheduler:
 
     def _next_of(self, due: Sequence[str], tried: set[str], agenda: Agenda) -> list[str]:
         rest = [name for name in due if name in agenda.schedules and name not in tried]
-        me = self._store.database.executor
-        return sorted(rest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_AT_ONCE_MAX]
+        me, longest = self._store.database.executor, rest[:DUE_SHARED_MAX]
+        return sorted(longest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_AT_ONCE_MAX]
 
     def _apart(self, name: str, work: Callable[..., None], *args: Any, **more: Any) -> bool:
         """Do something for one schedule; what is wrong with it keeps no other from its time."""
