@@ -26,6 +26,7 @@ from tieout.engine.queue import RECOVERIES_MAX, WORKFLOW, RunQueue
 from tieout.engine.story import (
     Failpoint,
     Interrupted,
+    PartsUnderWay,
     Result,
     Run,
     Story,
@@ -271,6 +272,8 @@ class Engine:
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or _no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
+            except PartsUnderWay:  # the queue gives it out again when they have ended
+                return self._store.run(run_id)
             except (DatabaseAway, TakenForDead) as error:
                 self._queue.broken_off(run_id)
                 raise Interrupted(run_id) from error
@@ -315,6 +318,7 @@ class Engine:
             with self._changed:
                 self._active.discard(run_id)
                 self._changed.notify_all()
+            self._wake.set()  # parts are there to be enqueued, or the run they are parts of
 
     def _until_idle(self, seconds: float) -> bool:
         with self._changed:

@@ -26,6 +26,8 @@ ABI = "4"
 ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
+PARTS = "parts"  # of large reads: they must not wait for runs, nor runs for them
+PARTS_AT_ONCE = 1  # in a process, of one connection; each is read by several sessions anyway
 BUSY_TIMEOUT_SECONDS = 30
 # Never reached: with such a limit the library takes runs from the queue one worker after the
 # other (SERIALIZABLE), without it two workers may take two of one lane (guide/engine.md §3.2).
@@ -98,7 +100,7 @@ def system_engine(url: URL) -> Engine:
 
 
 def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
-    """Bring the library's tables up to date and describe the queue of runs.
+    """Bring the library's tables up to date and describe its queues.
 
     Before the launch, since the library looks for new queues only once a second after it. One
     process after the other: several may start at once.
@@ -114,6 +116,9 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             partition_concurrency=1,
             global_concurrency=None if engine.dialect.name == "sqlite" else RUNS_EVERYWHERE_MAX,
             polling_interval_sec=poll_seconds,
+        )
+        client.register_queue(
+            PARTS, partition_worker_concurrency=PARTS_AT_ONCE, polling_interval_sec=poll_seconds
         )
         client.destroy()
 
