@@ -169,9 +169,9 @@ def _whole(found: Mapping[str, Any]) -> None:
         table(("step", "started", "took"), rows, ("took",))
     if found.get("parts"):
         click.echo("\nParts")
-        rows = [(p["run"], OUTCOMES[p["outcome"]], f"{p['rows_read']:,}", p["reads"])
+        each = [(p["run"], OUTCOMES[p["outcome"]], f"{p['rows_read']:,}", p["reads"])
                 for p in found["parts"]]  # fmt: skip
-        table(("run", "outcome", "lines", "reads"), rows, ("lines",))
+        table(("run", "outcome", "lines", "reads"), each, ("lines",))
     if found["files"]:
         click.echo("\nKept (`--json` has every file with its hash)")
         columns = ("what", "files", "rows", "bytes")
