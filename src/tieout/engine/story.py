@@ -101,7 +101,6 @@ class Run:
         if name in self._told:
             raise ValueError(f"the run {self.id} has two steps named “{name}”")
         self._told.add(name)
-        self._end_if_cancelled()
 
         def effect(step: Step) -> Mapping[str, Any]:
             result = function(step, *args)
@@ -110,7 +109,8 @@ class Run:
 
         def body() -> Result:
             self._failpoint(name, "before")
-            result = self._store.run_step(self.id, name, effect)
+            self._end_if_left_out()
+            result = self._store.run_step(self.id, name, effect, self._end_if_cancelled)
             self._failpoint(name, "after")
             return result
 
@@ -157,6 +157,8 @@ class Run:
         cancel = self._store.cancel_of(self.id)
         if cancel is not None:
             raise Ended(cancelled(cancel))
+
+    def _end_if_left_out(self) -> None:
         if self.told.part_of:
             with self._store.database.read() as connection:
                 why = parts.why_over(connection, self.told)
