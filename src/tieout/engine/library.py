@@ -27,6 +27,7 @@ ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
 PARTS = "parts"  # of large reads: they must not wait for runs, nor runs for them
+PARTS_POLLS = 4  # times as long between two looks for a part: idle processes look, too
 PARTS_AT_ONCE = 1  # in a process, of one connection; each is read by several sessions anyway
 BUSY_TIMEOUT_SECONDS = 30
 PREPARING_LOOK_SECONDS = 0.2
@@ -117,7 +118,9 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             polling_interval_sec=poll_seconds,
         )
         client.register_queue(
-            PARTS, partition_worker_concurrency=PARTS_AT_ONCE, polling_interval_sec=poll_seconds
+            PARTS,
+            partition_worker_concurrency=PARTS_AT_ONCE,
+            polling_interval_sec=poll_seconds * PARTS_POLLS,
         )
         client.destroy()
 
