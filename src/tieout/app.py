@@ -29,6 +29,7 @@ from tieout.http import TRIES, Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
+from tieout.outgoing import Allowed
 from tieout.pace import Pace
 from tieout.project import (
     REQUESTS_A_MINUTE,
@@ -198,7 +199,7 @@ class Instance:
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         http = Http(
-            url, system=system, clock=self.clock, allow=project.outgoing.allow,
+            url, system=system, clock=self.clock, allowed=Allowed(project.outgoing.allow),
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
             keep_cookies=sticky, tries=tries,

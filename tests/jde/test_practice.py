@@ -25,6 +25,7 @@ from tieout.jde.tables import (
     LEDGERS,
 )
 from tieout.jde.wire import distinct_keys
+from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.sim.box import Box, serve
 from tieout.sim.clock import PracticeClock
@@ -78,7 +79,13 @@ class Practice:
         self.url, self.stop = serve(self.box, 0, control=False)
         control, self.stop_control = serve(self.box, 0, control=True)
         self.clock = PracticeSystemsClock(control)
-        self.http = Http(self.url + "/jderest", system="JDE", clock=self.clock, allow_http=True)
+        self.http = Http(
+            self.url + "/jderest",
+            system="JDE",
+            clock=self.clock,
+            allow_http=True,
+            allowed=Allowed([self.url]),
+        )
 
     def switch(self, name: str, value: Any) -> None:
         self.system.control("switch", {"name": name, "value": value})

@@ -92,9 +92,12 @@ class Broken:
         self.books.change_flow(old, new)
 
     def move(self, system: str, url: str, *lines: str) -> None:
-        """The connection leads elsewhere, and every address is allowed."""
+        """The connection leads elsewhere, and that address is allowed."""
         found = self.books.systems.addresses
-        self.change(f'allow = ["{found["jde"]}", "{found["anaplan"]}"]', "allow = []")
+        self.change(
+            f'allow = ["{found["jde"]}", "{found["anaplan"]}"]',
+            f'allow = ["{found["jde"]}", "{found["anaplan"]}", "{"/".join(url.split("/")[:3])}"]',
+        )
         old = {"jde": f'url = "{found["jde"]}/jderest"',
                "anaplan": f'api_url = "{found["anaplan"]}/2/0"',
                "sign-in": f'auth_url = "{found["anaplan"]}"'}[system]  # fmt: skip

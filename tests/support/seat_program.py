@@ -27,6 +27,7 @@ from tieout.http import Http
 from tieout.jde.client import Jde
 from tieout.jde.session import Credentials
 from tieout.jde.tables import ACCOUNT_LEDGER
+from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.store import seats
 from tieout.store.seats import Room, Seat, Sitter
@@ -66,7 +67,13 @@ def main(asked: dict[str, Any]) -> None:
         with ExitStack() as close:
             readers = []
             for _ in range(asked["readers"]):
-                http = Http(asked["url"], system="JD Edwards", clock=clock, allow_http=True)
+                http = Http(
+                    asked["url"],
+                    system="JD Edwards",
+                    clock=clock,
+                    allow_http=True,
+                    allowed=Allowed([asked["url"]]),
+                )
                 seat = Seat(store.database, room, Sitter(run, executor), clock)
                 readers.append(Jde(http, connection, lambda: who, clock, seat))
                 close.callback(http.close)

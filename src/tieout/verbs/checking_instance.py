@@ -13,6 +13,7 @@ from tieout.engine.lock import executor_of
 from tieout.errors import KeyTrouble, Misconfigured
 from tieout.http import Http
 from tieout.network import expiries
+from tieout.outgoing import Allowed
 from tieout.project import AnaplanConnection, JdeConnection, Project, seconds
 from tieout.store import anchors, audit, examined, executors, seals, vault
 from tieout.store.database import journal_mode
@@ -237,7 +238,7 @@ def _peer_clock(
     http = Http(
         url, system=name, clock=looking.clock, timeout_seconds=seconds(connection.request_timeout),
         ca_file=connection.ca_file or None, allow_http=connection.allow_http, tries=1,
-        allow=instance.project().outgoing.allow,
+        allowed=Allowed(instance.project().outgoing.allow),
     )  # fmt: skip
     try:
         told = http.send("GET", "", repeatable=True).headers.get("date", "")
