@@ -277,20 +277,6 @@ def test_a_gzip_answer_whose_last_member_is_damaged_is_not_read_as_whole(
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (gzip.compress(b"") * 20_000, "gzip parts"),
-        (gzip.compress(b"\0" * (BODY_BYTES_MAX // 8)) * 9, "grows more than 200 times"),
-    ],
-    ids=["empty", "large"],
-)
-def test_a_gzip_bomb_of_many_members_is_refused(bench: Bench, body: bytes, words: str) -> None:
-    bench.peer.answer = lambda _: Response(200, body, {"Content-Encoding": "gzip"})
-    with pytest.raises(Refused, match=words):
-        bench.get()
-
-
-@pytest.mark.parametrize(
     "request_", [
         {"query": "a=\x00"},
         {"query": "a=\ud800"},
