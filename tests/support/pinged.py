@@ -14,6 +14,7 @@ from typing import Any
 
 from books import Books
 
+from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs import demo, pinging, practice, setting_up
 
@@ -142,7 +143,7 @@ class Broken:
     def take_seats(self) -> None:
         """Other runs have all sessions in use."""
         store = self.books.store
-        room = Room("erp", 2, self.books.home / "key")
+        room = Room("erp", 2, in_home(self.books.home))
         for run in ("one", "two"):
             seat = Seat(store.database, room, Sitter(run, store.database.executor), store.clock)
             assert seat.take_free() is not None

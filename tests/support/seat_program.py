@@ -30,10 +30,10 @@ from tieout.jde.tables import ACCOUNT_LEDGER
 from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.store import seats
+from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.steps import Step
 from tieout.store.store import Store
-from tieout.store.vault import KEY_FILE
 
 PIECES_A_STEP = 10
 
@@ -51,7 +51,7 @@ def main(asked: dict[str, Any]) -> None:
     """Tell every run to its end."""
     clock, home = SystemClock(), Path(asked["home"])
     store = Store(home, clock, asked["database"] or None)
-    room = Room("erp", asked["readers"], home / KEY_FILE)
+    room = Room("erp", asked["readers"], in_home(home))
     executor = f"{socket.gethostname()}:{os.getpid()}:test"
     connection = JdeConnection(
         url=asked["url"], environment=asked["environment"], secret="secret://erp", allow_http=True

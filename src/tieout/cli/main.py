@@ -28,7 +28,7 @@ UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "doctoring", "evidence", "mapping", "people",
+    "baselining", "certifying", "commands", "doctoring", "evidence", "keys", "mapping", "people",
     "pinging", "planning", "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from tieout.store import people, sign_in
 
 def held_token(instance: Instance) -> str:
     """The token this process acts with: TIEOUT_TOKEN, else that of the kept sign-in, else none."""
-    return instance.environment.token or sign_in.token(instance.home)
+    return instance.environment.token or sign_in.token(instance.home, instance.store.safe.keys)
 
 
 def require(instance: Instance, act: str, on: Thing = INSTANCE) -> Actor:

@@ -102,13 +102,17 @@ def _spellings(secret: str) -> Iterator[str]:
 def _known(environment: Environment, instance: Instance | None) -> set[str]:
     """Everything on this machine that is a secret, as far as it can be opened."""
     urls = (environment.database, environment.records, environment.anchor)
-    known = {environment.token, *(urlsplit(url).password or "" for url in urls)}
+    known = {
+        environment.token,
+        *environment.key.chosen.get("TIEOUT_KEY", "").split(),
+        *(urlsplit(url).password or "" for url in urls),
+    }
     known |= {v for n, v in environment.standard.items() if _SECRET_NAME.search(n)}
     known |= {urlsplit(v).password or "" for v in environment.standard.values() if "://" in v}
     for name in ("key", "trail-key", "sign-in"):
         file = environment.home / name
         if file.is_file():
-            known.add(file.read_text(encoding="utf-8", errors="replace").strip())
+            known.update(file.read_text(encoding="utf-8", errors="replace").split())
     known |= _opened(instance) if instance else set()
     return {secret for secret in known if len(secret) >= SECRET_CHARACTERS_MIN}
 
@@ -117,9 +121,9 @@ def _opened(instance: Instance) -> set[str]:
     """What the vault holds; what cannot be opened here was not used here either."""
     known: set[str] = set()
     with suppress(Trouble):
-        for note in instance.store.secrets():
+        for note in instance.store.safe.listed():
             with suppress(Trouble):
-                known |= set(instance.store.secret(note.name).values())
+                known |= set(instance.store.safe.opened(note.name).values())
     return known
 
 

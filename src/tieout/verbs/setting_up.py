@@ -14,7 +14,6 @@ from tieout.core.mapping import fault
 from tieout.errors import Misconfigured
 from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
 from tieout.settings import read_project
-from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
@@ -42,9 +41,12 @@ def make_instance(instance: Instance, *, new_key: bool = False) -> None:
     """
     make_home(instance.home)
     instance.store.migrate()
-    if new_key or not (instance.home / vault.KEY_FILE).exists():
+    file = instance.store.safe.keys.file
+    if new_key or (file is not None and not file.exists()):
         by = acting.require(instance, "set credentials")
-        instance.store.make_key(by.name, anew=new_key)
+        instance.store.safe.make_key(by.name, anew=new_key)
+    else:
+        instance.store.safe.check()
 
 
 def write_example(instance: Instance) -> bool:
@@ -86,6 +88,7 @@ def example_project() -> str:
 def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnection:
     """A configured connection; Misconfigured lists those there are."""
     acting.require(instance, "set credentials")  # before a password is asked for
+    instance.store.safe.check()
     found = instance.project().connections
     if name not in found:
         raise Misconfigured(
@@ -125,7 +128,7 @@ def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
             untouched="Nothing was kept.",
             do='Give one JSON object: {"username": "…", "password": "…"}.',
         )
-    instance.store.set_secret(secret, dict(fields), by.name)
+    instance.store.safe.put(secret, dict(fields), by.name)
     return secret
 
 
