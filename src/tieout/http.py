@@ -22,6 +22,7 @@ from tieout.errors import Refused, Unavailable, Uncertain
 from tieout.network import Deadlines, Network, trust
 from tieout.outgoing import Allowed
 from tieout.pace import Pace, back_off, retry_after
+from tieout.redaction import guard_logs, hide
 from tieout.strict_json import excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
@@ -29,10 +30,13 @@ TRIES = 4
 CONNECTIONS_MAX, CONNECTION_IDLE_SECONDS_MAX = 16, 5.0
 TOO_MANY_REQUESTS = 429
 GATEWAY_STATUSES = (502, 503, 504)
+SECRET_HEADERS = {"authorization", "proxy-authorization", "jde-ais-auth"}
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 OK_STATUSES, SERVER_ERROR_STATUS = range(200, 300), 500
 
-# The libraries log every URL and, at DEBUG, every header: tokens included.
+# The libraries log every URL and, at DEBUG, every header: tokens included. They stay silent, and
+# what a person turns on all the same goes through the redaction.
+guard_logs()
 for _name in ("", ".connection", ".http11", ".http2", ".proxy", ".socks"):
     for _library in ("httpx2", "httpcore2", "httpx", "httpcore"):
         logging.getLogger(_library + _name).setLevel(logging.WARNING)
@@ -200,6 +204,8 @@ class Http:
             content = _encoder.encode(json)
             sent_headers["content-type"] = "application/json"
         sent_headers |= {name.lower(): value for name, value in (headers or {}).items()}
+        for name in SECRET_HEADERS & sent_headers.keys():
+            hide(sent_headers[name].rpartition(" ")[2])
         names = "&".join(part.split("=", 1)[0] for part in query.split("&")) if query else ""
         request = _Sending(
             method, self._base + path + ("?" + query if query else ""),

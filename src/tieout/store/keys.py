@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from tieout.errors import Misconfigured
+from tieout.redaction import hide
 from tieout.settings import KEY_VARIABLES, KeySources
 from tieout.store import vault
 from tieout.store.vault import Key
@@ -87,6 +88,7 @@ class KeyPlace:
 
     def _parsed(self, text: bytes) -> tuple[Key, ...]:
         try:
+            hide(*text.decode("ascii", "replace").split())
             return vault.keys_in(text)
         except ValueError as error:
             raise vault.no_key(self.name, "it is not a key") from error

@@ -9,12 +9,15 @@ from sqlalchemy import Connection
 
 from tieout.clock import Clock
 from tieout.errors import KeyTrouble
+from tieout.redaction import hide
 from tieout.store import audit, credentials, known_keys, vault
 from tieout.store.audit import Telling
 from tieout.store.credentials import SECRETS, Author, SecretNote
 from tieout.store.database import Database, lock
 from tieout.store.keys import KeyPlace
 from tieout.store.known_keys import CURRENT, LOST, KnownKey
+
+PUBLIC_FIELDS = {"username", "client_id", "certificate"}  # what may stand in a log
 
 
 class Safe:
@@ -28,6 +31,7 @@ class Safe:
 
     def put(self, name: str, fields: Mapping[str, str], by: str) -> None:
         """Seal credentials under the current key, whatever sealed them before."""
+        hide(*(value for field, value in fields.items() if field not in PUBLIC_FIELDS))
         author = Author(by, self._clock.now())
         with self._database.begin() as connection:
             key = known_keys.sealing(connection, self.keys)
@@ -38,7 +42,9 @@ class Safe:
     def opened(self, name: str) -> dict[str, str]:
         """Opened credentials, for use in a request and for nothing else."""
         with self._database.read() as connection:
-            return credentials.opened(connection, self.keys, name)
+            fields = credentials.opened(connection, self.keys, name)
+        hide(*(value for field, value in fields.items() if field not in PUBLIC_FIELDS))
+        return fields
 
     def listed(self) -> list[SecretNote]:
         """Which credentials are stored, without their content."""
