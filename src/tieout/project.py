@@ -70,6 +70,7 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     role: str = "*ALL"
     secret: str
     device: str = "tieout"
+    sign_in: Literal["password", "basic", "jwt"] = "password"
     readers: Annotated[int, Meta(ge=1, le=16)] = 2
     page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     cookies: Literal["stateless", "sticky"] = "stateless"

@@ -10,6 +10,7 @@ from tieout.errors import Refused
 from tieout.redaction import blotted
 
 JSON_LEVELS_MAX = 64
+JSON_VALUES_MAX = 1_000_000  # of one body; pages of a ledger have their own reader
 NUMBER_CHARACTERS_MAX = 100
 EVIDENCE_CHARACTERS_MAX = 400
 
@@ -22,8 +23,11 @@ def read_json(body: bytes, system: str) -> Any:
     """The value of `body`: `Decimal` for fractions and exponents, `int` for other numbers.
 
     Raises Refused, with a sentence about `system`, for a page, an empty or cut body, text that is
-    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over 64.
+    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over
+    64, more than a million values.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > JSON_VALUES_MAX:  # each takes a hundred bytes
+        raise _refusal(system, body, f"JSON of more than {JSON_VALUES_MAX:,} values")
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
         _check_depth(value)

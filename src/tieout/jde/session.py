@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +26,16 @@ UNTOUCHED = "Nothing was read, nothing was changed."
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who signs in to JD Edwards."""
+    """Who signs in to JD Edwards: by user and password, or by a JSON Web Token alone."""
 
-    username: str
-    password: str = field(repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    jwt: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """Who that is, in a sentence."""
+        return self.username or "the holder of the JSON Web Token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,24 +204,20 @@ class Session:
         connection, who = self._connection, self._credentials()
         try:
             answer = self._http.send(
-                "POST", "/v2/tokenrequest", repeatable=False,
-                json={
-                    "username": who.username, "password": who.password,
-                    "environment": connection.environment, "role": connection.role,
-                    "deviceName": connection.device,
-                },
+                "POST", "/v2/tokenrequest", repeatable=False, headers=_authorized(connection, who),
+                json=_asking(connection, who),
             )  # fmt: skip
         except Uncertain as lost:
             raise _sign_in_lost(lost) from lost
         if answer.status != OK_STATUS:
-            raise _sign_in_refused(answer, who.username, connection)
+            raise _sign_in_refused(answer, who.name, connection)
         told = answer.json_object()
         user = told.get("userInfo")
         token = user.get("token") if isinstance(user, dict) else None
         if not isinstance(user, dict) or not isinstance(token, str) or not token:
             words = complaints(told) or "no token was given"
             raise Refused(
-                f"{PEER} did not let {who.username} in: {words}.",
+                f"{PEER} did not let {who.name} in: {words}.",
                 untouched=UNTOUCHED, who=CNC, evidence=words, code="no-token",
                 do="Look into the log of the AIS server for this sign-in.",
             )  # fmt: skip
@@ -267,6 +270,31 @@ def sign_out(http: Http, connection: JdeConnection, token: str) -> bool:
 
 def _headers(connection: JdeConnection, token: str) -> dict[str, str]:
     return {"jde-AIS-Auth": token, "jde-AIS-Auth-Device": connection.device}
+
+
+def _authorized(connection: JdeConnection, who: Credentials) -> dict[str, str]:
+    """Who signs in, as headers, unless the body says it (jde-ais.md §2.1)."""
+    if connection.sign_in == "password":
+        return {}
+    value = f"Bearer {who.jwt}"
+    if connection.sign_in == "basic":
+        pair = f"{who.username}:{who.password}".encode()
+        value = "Basic " + base64.b64encode(pair).decode()
+    return {
+        "Authorization": value, "jde-AIS-Auth-Device": connection.device,
+        "jde-AIS-Auth-Environment": connection.environment, "jde-AIS-Auth-Role": connection.role,
+    }  # fmt: skip
+
+
+def _asking(connection: JdeConnection, who: Credentials) -> dict[str, str]:
+    """The body of the same; clients that sign in by headers leave it empty."""
+    if connection.sign_in != "password":
+        return {}
+    return {
+        "username": who.username, "password": who.password,
+        "environment": connection.environment, "role": connection.role,
+        "deviceName": connection.device,
+    }  # fmt: skip
 
 
 def _minutes(value: Any) -> float | None:

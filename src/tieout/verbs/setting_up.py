@@ -22,7 +22,7 @@ from tieout.verbs import acting
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-4])")  # a fiscal year and period
 DIMENSIONS = ("account", "business_unit", "company")
 UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
-NEEDED_FIELDS = ("username", "password")
+PUBLIC_FIELD = "username"  # of credentials; whoever types the others should not see them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,11 @@ def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnecti
     return found[name]
 
 
+def needed_fields(connection: JdeConnection | AnaplanConnection) -> tuple[str, ...]:
+    """The fields of the credentials that a connection signs in with."""
+    return ("jwt",) if connection.sign_in == "jwt" else (PUBLIC_FIELD, "password")
+
+
 def credentials_from(text: str) -> dict[str, str]:
     """The one JSON object of texts that `connect --stdin` reads; its content is never told."""
     try:
@@ -117,16 +122,19 @@ def credentials_from(text: str) -> dict[str, str]:
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
     """Seal the credentials of a connection; returns the name of its secret."""
     by = acting.require(instance, "set credentials")
-    secret = secret_name(connection(instance, name).secret)
-    missing = [f for f in NEEDED_FIELDS if not fields.get(f)]
-    strange = sorted(set(fields) - set(NEEDED_FIELDS))
+    found = connection(instance, name)
+    secret = secret_name(found.secret)
+    needed = needed_fields(found)
+    example = json.dumps(dict.fromkeys(needed, "…"), ensure_ascii=False)
+    missing = [f for f in needed if not fields.get(f)]
+    strange = sorted(set(fields) - set(needed))
     if missing or strange:
         told = [f"lack {' and '.join(missing)}"] if missing else []
         told += [f"have {', '.join(strange)}, which nothing reads"] if strange else []
         raise Misconfigured(
             f"The credentials of {name} {' and '.join(told)}.",
             untouched="Nothing was kept.",
-            do='Give one JSON object: {"username": "…", "password": "…"}.',
+            do=f"Give one JSON object: {example}.",
         )
     instance.store.safe.put(secret, dict(fields), by.name)
     return secret
