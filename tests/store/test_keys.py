@@ -7,7 +7,9 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -280,3 +282,27 @@ def test_a_credential_that_was_changed_stops_the_change_of_the_key(store: Store)
         change(store)
     assert {note.name: note.key_fingerprint for note in store.safe.listed()} == held
     assert store.safe.opened("erp") == SECRETS["erp"]
+
+
+def test_credentials_open_all_the_time_while_the_key_is_changed(store: Store) -> None:
+    sealed(store)
+    sign_in.keep(store.home, store.safe.keys, "token-of-anna")
+    ended = threading.Event()
+
+    def use() -> int:
+        looks, user = 0, again(store)
+        while not ended.is_set():
+            assert user.safe.opened("erp") == SECRETS["erp"]
+            assert sign_in.token(store.home, user.safe.keys) == "token-of-anna"
+            looks += 1
+        user.close()
+        return looks
+
+    with ThreadPoolExecutor(2) as pool:
+        users = [pool.submit(use) for _ in range(2)]
+        try:
+            for _ in range(10):
+                change(store)
+        finally:
+            ended.set()
+        assert all(user.result() > 0 for user in users)

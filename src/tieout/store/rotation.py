@@ -77,7 +77,8 @@ class Rotation:
             if is_ == NEXT and name != new:  # its file was lost before anything was sealed with it
                 known_keys.move(connection, name, LOST, self._by, at)
         if state.get(new) != NEXT:
-            known_keys.move(connection, old.fingerprint, CURRENT, self._by, at)
+            if state.get(old.fingerprint) != CURRENT:
+                known_keys.move(connection, old.fingerprint, CURRENT, self._by, at)
             known_keys.move(connection, new, NEXT, self._by, at)
             detail = {"key": old.fingerprint, "next_key": new}
             audit.append(connection, at, Telling(self._by, "began key rotation", "key", detail))

@@ -41,10 +41,16 @@ class Safe:
 
     def opened(self, name: str) -> dict[str, str]:
         """Opened credentials, for use in a request and for nothing else."""
-        with self._database.read() as connection:
-            fields = credentials.opened(connection, self.keys, name)
+        try:
+            fields = self._opened(name)
+        except KeyTrouble:  # the key may have changed between reading what is sealed and the key
+            fields = self._opened(name)
         hide(*(value for field, value in fields.items() if field not in PUBLIC_FIELDS))
         return fields
+
+    def _opened(self, name: str) -> dict[str, str]:
+        with self._database.read() as connection:
+            return credentials.opened(connection, self.keys, name)
 
     def listed(self) -> list[SecretNote]:
         """Which credentials are stored, without their content."""

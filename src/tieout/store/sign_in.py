@@ -38,6 +38,13 @@ def reseal(home: Path, keys: KeyPlace) -> None:
 def token(home: Path, keys: KeyPlace) -> str:
     """The token of the sealed sign-in, empty without one; KeyTrouble when it does not open."""
     try:
+        return _token(home, keys)
+    except KeyTrouble:  # the key may have changed between reading what is sealed and the key
+        return _token(home, keys)
+
+
+def _token(home: Path, keys: KeyPlace) -> str:
+    try:
         sealed = (home / SIGN_IN_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
