@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from tieout.engine.story import Interrupted
 from tieout.store.database import DatabaseAway
+from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
 from tieout.store.seats import Room, Seat, Sitter, app_seat
-from tieout.store.vault import KEY_FILE
 
 ONE_READER = 'secret = "secret://erp"\nreaders = 1'
 
@@ -27,7 +27,7 @@ def held(books: Books) -> list[str]:
 
 def somebody_else(books: Books, flow: str = "other", allowed: int = 1) -> Seat:
     run = books.store.new_run(NewRun(flow, "load_actuals", "Anna")).id
-    room, sitter = Room("erp", allowed, books.home / KEY_FILE), Sitter(run, "another process")
+    room, sitter = Room("erp", allowed, in_home(books.home)), Sitter(run, "another process")
     return Seat(books.store.database, room, sitter, books.clock)
 
 

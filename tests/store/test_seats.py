@@ -16,6 +16,7 @@ from tieout.clock import SystemClock
 from tieout.errors import Busy
 from tieout.store import seats
 from tieout.store.database import Database, DatabaseAway
+from tieout.store.keys import in_home
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import app_run
 from tieout.store.seats import Room, Seat, Sitter, app_seat, app_seat_line
@@ -55,15 +56,15 @@ class Office:
 
     def __init__(self, store: Store, allowed: int = 2) -> None:
         self.store, self.clock = store, Hours()
-        self.room = Room("erp", allowed, store.home / KEY_FILE)
-        if not self.room.key.exists():
-            make_key(self.room.key)
+        self.room = Room("erp", allowed, in_home(store.home))
+        if not (store.home / KEY_FILE).exists():
+            make_key(store.home / KEY_FILE)
 
     def run(self, flow: str) -> str:
         return self.store.new_run(NewRun(flow, "load_actuals", "Anna")).id
 
     def seat(self, run: str, executor: str = "one", allowed: int = 0) -> Seat:
-        room = Room("erp", allowed or self.room.seats, self.room.key)
+        room = Room("erp", allowed or self.room.seats, self.room.keys)
         return Seat(self.store.database, room, Sitter(run, executor), self.clock)
 
     def stand_in_line(self, seat: Seat) -> None:
@@ -230,7 +231,7 @@ def test_a_lower_limit_holds_as_soon_as_enough_have_left(office: Office) -> None
 
 def test_connections_do_not_share_their_seats(office: Office) -> None:
     office.seat(office.run("one"), allowed=1).take()
-    room, sitter = Room("other", 1, office.room.key), Sitter(office.run("other"), "one")
+    room, sitter = Room("other", 1, office.room.keys), Sitter(office.run("other"), "one")
     assert Seat(office.store.database, room, sitter, office.clock).take_free() == ""
 
 

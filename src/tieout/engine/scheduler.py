@@ -36,8 +36,8 @@ from tieout.store.store import Store
 
 TICK_SECONDS = 1.0
 LOOK_TICK_SECONDS = 5.0
-DUE_AT_ONCE_MAX = 8  # between two looks at what is due
-DUE_SHARED_MAX = 32  # out of which each process takes others first
+DUE_SCHEDULES_MAX = 8  # between two looks at what is due
+SHARED_SCHEDULES_MAX = 32  # out of which each process takes others first
 PATTERNS_STAY = timedelta(days=1)  # then F0008 is read again, though F0010 has not moved
 
 LookAt = Callable[[Project, str, Sequence[str], Mapping[str, Current]], Seen]
@@ -128,15 +128,15 @@ class Scheduler:
             for name in some:
                 self._apart(name, self._deal_with, name, agenda)
             tried.update(some)
-            if len(some) < DUE_AT_ONCE_MAX:
+            if len(some) < DUE_SCHEDULES_MAX:
                 return
             with self._store.database.read() as connection:
                 due = schedules.due(connection, self.now(connection))
 
     def _next_of(self, due: Sequence[str], tried: set[str], agenda: Agenda) -> list[str]:
         rest = [name for name in due if name in agenda.schedules and name not in tried]
-        me, longest = self._store.database.executor, rest[:DUE_SHARED_MAX]
-        return sorted(longest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_AT_ONCE_MAX]
+        me, longest = self._store.database.executor, rest[:SHARED_SCHEDULES_MAX]
+        return sorted(longest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_SCHEDULES_MAX]
 
     def _apart(self, name: str, work: Callable[..., None], *args: Any, **more: Any) -> bool:
         """Do something for one schedule; what is wrong with it keeps no other from its time."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable, Uncertain
 from tieout.http import SERVER_ERROR_STATUS, Answer, Http
+from tieout.jde.credentials import Credentials, asking, authorized
 from tieout.jde.page import PEER, complaints
 from tieout.jde.wire import Dialect, dialect_of
 from tieout.project import JdeConnection
@@ -22,14 +23,6 @@ UNPUBLISHED_SECONDS_MAX = 50.0  # lives are published in whole minutes: younger 
 MARGIN_SHARE, MARGIN_SECONDS_MIN, MARGIN_SECONDS_MAX = 0.1, 5.0, 60.0
 CNC = "the JDE administrator (CNC)"
 UNTOUCHED = "Nothing was read, nothing was changed."
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who signs in to JD Edwards."""
-
-    username: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,24 +208,20 @@ class Session:
         connection, who = self._connection, self._credentials()
         try:
             answer = self._http.send(
-                "POST", "/v2/tokenrequest", repeatable=False,
-                json={
-                    "username": who.username, "password": who.password,
-                    "environment": connection.environment, "role": connection.role,
-                    "deviceName": connection.device,
-                },
+                "POST", "/v2/tokenrequest", repeatable=False, headers=authorized(connection, who),
+                json=asking(connection, who),
             )  # fmt: skip
         except Uncertain as lost:
             raise _sign_in_lost(lost) from lost
         if answer.status != OK_STATUS:
-            raise _sign_in_refused(answer, who.username, connection)
+            raise _sign_in_refused(answer, who.name, connection)
         told = answer.json_object()
         user = told.get("userInfo")
         token = user.get("token") if isinstance(user, dict) else None
         if not isinstance(user, dict) or not isinstance(token, str) or not token:
             words = complaints(told) or "no token was given"
             raise Refused(
-                f"{PEER} did not let {who.username} in: {words}.",
+                f"{PEER} did not let {who.name} in: {words}.",
                 untouched=UNTOUCHED, who=CNC, evidence=words, code="no-token",
                 do="Look into the log of the AIS server for this sign-in.",
             )  # fmt: skip

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import (
@@ -35,6 +34,7 @@ from tieout.clock import Clock
 from tieout.errors import Busy, KeyTrouble, Trouble
 from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
+from tieout.store.keys import KeyPlace
 from tieout.store.schema import UNFINISHED, app_run, metadata
 from tieout.store.server_time import MICROSECONDS, clock_words, read_server_time
 
@@ -65,29 +65,31 @@ app_seat_line = Table(
 )
 
 
+def sealed_as(connection: str) -> str:
+    """The name under which the token of a session is sealed."""
+    return f"session of {connection}"
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The seats of one connection: its name, how many, and the file of the key that seals."""
+    """The seats of one connection: its name, how many, and the place of the key that seals."""
 
     connection: str
     seats: int
-    key: Path
+    keys: KeyPlace
 
     def sealed(self, token: str) -> str:
         """A token as it may lie in the database; nothing of it when there is no key."""
         with suppress(KeyTrouble):
-            return vault.seal(vault.read_key(self.key), self._name(), {"token": token})
+            return vault.seal(self.keys.newest(), sealed_as(self.connection), {"token": token})
         return NOBODY
 
     def opened(self, session: str) -> str:
         """The token again; nothing when it was sealed by another key."""
         with suppress(KeyTrouble):
             if session:
-                return vault.unseal(vault.read_key(self.key), self._name(), session)["token"]
+                return self.keys.opened(sealed_as(self.connection), session)["token"]
         return ""
-
-    def _name(self) -> str:
-        return f"session of {self.connection}"
 
 
 @dataclass(frozen=True, slots=True)
