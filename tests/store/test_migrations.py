@@ -12,7 +12,17 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from tieout.errors import Misconfigured
-from tieout.store import baselines, budget, cancels, executors, leases, looks, schedules, seats
+from tieout.store import (
+    baselines,
+    budget,
+    cancels,
+    configs,
+    executors,
+    leases,
+    looks,
+    schedules,
+    seats,
+)
 from tieout.store.database import Database
 from tieout.store.migrate import MIGRATIONS, migrate
 from tieout.store.migrations.versions import m0001_first_tables as first_tables
@@ -100,7 +110,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            cancels.app_cancel.name,
+            configs.app_proposal.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,
@@ -110,6 +120,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
+        for column in ("why", "proposed_by"):
+            connection.execute(text(f"ALTER TABLE app_config DROP COLUMN {column}"))
         connection.execute(text("DROP INDEX app_run_by_outcome"))
         for statement in (
             FIRST_REJECTS.replace("{serial}", serial),

@@ -9,7 +9,7 @@ import polars as pl
 
 from tieout.anaplan.exports import ExportLayout, export_layout
 from tieout.anaplan.files import Files, Receipt, Uploaded, check_columns
-from tieout.anaplan.names import Directory, Model, Named, missing
+from tieout.anaplan.names import NO_PINS, Directory, Model, Named, Pins, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
 from tieout.anaplan.session import Session, part
 from tieout.anaplan.tasks import Progress, Tasks
@@ -36,6 +36,7 @@ class Connection:
     task_seconds_max: float = 7_200.0
     quiet_seconds: float = 60.0
     uploads: int = 2
+    pins: Pins = NO_PINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Anaplan:
         self._api, self._auth = api, auth
         self._tokens = Tokens(auth, credentials, clock)
         self._session = Session(api, self._tokens, clock)
-        self._names = Directory(self._session, connection.workspace, connection.model)
+        where = (connection.workspace, connection.model, connection.pins)
+        self._names = Directory(self._session, *where)
         self._files = Files(self._session, self._names.model)
         self._views = Views(self._session, self._names.model, clock)
         self._tasks = Tasks(
