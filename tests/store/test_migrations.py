@@ -14,8 +14,10 @@ from sqlalchemy import inspect, text
 from tieout.errors import Misconfigured
 from tieout.store import (
     baselines,
+    bindings,
     budget,
     cancels,
+    catalogue,
     configs,
     executors,
     leases,
@@ -110,7 +112,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            configs.app_proposal.name, cancels.app_cancel.name,
+            bindings.app_binding.name, catalogue.app_catalogue.name,
+            catalogue.app_catalogued.name, configs.app_proposal.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,

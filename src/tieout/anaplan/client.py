@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -124,9 +125,7 @@ class Anaplan:
             where = f"the model {self._names.model().name}"
             raise missing([*imports, *processes], "import or process", text, where)
         process = self._names.find("processes", text)
-        path = f"{self._names.model().path}/processes/{part(process.id)}"
-        metadata = self._session.get(path, showImportDataSource="true").get("processMetadata") or {}
-        ids = [str(a.get("id")) for a in metadata.get("actions") or []]
+        ids = [str(a.get("id")) for a in self._actions(process.id)]
         inside = [n for n in imports if n.id in ids and _reads_file(n)]
         if len(inside) != 1:
             raise Misconfigured(
@@ -136,6 +135,16 @@ class Anaplan:
                 code="no-file",
             )  # fmt: skip
         return self._with_file("processes", process, inside[0])
+
+    def actions_of(self, process_id: str) -> list[str]:
+        """The names of the actions of a process, in their order."""
+        return [str(a.get("name") or a.get("id") or "") for a in self._actions(process_id)]
+
+    def _actions(self, process_id: str) -> list[Mapping[str, Any]]:
+        path = f"{self._names.model().path}/processes/{part(process_id)}"
+        told = self._session.get(path, showImportDataSource="true").get("processMetadata")
+        actions = told.get("actions") if isinstance(told, dict) else None
+        return [a for a in actions if isinstance(a, dict)] if isinstance(actions, list) else []
 
     @staticmethod
     def _with_file(kind: str, action: Named, reader: Named) -> Action:

@@ -28,9 +28,9 @@ UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "configuring", "doctoring", "evidence", "mapping",
-    "people", "pinging", "planning", "rejecting", "replaying", "retaining", "scheduling",
-    "starting", "tracing", "trail",
+    "baselining", "certifying", "commands", "configuring", "discovering", "doctoring", "evidence",
+    "mapping", "people", "pinging", "planning", "rejecting", "replaying", "retaining",
+    "scheduling", "starting", "tracing", "trail",
 )  # fmt: skip
 
 

@@ -22,10 +22,48 @@ PROPOSAL = """
         CONSTRAINT app_proposal_state CHECK (state IN ('prepared', 'applied', 'declined', 'void'))
     )
 """
+BINDING = """
+    CREATE TABLE app_binding (
+        flow TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        configured TEXT NOT NULL,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        told TEXT NOT NULL,
+        bound_at TEXT NOT NULL,
+        run TEXT NOT NULL,
+        PRIMARY KEY (flow, kind, configured)
+    )
+"""
+CATALOGUE = """
+    CREATE TABLE app_catalogue (
+        connection TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        told TEXT NOT NULL,
+        first_seen TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        change TEXT NOT NULL,
+        gone_at TEXT,
+        PRIMARY KEY (connection, kind, id)
+    )
+"""
+CATALOGUED = """
+    CREATE TABLE app_catalogued (
+        connection TEXT NOT NULL,
+        place TEXT NOT NULL,
+        about TEXT NOT NULL,
+        looked_at TEXT NOT NULL,
+        looked_by TEXT NOT NULL,
+        PRIMARY KEY (connection)
+    )
+"""
 
 
 def upgrade() -> None:
     """Make the tables, and the columns of what is known from now on."""
     for column in ("why", "proposed_by"):
         op.execute(f"ALTER TABLE app_config ADD COLUMN {column} TEXT")
-    op.execute(PROPOSAL)
+    for table in (PROPOSAL, BINDING, CATALOGUE, CATALOGUED):
+        op.execute(table)
