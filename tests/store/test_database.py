@@ -17,13 +17,8 @@ from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.store import audit
 from tieout.store.audit import VERIFY_PAGE_ROWS_MAX, Telling
-from tieout.store.database import (
-    Database,
-    journal_mode,
-    lock,
-    refuse_unsound_sqlite,
-    saying_what_failed,
-)
+from tieout.store.connecting import journal_mode, refuse_unsound_sqlite
+from tieout.store.database import Database, lock, saying_what_failed
 from tieout.store.runs import NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store

@@ -2,7 +2,7 @@
 
 The engine library (DBOS) orders the runs, remembers which are unfinished and begins them again
 after a crash; the store decides, step by step, what was already done
-(docs/decisions/0006-steps-committed-by-us-and-dbos.md). A SQLite file has one executor, a
+(docs/decisions/0022-a-step-is-recorded-once.md). A SQLite file has one executor, a
 PostgreSQL database any number (docs/decisions/0021-many-executors.md).
 """
 
@@ -285,23 +285,17 @@ class Engine:
 
     def _keep(self, run_id: str, name: str, body: Callable[[], Result]) -> Result:
         self._go_on()
-
-        def told() -> Result:
-            # What the library sees of a step it writes down for ever, errors included; so what
-            # says nothing of the step itself is turned into an interruption before it sees it.
-            try:
-                return body()
-            except (DatabaseAway, TakenForDead) as error:
-                # Whether the step was committed is not known here; it is told again from there.
-                self._queue.broken_off(run_id)
-                raise Interrupted(name) from error
-            except Exception as error:
-                if self._holds():
-                    raise
-                # Another process may tell this run by now: its outcome is not ours to say.
-                raise Interrupted(name) from error
-
-        return DBOS.run_step({"name": name}, told)
+        try:
+            return body()
+        except (DatabaseAway, TakenForDead) as error:
+            # Whether the step was committed is not known here; it is told again from there.
+            self._queue.broken_off(run_id)
+            raise Interrupted(name) from error
+        except Exception as error:
+            if self._holds():
+                raise
+            # Another process may tell this run by now: its outcome is not ours to say.
+            raise Interrupted(name) from error
 
     @contextmanager
     def _under_way(self, run_id: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +17,8 @@ from dbos._serialization import DefaultSerializer
 from dbos._utils import GlobalParams
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
-from tieout.engine.recorded import from_text, to_text
 from tieout.errors import Misconfigured
-from tieout.store.database import IMPATIENT, NOTICES_A_DEAD_SERVER
+from tieout.store.connecting import server_engine
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
@@ -27,9 +27,6 @@ ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
 BUSY_TIMEOUT_SECONDS = 30
-# Never reached: with such a limit the library takes runs from the queue one worker after the
-# other (SERIALIZABLE), without it two workers may take two of one lane (guide/engine.md §3.2).
-RUNS_EVERYWHERE_MAX = 10_000
 PREPARING_LOOK_SECONDS = 0.2
 PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 THREADS_MAX = 16
@@ -54,19 +51,25 @@ logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 
 class StrictJson(Serializer):
-    """Inputs, results and errors as `engine.recorded` writes them."""
+    """JSON and nothing else: the library is given the id of a run and told how the run ended."""
 
     def name(self) -> str:
         """The format's name in each row."""
         return "tieout-json-1"
 
     def serialize(self, data: Any) -> str:
-        """See `recorded.to_text`."""
-        return to_text(data)
+        """One line of ASCII JSON; an error by its class and words. TypeError for anything else."""
+        return json.dumps(data, allow_nan=False, separators=(",", ":"), default=_error_words)
 
     def deserialize(self, serialized_data: str) -> Any:
-        """See `recorded.from_text`."""
-        return from_text(serialized_data)
+        """What `serialize` wrote; an error comes back as its words."""
+        return json.loads(serialized_data)
+
+
+def _error_words(value: object) -> str:
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    raise TypeError(f"a {type(value).__name__} is not for the library to keep")
 
 
 def system_engine(url: URL) -> Engine:
@@ -77,10 +80,7 @@ def system_engine(url: URL) -> Engine:
     within a transaction of the library would lock its runs, and who takes them over, for good.
     """
     if url.get_backend_name() != "sqlite":
-        return create_engine(
-            url, pool_size=CONNECTIONS_MAX, max_overflow=0, pool_pre_ping=True,
-            connect_args={"options": IMPATIENT, **NOTICES_A_DEAD_SERVER},
-        )  # fmt: skip
+        return server_engine(url, pool_size=CONNECTIONS_MAX, max_overflow=0)
     # mode=rw: a database that was taken away is missed, not silently begun anew.
     there = url.set(
         database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"}
@@ -112,7 +112,6 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             QUEUE,
             worker_concurrency=runs_at_once,
             partition_concurrency=1,
-            global_concurrency=None if engine.dialect.name == "sqlite" else RUNS_EVERYWHERE_MAX,
             polling_interval_sec=poll_seconds,
         )
         client.destroy()

@@ -91,7 +91,6 @@ class Run:
         if name in self._told:
             raise ValueError(f"the run {self.id} has two steps named “{name}”")
         self._told.add(name)
-        self._end_if_cancelled()
 
         def effect(step: Step) -> Mapping[str, Any]:
             result = function(step, *args)
@@ -100,7 +99,7 @@ class Run:
 
         def body() -> Result:
             self._failpoint(name, "before")
-            result = self._store.run_step(self.id, name, effect)
+            result = self._store.run_step(self.id, name, effect, self._end_if_cancelled)
             self._failpoint(name, "after")
             return result
 

@@ -120,7 +120,7 @@ class World(Generic[F]):
 
         Called at every natural pause: a run that reads for hours keeps nobody waiting for long.
         """
-        if self.somebody_waits():
+        if any(reader.session.open for reader in self.readers) and self.somebody_waits():
             self.sign_out()
 
     def sign_out(self) -> None:

@@ -106,6 +106,11 @@ class Session:
             self._since = self._used = self._clock.monotonic()
         return self._now
 
+    @property
+    def open(self) -> bool:
+        """Whether it is signed in, or has a seat for it."""
+        return self._now is not None or (self._seat is not None and self._seat.held)
+
     def may_open(self) -> bool:
         """Whether it is open, or may be opened without waiting for others."""
         if self._now is None and self._seat is not None and not self._seat.held:

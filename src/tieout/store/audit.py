@@ -90,7 +90,7 @@ def append(connection: Connection, at: datetime, *tellings: Telling, anew: bool 
         seq += 1
         rows.append(_sealed(key, seq, moment_text(at), telling, previous))
         previous = rows[-1]["hash"]
-    connection.execute(insert(audit), rows)
+    connection.execute(_INSERT, rows)
 
 
 def make_key(connection: Connection, *, anew: bool = False) -> TrailKey | None:
@@ -110,8 +110,12 @@ def make_key(connection: Connection, *, anew: bool = False) -> TrailKey | None:
 
 def last(connection: Connection) -> Row[int, str, str] | None:
     """`seq`, `hash` and `sealed_by` of the newest entry, None before the first."""
-    columns = (audit.c.seq, audit.c.hash, audit.c.sealed_by)  # a detail may be long
-    return connection.execute(select(*columns).order_by(desc(audit.c.seq)).limit(1)).first()
+    return connection.execute(_LAST).first()
+
+
+# A detail may be long.
+_LAST = select(audit.c.seq, audit.c.hash, audit.c.sealed_by).order_by(desc(audit.c.seq)).limit(1)
+_INSERT = insert(audit)
 
 
 def _sealed(key: TrailKey, seq: int, at: str, told: Telling, previous: str) -> dict[str, Any]:

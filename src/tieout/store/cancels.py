@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, ForeignKey, Table, Text, select
+from sqlalchemy import Column, Connection, ForeignKey, Table, Text, bindparam, select
 
 from tieout.store.columns import Moment, Words
 from tieout.store.database import insert_new
@@ -43,7 +43,11 @@ def asked(connection: Connection, run: str) -> Cancel | None:
     Once an import or process was asked for, the run goes on to its end: only that proves what the
     model holds.
     """
-    loads = select(app_task.c.run).where(app_task.c.run == run, app_task.c.kind != "exports")
-    query = select(app_cancel).where(app_cancel.c.run == run, ~loads.exists())
-    row = connection.execute(query).first()
+    row = connection.execute(OF_RUN, {"run": run}).first()
     return None if row is None else Cancel(**row._mapping)
+
+
+_LOADS = select(app_task.c.run).where(
+    app_task.c.run == bindparam("run"), app_task.c.kind != "exports"
+)
+OF_RUN = select(app_cancel).where(app_cancel.c.run == bindparam("run"), ~_LOADS.exists())

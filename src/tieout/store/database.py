@@ -1,9 +1,4 @@
-"""Opens the database of an instance, runs transactions on it, and says in words what went wrong.
-
-SQLite by default, PostgreSQL by URL. SQLite runs with a rollback journal unless it is new enough
-for a sound write-ahead log (the WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html), and
-always with synchronous=FULL (guide/reliability.md §0.10: NORMAL loses acknowledged commits).
-"""
+"""Opens the database of an instance, runs transactions on it, and says in words what went wrong."""
 
 from __future__ import annotations
 
@@ -14,44 +9,29 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    Table,
-    column,
-    create_engine,
-    event,
-    inspect,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import URL, Connection, Table, column, inspect, select, table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
+from tieout.store.connecting import (
+    BUSY_TIMEOUT_SECONDS,
+    OPENING,
+    refuse_unsound_sqlite,
+    server_engine,
+    sqlite_engine,
+)
 from tieout.store.machine import new_name
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
-BUSY_TIMEOUT_SECONDS = 30
 TRANSACTION_TRIES_MAX = 4
-# A process that is paused within a transaction holds up everybody who waits for its locks.
-IDLE_IN_TRANSACTION_SECONDS_MAX = 8
-# Of libpq: a server that went away without a word is missed after half a minute.
-NOTICES_A_DEAD_SERVER = {
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}  # fmt: skip
-WAL_SOUND_SINCE = (3, 51, 3)
-SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine needs from 3.12 on
-IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
-_OPENING = "tieout_opening"  # how a transaction of ours is opened on SQLite
+_NO_TRANSACTION = "AUTOCOMMIT"
 _TRAIL_KEY = "tieout_trail_key"  # where the key lies that seals what a transaction tells
 
 T = TypeVar("T")
@@ -76,18 +56,18 @@ class Database:
         self.executor = new_name()
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
-            self.engine = _sqlite_engine(self.url.database or "")
+            self.engine = sqlite_engine(self.url.database or "")
         else:
-            self.engine = create_engine(
-                url,
-                isolation_level="READ COMMITTED",
-                pool_pre_ping=True,
-                connect_args={"options": IMPATIENT, **NOTICES_A_DEAD_SERVER},
-                hide_parameters=True,  # an error must not carry ledger data into a log
+            # An error must not carry ledger data into a log.
+            self.engine = server_engine(
+                self.url, isolation_level="READ COMMITTED", hide_parameters=True
             )
         options = {_TRAIL_KEY: trail_key}
-        self._writing = self.engine.execution_options(**options, **{_OPENING: "BEGIN IMMEDIATE"})
-        self._reading = self.engine.execution_options(**options, **{_OPENING: "BEGIN"})
+        self._writing = self.engine.execution_options(**options, **{OPENING: "BEGIN IMMEDIATE"})
+        # At READ COMMITTED each statement sees what is committed by then, within a transaction or
+        # not; so reading from a server needs none, and is one round trip instead of three.
+        alone = {} if self.is_sqlite else {"isolation_level": _NO_TRANSACTION}
+        self._reading = self.engine.execution_options(**options, **{OPENING: "BEGIN"}, **alone)
 
     @classmethod
     def at(cls, path: Path, trail_key: Path | None = None) -> Database:
@@ -115,7 +95,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One reading transaction, which does not make SQLite's writers wait for each other."""
+        """Statements that only read: one snapshot on SQLite, where no writer waits for it.
+
+        On PostgreSQL each statement sees what is committed by then.
+        """
         with saying_what_failed(), self._reading.begin() as connection:
             yield connection
 
@@ -186,8 +169,8 @@ def trail_key_of(connection: Connection) -> Path:
 def lock(connection: Connection, name: str) -> None:
     """Make the transactions that ask for `name` go one after the other until they end."""
     if connection.dialect.name == "postgresql":
-        query = text("SELECT pg_advisory_xact_lock(:key)")
-        connection.execute(query, {"key": _number_of(name)})
+        _refuse_reader(connection)
+        connection.execute(_LOCK, {"key": _number_of(name)})
     # SQLite: BEGIN IMMEDIATE already lets only one writer in.
 
 
@@ -195,10 +178,20 @@ def try_lock(connection: Connection, name: str) -> bool:
     """The same without waiting: False when another transaction has it."""
     if connection.dialect.name != "postgresql":
         return True
-    query = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return bool(connection.execute(query, {"key": _number_of(name)}).scalar_one())
+    _refuse_reader(connection)
+    return bool(connection.execute(_TRY_LOCK, {"key": _number_of(name)}).scalar_one())
 
 
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+
+
+def _refuse_reader(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") == _NO_TRANSACTION:
+        raise TypeError("who only reads has no transaction that could hold a lock")
+
+
+@cache
 def _number_of(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
@@ -208,56 +201,15 @@ def insert_new(connection: Connection, into: Table, row: Mapping[str, object]) -
 
     On PostgreSQL it waits for a transaction that is inserting the same key.
     """
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(into).values(dict(row)).on_conflict_do_nothing()
+    statement = _inserting_new(into, connection.dialect.name)
+    return connection.execute(statement, dict(row)).first() is not None
+
+
+@cache
+def _inserting_new(into: Table, dialect: str) -> ReturningInsert[Any]:
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     # Drivers do not agree on the row count of an INSERT; what it returns is exact.
-    inserted = connection.execute(statement.returning(*into.primary_key.columns))
-    return inserted.first() is not None
-
-
-def refuse_unsound_sqlite(python: tuple[int, ...], library: tuple[int, ...]) -> None:
-    """Refuse Python ≥ 3.12 with SQLite < 3.42, where every durable run dies (engine.md §3.13)."""
-    if python >= (3, 12) and library < SUBSECONDS_SINCE:
-        spelled = ".".join(map(str, library))
-        raise Misconfigured(
-            f"Python {'.'.join(map(str, python))} here uses SQLite {spelled}, "
-            "which is too old for it.",
-            untouched="Nothing was changed.",
-            do="Use Python 3.11, or a Python built with SQLite 3.42 or newer, or PostgreSQL.",
-            who="who runs this installation",
-        )
-
-
-def journal_mode(library: tuple[int, ...]) -> str:
-    """The journal that cannot corrupt the file with this SQLite."""
-    return "WAL" if library >= WAL_SOUND_SINCE else "DELETE"
-
-
-def _sqlite_engine(path: str) -> Engine:
-    # mode=rw: a database that was taken away is missed, not silently begun anew.
-    there = f"file:{quote(path)}?mode=rw&uri=true"
-    engine = create_engine(
-        f"sqlite:///{there}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
-    )
-    mode = journal_mode(sqlite3.sqlite_version_info)
-
-    @event.listens_for(engine, "connect")
-    def settings(connection: sqlite3.Connection, _record: object) -> None:
-        # Who is handed this engine without our options opens transactions as the driver does.
-        connection.isolation_level = "IMMEDIATE"
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-        connection.execute(f"PRAGMA journal_mode = {mode}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # The driver would begin only at the first change, after our reads: too late for
-        # look-then-write. A write lock taken at the start cannot fail in the middle either.
-        if opening := connection.get_execution_options().get(_OPENING):
-            connection.exec_driver_sql(opening)
-
-    return engine
+    return make(into).on_conflict_do_nothing().returning(*into.primary_key.columns)
 
 
 @contextmanager

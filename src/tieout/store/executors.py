@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 
 from tieout.errors import Unavailable
 from tieout.store.columns import Words
@@ -72,13 +83,16 @@ def require(connection: Connection, executor: str) -> None:
 
     Raises TakenForDead. An executor is not buried while a transaction of it has asked.
     """
-    known = select(app_executor.c.id).where(app_executor.c.id == executor)
-    if connection.execute(known.with_for_update(read=True, key_share=True)).first() is None:
+    if connection.execute(_MINE, {"id": executor}).first() is None:
         raise TakenForDead(
             "This process was taken for dead and others carry its runs on.",
             untouched="Nothing was changed by this step.",
             do="Nothing: the run goes on elsewhere.",
         )
+
+
+_MINE = select(app_executor.c.id).where(app_executor.c.id == bindparam("id"))
+_MINE = _MINE.with_for_update(read=True, key_share=True)
 
 
 def bury(
@@ -88,7 +102,7 @@ def bury(
 
     `alive` is asked when none of them can be heard of any more: who was until then lives. One that
     was paused within a transaction is passed over, not waited for, until the server ends that
-    transaction (`database.IDLE_IN_TRANSACTION_SECONDS_MAX`).
+    transaction (`connecting.IDLE_IN_TRANSACTION_SECONDS_MAX`).
     """
     known = select(app_executor.c.id).where(app_executor.c.id.in_(dead))
     locked = list(connection.execute(known.with_for_update(skip_locked=True)).scalars())

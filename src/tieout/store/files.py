@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
@@ -243,15 +243,20 @@ class Records:
         if self._claimed:
             return
         owner = self._owner()
-        try:
-            found = self.place.digest(MARK)
-        except FileNotFoundError:
-            if not self._is_ours(owner):
-                raise not_there(self.place.name, owner.newest) from None
-            _, found = self.place.write(MARK, lambda file: _write_all(file, owner.mark))
+        if (found := self._mark()) is None:
+            if self._is_ours(owner):
+                _, found = self.place.write(MARK, lambda file: _write_all(file, owner.mark))
+            # Else another process of this instance may have come first, and written since.
+            elif (found := self._mark()) is None:
+                raise not_there(self.place.name, owner.newest)
         if found != owner.sha256:
             raise of_another(self.place.name)
         self._claimed = True
+
+    def _mark(self) -> str | None:
+        with suppress(FileNotFoundError):
+            return self.place.digest(MARK)
+        return None
 
     def _is_ours(self, owner: Owner) -> bool:
         if not owner.newest:

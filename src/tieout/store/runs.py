@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, desc, func, insert, select, update
+from sqlalchemy import Connection, bindparam, desc, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tieout.errors import Busy, Misconfigured, Refused
@@ -124,10 +124,18 @@ def of_batch(connection: Connection, flow: str, batch: str, *, but: str = "") ->
 
 def find(connection: Connection, run: str) -> Run:
     """The run with this id; Misconfigured when there is none."""
-    row = connection.execute(select(app_run).where(app_run.c.id == run)).first()
+    row = connection.execute(_FIND, {"run": run}).first()
     if row is None:
-        raise Misconfigured(f"There is no run {run}.", do="`tieout runs` lists them.")
+        raise unknown(run)
     return _read(row)
+
+
+def unknown(run: str) -> Misconfigured:
+    """The refusal of the id of no run."""
+    return Misconfigured(f"There is no run {run}.", do="`tieout runs` lists them.")
+
+
+_FIND = select(app_run).where(app_run.c.id == bindparam("run"))
 
 
 def unfinished(connection: Connection, flow: str) -> Run | None:

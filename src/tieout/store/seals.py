@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -74,7 +74,12 @@ def make(path: Path) -> TrailKey:
 
 def read(path: Path) -> TrailKey:
     """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key."""
-    return TrailKey(vault.read_key(path, "seals the trail", IF_LOST))
+    return _of(vault.read_key(path, "seals the trail", IF_LOST))
+
+
+@lru_cache(maxsize=4)  # to derive what belongs to a key takes longer than to read it
+def _of(secret: vault.Key) -> TrailKey:
+    return TrailKey(secret)
 
 
 def signed(public: bytes, signature: bytes, text: bytes) -> bool:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 
@@ -34,7 +35,7 @@ from tieout.errors import Busy, KeyTrouble, Trouble
 from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
 from tieout.store.schema import UNFINISHED, app_run, metadata
-from tieout.store.server_time import MICROSECONDS, read_server_time
+from tieout.store.server_time import MICROSECONDS, clock_words, read_server_time
 
 LOOK_SECONDS = 0.5  # between two looks of who stands in line
 LINE_SECONDS_MAX = 15.0  # who did not look for so long stands in line no more
@@ -280,11 +281,14 @@ def free_of(connection: Connection, run: str) -> None:
 
 def waited_for(connection: Connection, name: str) -> bool:
     """Whether somebody stands in line for a seat of a connection."""
-    since = read_server_time(connection) - round(LINE_SECONDS_MAX * MICROSECONDS)
-    line = select(func.count()).where(
-        app_seat_line.c.connection == name, app_seat_line.c.looked >= since
-    )
-    return bool(connection.execute(line).scalar_one())
+    line = _SOMEBODY.format(now=clock_words(connection))
+    values = {"name": name, "ago": round(LINE_SECONDS_MAX * MICROSECONDS)}
+    return connection.execute(text(line), values).first() is not None
+
+
+_SOMEBODY = """
+    SELECT run FROM app_seat_line WHERE connection = :name AND looked >= {now} - :ago LIMIT 1
+"""
 
 
 def taken(connection: Connection) -> dict[str, list[str]]:

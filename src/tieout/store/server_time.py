@@ -11,6 +11,8 @@ MICROSECONDS = 1_000_000  # in a second
 _SERVER = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 _FILE = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
 
+_SERVER_NOW, _FILE_NOW = text(f"SELECT {_SERVER}"), text(f"SELECT {_FILE}")
+
 
 def clock_words(connection: Connection) -> str:
     """The SQL of the moment of this very statement, in microseconds since 1970 (UTC)."""
@@ -24,7 +26,8 @@ def server_time(connection: Connection) -> TextClause:
 
 def read_server_time(connection: Connection) -> int:
     """The database's clock now, in microseconds since 1970 (UTC)."""
-    return int(connection.execute(text(f"SELECT {clock_words(connection)}")).scalar_one())
+    now = _SERVER_NOW if connection.dialect.name == "postgresql" else _FILE_NOW
+    return int(connection.execute(now).scalar_one())
 
 
 def server_moment(connection: Connection) -> datetime:

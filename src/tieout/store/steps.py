@@ -17,18 +17,18 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 import polars as pl
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from tieout.clock import Clock
 from tieout.core.findings import Finding
 from tieout.errors import Trouble
-from tieout.store import audit, positions, records, rejects
+from tieout.store import audit, cancels, positions, records, rejects, runs
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import insert_new
 from tieout.store.files import Records, Written
 from tieout.store.records import Manifest
 from tieout.store.runs import Run
-from tieout.store.schema import app_call, app_step
+from tieout.store.schema import app_call, app_run, app_step
 
 RESULT_BYTES_MAX = 65_536  # guide/engine.md §3.11: listing a run loads every result
 
@@ -63,6 +63,36 @@ class _Kept:
     replace: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How a run stands when a step of it begins."""
+
+    run: Run
+    done: dict[str, Any] | None  # what the step's commit recorded, if there was one
+    steps: int  # committed by then
+    cancelled: bool  # a person asked the run to end, and it still may
+
+
+def before(connection: Connection, run: str, name: str) -> Before:
+    """How `run` stands before its step `name`; Misconfigured when there is no such run."""
+    row = connection.execute(_BEFORE, {"run": run, "name": name}).first()
+    if row is None:
+        raise runs.unknown(run)
+    stands = row._asdict()
+    more = {name: stands.pop(name) for name in ("done", "steps", "cancelled")}
+    return Before(Run(**stands), **more)
+
+
+_OF_RUN = app_step.c.run == bindparam("run")
+_RECORDED = select(app_step.c.result).where(_OF_RUN, app_step.c.name == bindparam("name"))
+_BEFORE = select(
+    app_run,
+    _RECORDED.scalar_subquery().label("done"),
+    select(func.count()).where(_OF_RUN).scalar_subquery().label("steps"),
+    cancels.OF_RUN.exists().label("cancelled"),
+).where(app_run.c.id == bindparam("run"))
+
+
 class Step:
     """Gathers what one step did; nothing of it is visible before the step commits.
 
@@ -71,14 +101,14 @@ class Step:
 
     def __init__(
         self,
-        run: Run,
+        before: Before,
         name: str,
         files: Records,
         clock: Clock,
         late: Callable[[CallRow], None],
     ) -> None:
         """`late` takes the calls that are told after the step has ended."""
-        self.run, self.name = run, name
+        self.run, self.name, self._number = before.run, name, before.steps + 1
         self._files, self._clock, self._late = files, clock, late
         self._lock = threading.Lock()
         self._over = self._inserted = False
@@ -259,10 +289,8 @@ class Step:
     def commit(self, connection: Connection, result: str, started_at: datetime) -> dict[str, Any]:
         """Everything this step did, in the caller's transaction; the recorded result."""
         finished_at = self._clock.now()
-        before = select(func.count()).where(app_step.c.run == self.run.id)
         row = {
-            "run": self.run.id, "name": self.name,
-            "seq": connection.execute(before).scalar_one() + 1,
+            "run": self.run.id, "name": self.name, "seq": self._number,
             "started_at": started_at, "finished_at": finished_at, "result": parsed(result),
         }  # fmt: skip
         if not insert_new(connection, app_step, row):
@@ -313,8 +341,8 @@ def add_calls(connection: Connection, calls: Sequence[CallRow]) -> None:
 
 def recorded(connection: Connection, run: str, name: str) -> dict[str, Any] | None:
     """The result of a committed step, None when it is still to be done."""
-    query = select(app_step.c.result).where(app_step.c.run == run, app_step.c.name == name)
-    result: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
+    values = {"run": run, "name": name}
+    result: dict[str, Any] | None = connection.execute(_RECORDED, values).scalar_one_or_none()
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,10 @@ class Store:
         place: Place | None = None,
     ) -> None:  # fmt: skip
         """Open the instance in `home`; `url` names PostgreSQL, the others what is not in `home`."""
-        if not url:
-            refuse_network_disk(home)
         self.home, self.clock = home, clock
         self.anchor: Anchored = anchor or home / checkpoints.ANCHOR_FILE
+        if not url:
+            refuse_network_disk(home)
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
         place = place or place_for("", home, {})
@@ -83,31 +83,30 @@ class Store:
         """Let go of the database."""
         self.database.close()
 
-    # Transactions
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self) -> AbstractContextManager[Connection]:
         """One transaction for store functions that take a connection."""
-        with self.database.begin() as connection:
-            yield connection
+        return self.database.begin()
 
     # Steps
 
     def run_step(
-        self, run: str, name: str, function: Callable[[Step], Mapping[str, Any]]
-    ) -> dict[str, Any]:
+        self, run: str, name: str, function: Callable[[Step], Mapping[str, Any]],
+        cancelled: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Do a step of a run once: returns its recorded result if it was committed before.
 
         Otherwise runs `function` and commits all it did, its audit entries and its result in one
         transaction. The result is the same JSON value the first time and every later time
-        (Decimal comes back as text). When `function` raises, nothing it did is visible, but the
-        calls it made are kept as evidence.
+        (Decimal comes back as text). When `function` raises, nothing of it is visible but the calls
+        it made, as evidence. `cancelled` is called first if somebody asked for that.
         """
         with self.database.read() as connection:
-            if (done := steps.recorded(connection, run, name)) is not None:
-                return done
-            found = runs.find(connection, run)
-        step = Step(found, name, self.records, self.clock, self._call_late)
+            before = steps.before(connection, run, name)
+        if before.cancelled:
+            cancelled()
+        if before.done is not None:
+            return before.done
+        step = Step(before, name, self.records, self.clock, self._call_late)
         started_at = self.clock.now()
         try:
             result = self._done(step, function)

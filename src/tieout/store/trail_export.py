@@ -25,7 +25,7 @@ def lines(database: Database, at: datetime) -> Iterator[str]:
     What is not an entry is read in one short transaction, as of one entry, at which the export
     ends; entries do not change any more, so they are read page by page afterwards.
     """
-    with database.read() as connection:
+    with database.begin() as connection:
         lock(connection, audit.LOCK)  # PostgreSQL: whoever kept a file has told it, or waits
         signed, kept, head = _as_of_now(connection)
     yield canonical({"export": {"format": FORMAT, "at": moment_text(at)}})

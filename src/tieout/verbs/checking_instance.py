@@ -15,7 +15,7 @@ from tieout.http import Http
 from tieout.network import expiries
 from tieout.project import AnaplanConnection, JdeConnection, Project, seconds
 from tieout.store import anchors, audit, examined, executors, seals, vault
-from tieout.store.database import journal_mode
+from tieout.store.connecting import journal_mode
 from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
 from tieout.store.server_time import MICROSECONDS, read_server_time
 from tieout.verbs import schedule_overview

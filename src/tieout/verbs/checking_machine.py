@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tieout.engine.lock import executor_of
 from tieout.store import examined
-from tieout.store.database import journal_mode, refuse_unsound_sqlite
+from tieout.store.connecting import journal_mode, refuse_unsound_sqlite
 from tieout.store.home import check_home
 from tieout.verbs.checking import Check, Looking, good, notice, wrong
 
