@@ -53,7 +53,7 @@ def inconsistencies(project: Project) -> list[str]:
         problems += _calendar_problems(project, f"calendars.{name}", calendar)
     for name, schedule in project.schedules.items():
         problems += _schedule_problems(project, f"schedules.{name}", schedule)
-    return problems
+    return problems + _notice_problems(project)
 
 
 def _ends_problems(project: Project, name: str, flow: Flow) -> list[str]:
@@ -292,6 +292,26 @@ def _schedule_problems(project: Project, place: str, schedule: Schedule) -> list
             "else nothing says which company's period is meant"
         ]
     return []
+
+
+def _notice_problems(project: Project) -> list[str]:
+    """Where notices go, and of what."""
+    problems = []
+    places = {f"notices.{n}.to": one.to for n, one in project.notices.items()}
+    places |= {f"schedules.{n}.heartbeat": s.heartbeat for n, s in project.schedules.items()}
+    for place, address in places.items():
+        if address and not address.startswith(("https://", "http://", "secret://")):
+            problems.append(
+                f"{place} is not an https address, nor secret://NAME: other addresses hold "
+                "passwords and are sealed"
+            )
+    for name, one in project.notices.items():
+        strange = sorted(set(one.flows) - set(project.flows))
+        if strange:
+            problems.append(f"notices.{name}.flows names {', '.join(strange)}, which is no flow")
+        if not one.on:
+            problems.append(f"notices.{name}.on names nothing to tell")
+    return problems
 
 
 def _stage_problems(project: Project) -> list[str]:

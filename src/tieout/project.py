@@ -255,6 +255,12 @@ class Calendar(Strict, frozen=True, kw_only=True):
     holidays: dict[date, str] = field(default_factory=dict)
 
 
+NoticeOf = Literal["needs attention", "failed", "did not run", "waits for approval", "drift"]
+NOTICES_OF: tuple[NoticeOf, ...] = (
+    "needs attention", "failed", "did not run", "waits for approval", "drift",
+)  # fmt: skip
+
+
 class Schedule(Strict, frozen=True, kw_only=True):
     """When flows run by themselves, one after the other."""
 
@@ -263,6 +269,17 @@ class Schedule(Strict, frozen=True, kw_only=True):
     missed: Literal["once", "skip", "ask"] = "once"
     calendar: str = ""  # "": F0008 of the first company of the first of its flows that has any
     companies: tuple[Code, ...] = ()  # whose periods close; (): those of the calendar or the flow
+    heartbeat: str = ""  # an address that is told of each begin and end, or secret://NAME
+
+
+class Notice(Strict, frozen=True, kw_only=True):
+    """Where people are told of what they have to look at, and of what."""
+
+    to: str  # an https address that takes JSON, or secret://NAME
+    on: tuple[NoticeOf, ...] = NOTICES_OF
+    waits: Duration = "8h"  # how long something waits for approval before it is told
+    flows: tuple[Code, ...] = ()  # (): of all
+    allow_http: bool = False
 
 
 class Project(Strict, frozen=True, kw_only=True):
@@ -275,6 +292,7 @@ class Project(Strict, frozen=True, kw_only=True):
     flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    notices: dict[str, Notice] = field(default_factory=dict)
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""

@@ -31,6 +31,7 @@ from tieout.project import (
     JdeConnection,
     LoadActuals,
     LoadMembers,
+    Notice,
     Outgoing,
     Policy,
     Project,
@@ -76,6 +77,7 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "flows": (LoadMembers, LoadActuals, SubmitPlan),
     "calendars": (Calendar,),
     "schedules": (Schedule,),
+    "notices": (Notice,),
 }
 _ALONE: tuple[tuple[str, type[Strict]], ...]
 _ALONE = (("outgoing", Outgoing), ("retention", Retention), ("policy", Policy))

@@ -22,6 +22,7 @@ from tieout.store import (
     executors,
     leases,
     looks,
+    notices,
     schedules,
     seats,
 )
@@ -112,7 +113,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            bindings.app_binding.name, catalogue.app_catalogue.name,
+            notices.app_notice.name, bindings.app_binding.name, catalogue.app_catalogue.name,
             catalogue.app_catalogued.name, configs.app_proposal.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,

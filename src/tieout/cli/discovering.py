@@ -58,8 +58,9 @@ def _connections(found: Told, kind: str | None, search: str) -> None:
 
 def _connection(one: Told, kind: str | None, search: str) -> None:
     about = ", ".join(f"{key} {value!r}" for key, value in one["about"].items())
-    click.echo(f"{one['connection']}: {about}")
-    paragraph(f"As seen {_ago(one['age_seconds'])} ({moment(one['looked_at'])}).")
+    click.echo(f"{one['connection']}: {about or 'never seen'}")
+    if one["looked_at"] is not None:
+        paragraph(f"As seen {_ago(one['age_seconds'])} ({moment(one['looked_at'])}).")
     paragraph(one["trouble"])
     for change in one["changes"]:
         paragraph(f"Since the last look, {change}.")

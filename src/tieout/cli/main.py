@@ -29,7 +29,7 @@ ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
     "baselining", "certifying", "commands", "configuring", "discovering", "doctoring", "evidence",
-    "mapping", "people", "pinging", "planning", "rejecting", "replaying", "retaining",
+    "mapping", "notifying", "people", "pinging", "planning", "rejecting", "replaying", "retaining",
     "scheduling", "starting", "tracing", "trail",
 )  # fmt: skip
 

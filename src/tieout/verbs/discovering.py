@@ -30,7 +30,7 @@ def discover(instance: Instance, name: str = "", *, refresh: bool = False) -> di
     """What each connection shows, as it was last seen; looked at anew where it never was.
 
     `refresh` looks at all of them anew. What cannot be reached is shown as it was last seen, with
-    the trouble; only without that it is Trouble.
+    the trouble, or as nothing where it never was.
     """
     acting.require(instance, LOOK if refresh else "view")
     project = instance.project()
@@ -118,18 +118,18 @@ def _one(instance: Instance, project: Project, name: str, *, refresh: bool) -> d
         try:
             changes = _look(instance, project, name)
         except Trouble as failed:
-            if before is None or before.place != _place(project, name):
-                raise
             trouble = failed
     with instance.store.database.read() as connection:
         held = catalogue.last(connection, name)
         seen = catalogue.seen(connection, name)
-    assert held is not None, "it was looked at, or kept"
-    age = instance.clock.now() - held.looked_at
+    if held is not None and held.place != _place(project, name):
+        held, seen = None, []  # of another model than the configured one
+    age = instance.clock.now() - held.looked_at if held else None
     users = _users(project, name)
     return {
-        "connection": name, "about": dict(held.about), "looked_at": held.looked_at,
-        "looked_by": held.looked_by, "age_seconds": int(age.total_seconds()),
+        "connection": name, "about": dict(held.about) if held else {},
+        "looked_at": held.looked_at if held else None, "looked_by": held.looked_by if held else "",
+        "age_seconds": int(age.total_seconds()) if age is not None else None,
         "trouble": trouble.sentence() if trouble else "", "changes": changes,
         "exit_code": trouble.exit_code if trouble else 0,
         "things": [_as_json(one, users) for one in seen],

@@ -1,4 +1,4 @@
-"""Why a configuration was applied, what waits to be, and what the systems were seen to hold."""
+"""Configurations with their reasons, what the systems were seen to hold, and notices."""
 
 from alembic import op
 
@@ -59,11 +59,29 @@ CATALOGUED = """
         PRIMARY KEY (connection)
     )
 """
+NOTICE = """
+    CREATE TABLE app_notice (
+        notice TEXT NOT NULL,
+        about TEXT NOT NULL,
+        event TEXT NOT NULL,
+        told TEXT NOT NULL,
+        state TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        next_at TEXT NOT NULL,
+        tries INTEGER NOT NULL,
+        trouble TEXT NOT NULL,
+        PRIMARY KEY (notice, about),
+        CONSTRAINT app_notice_state CHECK (
+            state IN ('begun', 'waiting', 'sending', 'sent', 'uncertain', 'failed')
+        )
+    )
+"""
 
 
 def upgrade() -> None:
     """Make the tables, and the columns of what is known from now on."""
     for column in ("why", "proposed_by"):
         op.execute(f"ALTER TABLE app_config ADD COLUMN {column} TEXT")
-    for table in (PROPOSAL, BINDING, CATALOGUE, CATALOGUED):
+    for table in (PROPOSAL, BINDING, CATALOGUE, CATALOGUED, NOTICE):
         op.execute(table)
+    op.execute("CREATE INDEX app_notice_next ON app_notice (state, next_at)")
