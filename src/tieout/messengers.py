@@ -11,8 +11,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import apprise
-
 from tieout.errors import Misconfigured, Unavailable
 from tieout.network import checked
 
@@ -39,6 +37,8 @@ def send(address: str, title: str, body: str, allow: Sequence[str]) -> None:
             f"Notices are not sent to addresses of the kind {kind!r}.",
             untouched="Nothing was sent.", do=f"Use https, or one of: {', '.join(KINDS)}.",
         )  # fmt: skip
+    import apprise
+
     asset = apprise.AppriseAsset(app_id="Tieout", app_desc="Tieout", app_url="", plugin_paths=[])
     receiver = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
     if receiver is None:

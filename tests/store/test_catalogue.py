@@ -55,11 +55,12 @@ def test_what_a_flow_used_last_replaces_what_it_used_before(store: Store, run: s
     for thing in (LOAD, Thing("import", "112000000002", "Load", {"columns": ["Code"]})):
         key = {("import", "Load"): thing}
         store.database.transact(
-            lambda c, key=key: bindings.keep(c, "actuals", key, run, FIRST)  # type: ignore[misc]  # B023
+            lambda c, key=key: bindings.keep(c, "actuals", "M", key, run, FIRST)
         )
     with store.database.read() as connection:
-        assert bindings.of_flow(connection, "actuals") == key
-        assert bindings.of_flow(connection, "plan") == {}
+        assert bindings.of_flow(connection, "actuals", "M") == key
+        assert bindings.of_flow(connection, "actuals", "COPY") == {}
+        assert bindings.of_flow(connection, "plan", "M") == {}
 
 
 def test_an_event_is_claimed_by_one_process_and_a_lost_one_by_none(store: Store) -> None:

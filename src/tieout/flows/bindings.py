@@ -62,14 +62,15 @@ def check_bindings(step: Step, world: World[Any], *, sends: bool = True) -> Resu
 
     `sends` False: only what proves is needed, since nothing is to be loaded.
     """
+    model = world.anaplan.resolve().id
     with world.store.database.read() as connection:
-        bound = bindings.of_flow(connection, world.flow_name)
+        bound = bindings.of_flow(connection, world.flow_name, model)
     systems = Systems(world.anaplan, lambda: world.orchestrator)
     found = look(systems, world.flow, bound, sends=sends)
     tell(step, world, found.findings)
     if not world.asked.get("preview"):
         flow, run, at = world.flow_name, step.run.id, step.at()
-        step.after(lambda c: bindings.keep(c, flow, found.things, run, at))
+        step.after(lambda c: bindings.keep(c, flow, model, found.things, run, at))
     return {"stops": found.stops}
 
 

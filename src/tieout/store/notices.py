@@ -36,7 +36,7 @@ from tieout.store.schema import app_batch, app_reject, app_run, metadata
 STATES = ("begun", "waiting", "sending", "sent", "uncertain", "failed")
 BEGUN = "begun"  # the row of a notice itself: what was before is not told
 SENDING_SECONDS_MAX = 600  # then its process died meanwhile
-SHOWN_MAX = 100
+NOTES_SHOWN_MAX = 100
 DID_NOT_RUN = ("missed", "asked", "left out")
 WAITS_EXIT_CODE = 7  # of a run whose batch waits, which is told by the batch
 DRIFT = "binding-"  # how the rules of drift begin
@@ -136,7 +136,7 @@ def listed(connection: Connection, states: Sequence[str] = STATES[1:]) -> list[N
     """Rows, newest first."""
     query = select(app_notice).where(app_notice.c.state.in_(states))
     query = query.order_by(app_notice.c.made_at.desc(), app_notice.c.notice, app_notice.c.about)
-    return [_read(row) for row in connection.execute(query.limit(SHOWN_MAX))]
+    return [_read(row) for row in connection.execute(query.limit(NOTES_SHOWN_MAX))]
 
 
 # ------------------------------------------------------------------ what happened

@@ -86,10 +86,10 @@ def _drift_of(
 ) -> Iterator[dict[str, Any]]:
     """The findings of one flow; a connection that does not answer is Trouble."""
     flow = project.flows[name]
+    anaplan, jde = clients.anaplan(project.anaplan_name(flow)), project.jde_name(flow)
     with instance.store.database.read() as connection:
-        bound = bindings.of_flow(connection, name)
-    jde = project.jde_name(flow)
-    systems = Systems(clients.anaplan(project.anaplan_name(flow)), lambda: clients.jde(jde))
+        bound = bindings.of_flow(connection, name, anaplan.resolve().id)
+    systems = Systems(anaplan, lambda: clients.jde(jde))
     for finding in look(systems, flow, bound).findings:
         yield {
             "flow": name, "rule": finding.rule, "severity": finding.severity,

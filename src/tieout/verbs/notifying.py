@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from tieout import messengers
 from tieout.app import Instance, secret_name
 from tieout.errors import Misconfigured, Trouble, Unavailable, Uncertain
 from tieout.http import Http
@@ -26,7 +27,7 @@ from tieout.verbs import acting
 PAUSE_SECONDS = 15.0
 SEND_SECONDS_MAX = 20.0
 DAYS_BACK_MAX = 7  # each look goes so far back: runs that ended while nobody served
-SENT_AT_ONCE_MAX = 50  # of one look; the rest goes with the next
+NOTES_AT_ONCE_MAX = 50  # of one look; the rest goes with the next
 TRY_AGAIN_MINUTES = (1, 5, 30, 120)  # after each try that did not arrive; then it has failed
 FAILED_EXIT_CODE = 4
 HEARTBEAT = "heartbeat of "
@@ -155,7 +156,7 @@ def _wanted(notice: Notice, event: Event) -> bool:
 
 def _deliver(instance: Instance, project: Project) -> int:
     sent = 0
-    for _ in range(SENT_AT_ONCE_MAX):
+    for _ in range(NOTES_AT_ONCE_MAX):
         now = instance.clock.now()
         note = instance.store.database.transact(partial(notices.claim, now=now))
         if note is None:
@@ -226,8 +227,6 @@ def _post(
     """The event as JSON to a webhook, or its sentence to a messenger."""
     address = _opened(instance, to)
     if not address.startswith(("https://", "http://")):
-        from tieout import messengers  # a second of the start of every command, needed by few
-
         title = f"Tieout: {body['event']}"
         messengers.send(address, title, str(body["sentence"]), project.outgoing.allow)
         return

@@ -27,6 +27,7 @@ BINDING = """
         flow TEXT NOT NULL,
         kind TEXT NOT NULL,
         configured TEXT NOT NULL,
+        model TEXT NOT NULL,
         id TEXT NOT NULL,
         name TEXT NOT NULL,
         told TEXT NOT NULL,
