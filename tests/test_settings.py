@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tieout.errors import Misconfigured
+from tieout.meanings import COLUMN_MEANINGS, NEEDED_COLUMNS
 from tieout.project import (
-    COLUMN_MEANINGS,
-    NEEDED_COLUMNS,
     AnaplanConnection,
     JdeConnection,
     LoadActuals,

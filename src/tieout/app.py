@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -15,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tieout.anaplan.client import Anaplan, Connection
+from tieout.anaplan.names import Pins
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
 from tieout.engine.story import Failpoint
 from tieout.errors import Misconfigured, Trouble
@@ -41,6 +40,7 @@ from tieout.project import (
     SubmitPlan,
     seconds,
 )
+from tieout.project_text import differences, read_file
 from tieout.settings import Environment, read_project
 from tieout.store import anchors, parts, seats
 from tieout.store.budget import Budget, Rate
@@ -53,7 +53,6 @@ from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
-DIFFERENCES_SHOWN_MAX = 8
 PARTS_MAX = 32  # of a large read, where several processes may read them
 PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
@@ -104,13 +103,14 @@ class Instance:
                 f"Nothing is configured in {self.home} yet.",
                 do="Run `tieout init`, or `tieout demo`.",
             )
-        if path.exists() and path.read_text(encoding="utf-8") != applied.text:
-            told = "; ".join(differences(applied.text, path.read_text(encoding="utf-8")))
+        if path.exists() and (written := read_file(path)) != applied.text:
+            told = "; ".join(differences(applied.text, written))
             raise Misconfigured(
                 f"{path} differs from the applied configuration (version {applied.version}): "
                 f"{told}.",
                 untouched="Nothing was run.",
-                do="Apply the file with `tieout init --apply`, or put the applied text back.",
+                do="`tieout config apply --why …` applies the file; `tieout config export > "
+                f"{PROJECT_FILE}` puts the applied text back.",
             )
         return self._parsed.get(applied.version) or self._parse(applied, str(path))
 
@@ -293,6 +293,10 @@ class Instance:
             poll_seconds=seconds(connection.poll),
             task_seconds_max=seconds(connection.task_timeout),
             quiet_seconds=seconds(connection.start_quiet),
+            pins=Pins(
+                connection.workspace_id, connection.model_id,
+                (connection.stage or "") if tries == TRIES else "",  # a test may look all the same
+            ),
         )  # fmt: skip
         secret = secret_name(connection.secret)
         anaplan = Anaplan(api, auth, chosen, partial(self.store.safe.opened, secret), self.clock)
@@ -332,36 +336,6 @@ class _Fence:
 
 def _alone() -> None:
     """Nobody else tells what this process tells."""
-
-
-def differences(applied: str, written: str) -> list[str]:
-    """What a project file says differently from the applied one, key by key, in words."""
-    try:
-        before, after = (dict(_keys(tomllib.loads(text))) for text in (applied, written))
-    except tomllib.TOMLDecodeError as error:
-        return [f"it is not valid TOML ({error})"]
-    told = []
-    for key in dict.fromkeys([*before, *after]):
-        old, new = before.get(key), after.get(key)
-        if new is None:
-            told.append(f"{key} is gone (was {old})")
-        elif old is None:
-            told.append(f"{key} = {new} is new")
-        elif old != new:
-            told.append(f"{key} is {new}, applied is {old}")
-    left_out = len(told) - DIFFERENCES_SHOWN_MAX
-    if left_out > 0:
-        told = [*told[:DIFFERENCES_SHOWN_MAX], f"and {left_out} more"]
-    return told or ["only comments or layout differ"]
-
-
-def _keys(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Every key with its value as text, tables told key by key: `flows.actuals.import`."""
-    for name, value in table.items():
-        if isinstance(value, dict) and value:
-            yield from _keys(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", json.dumps(value, ensure_ascii=False, default=str)
 
 
 def configured(project: Project, flow: Flow) -> str:

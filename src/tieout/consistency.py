@@ -9,9 +9,8 @@ from tieout.core.local_time import zone_named
 from tieout.core.schedule import PeriodCloses
 from tieout.core.when import UnreadableError, parse, zone_unknown
 from tieout.core.working_days import WEEKDAYS
+from tieout.meanings import COLUMN_MEANINGS, NEEDED_COLUMNS
 from tieout.project import (
-    COLUMN_MEANINGS,
-    NEEDED_COLUMNS,
     REQUESTS_A_MINUTE,
     TEMPLATE_COMPANY,
     AnaplanConnection,
@@ -33,7 +32,7 @@ QUIET_TIMES = 2  # how much longer than a call nothing must be seen of it (relia
 
 def inconsistencies(project: Project) -> list[str]:
     """Each in words, with its place in the file."""
-    problems = _tenant_problems(project.connections)
+    problems = _tenant_problems(project.connections) + _stage_problems(project)
     for name, connection in project.connections.items():
         for key in ("request_timeout", "poll", "task_timeout", "look_at_periods"):
             if seconds(getattr(connection, key, "1s")) == 0:
@@ -58,7 +57,7 @@ def inconsistencies(project: Project) -> list[str]:
         problems += _calendar_problems(project, f"calendars.{name}", calendar)
     for name, schedule in project.schedules.items():
         problems += _schedule_problems(project, f"schedules.{name}", schedule)
-    return problems
+    return problems + _notice_problems(project)
 
 
 def _ends_problems(project: Project, name: str, flow: Flow) -> list[str]:
@@ -297,6 +296,59 @@ def _schedule_problems(project: Project, place: str, schedule: Schedule) -> list
             "else nothing says which company's period is meant"
         ]
     return []
+
+
+def _notice_problems(project: Project) -> list[str]:
+    """Where notices go, and of what."""
+    problems = []
+    places = {f"notices.{n}.to": one.to for n, one in project.notices.items()}
+    places |= {f"schedules.{n}.heartbeat": s.heartbeat for n, s in project.schedules.items()}
+    for place, address in places.items():
+        if address and not address.startswith(("https://", "http://", "secret://")):
+            problems.append(
+                f"{place} is not an https address, nor secret://NAME: other addresses hold "
+                "passwords and are sealed"
+            )
+    for name, one in project.notices.items():
+        strange = sorted(set(one.flows) - set(project.flows))
+        if strange:
+            problems.append(f"notices.{name}.flows names {', '.join(strange)}, which is no flow")
+        if not one.on:
+            problems.append(f"notices.{name}.on names nothing to tell")
+    return problems
+
+
+def _stage_problems(project: Project) -> list[str]:
+    """What would let a flow of one stage, TEST say, reach what belongs to another."""
+    problems = []
+    for name, flow in project.flows.items():
+        ends = [project.connections[end] for end in (flow.from_, flow.to)
+                if end in project.connections]  # fmt: skip
+        if len({one.stage for one in ends}) > 1:
+            told = " and ".join(
+                f"connections.{end} is {project.connections[end].stage or 'of no stage'}"
+                for end in (flow.from_, flow.to)
+            )
+            problems.append(f"flows.{name} joins two stages: {told}")
+    seen: dict[tuple[str, ...], str] = {}
+    for name, one in project.connections.items():
+        for what, shared in _held(one):
+            other = seen.setdefault((what, *shared), name)
+            if project.connections[other].stage != one.stage:
+                problems.append(
+                    f"connections.{name} and connections.{other} are of two stages and have the "
+                    f"same {what}"
+                )
+    return problems
+
+
+def _held(one: JdeConnection | AnaplanConnection) -> list[tuple[str, tuple[str, ...]]]:
+    """What no two stages may have in common."""
+    held: list[tuple[str, tuple[str, ...]]] = [("secret", (one.secret,))]
+    if isinstance(one, JdeConnection):
+        return [*held, ("JD Edwards environment", (one.url.rstrip("/"), one.environment))]
+    held.append(("model", (one.api_url.rstrip("/"), one.workspace, one.model)))
+    return [*held, ("model_id", (one.model_id,))] if one.model_id else held
 
 
 def _tenant_problems(connections: Mapping[str, JdeConnection | AnaplanConnection]) -> list[str]:

@@ -62,10 +62,22 @@ class Retention(Strict, frozen=True, kw_only=True):
         return {name: age for name in self.__struct_fields__ if (age := getattr(self, name))}
 
 
+ONE_PERSON, TWO_PEOPLE = "one person", "two people"
+STAGE = r"^[A-Z][A-Z0-9_-]{0,15}$"
+Stage = Annotated[str, Meta(pattern=STAGE, description="a word of capitals: PROD, TEST")]
+
+
+class Policy(Strict, frozen=True, kw_only=True):
+    """What takes more than one person."""
+
+    configuration: Literal["one person", "two people"] = "one person"
+
+
 class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="jde"):
     """How to reach one JD Edwards AIS server."""
 
     url: str
+    stage: Stage | None = None  # the environment it belongs to; both ends of a flow have the same
     environment: str
     role: str = "*ALL"
     secret: str
@@ -92,8 +104,11 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
     tenant: str = "default"
     headroom: Annotated[int, Meta(ge=0, le=590)] = 60
     burst: Annotated[int, Meta(ge=1, le=590)] = 60
+    stage: Stage | None = None
     workspace: str
     model: str
+    workspace_id: str = ""  # pins: a model of the same name elsewhere is refused
+    model_id: str = ""
     secret: str
     poll: Duration = "5s"
     task_timeout: Duration = "2h"
@@ -243,6 +258,12 @@ class Calendar(Strict, frozen=True, kw_only=True):
     holidays: dict[date, str] = field(default_factory=dict)
 
 
+NoticeOf = Literal["needs attention", "failed", "did not run", "waits for approval", "drift"]
+NOTICES_OF: tuple[NoticeOf, ...] = (
+    "needs attention", "failed", "did not run", "waits for approval", "drift",
+)  # fmt: skip
+
+
 class Schedule(Strict, frozen=True, kw_only=True):
     """When flows run by themselves, one after the other."""
 
@@ -251,6 +272,17 @@ class Schedule(Strict, frozen=True, kw_only=True):
     missed: Literal["once", "skip", "ask"] = "once"
     calendar: str = ""  # "": F0008 of the first company of the first of its flows that has any
     companies: tuple[Code, ...] = ()  # whose periods close; (): those of the calendar or the flow
+    heartbeat: str = ""  # an address that is told of each begin and end, or secret://NAME
+
+
+class Notice(Strict, frozen=True, kw_only=True):
+    """Where people are told of what they have to look at, and of what."""
+
+    to: str  # an https address that takes JSON, or secret://NAME
+    on: tuple[NoticeOf, ...] = NOTICES_OF
+    waits: Duration = "8h"  # how long something waits for approval before it is told
+    flows: tuple[Code, ...] = ()  # (): of all
+    allow_http: bool = False
 
 
 class Project(Strict, frozen=True, kw_only=True):
@@ -258,10 +290,12 @@ class Project(Strict, frozen=True, kw_only=True):
 
     outgoing: Outgoing = field(default_factory=Outgoing)
     retention: Retention = field(default_factory=Retention)
+    policy: Policy = field(default_factory=Policy)
     connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
     flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    notices: dict[str, Notice] = field(default_factory=dict)
 
     def jde(self, flow: Flow) -> JdeConnection:
         """The JD Edwards connection `flow` reads from, or writes to."""
@@ -335,40 +369,3 @@ class Project(Strict, frozen=True, kw_only=True):
 
 LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
 REQUESTS_A_MINUTE = 600  # that Anaplan allows a tenant (facts/anaplan.md §2.1)
-
-
-COLUMN_MEANINGS = {
-    "submit_plan": (
-        "company", "account", "business_unit", "period", "version", "currency", "amount",
-        "approved", "approver", "ignored",
-    ),
-    "control": ("company", "period", "version", "rows", "amount", "ignored"),
-    "inputs": (
-        "batch_number", "document_number", "company", "ledger", "document_type", "currency",
-        "gl_date", "token", "batch_token", "transaction_number", "explanation", "line_count",
-    ),
-    "line_inputs": (
-        "account_id", "amount", "remark", "subledger", "subledger_type", "line",
-    ),
-    "load_actuals": (
-        "company", "account", "business_unit", "period", "amount", "ledger", "currency",
-    ),
-    "accounts": (
-        "code", "description", "active", "level", *(f"category_{n:02d}" for n in range(1, 44)),
-    ),
-    "business_units": (
-        "code", "description", "company", "type", "active",
-        *(f"category_{n:02d}" for n in range(1, 51)),
-    ),
-    "companies": ("code", "description", "currency", "active"),
-}  # fmt: skip
-NEEDED_COLUMNS = {
-    "submit_plan": {"company", "account", "business_unit", "period", "amount"},
-    "control": {"company", "period", "rows", "amount"},
-    "inputs": {"company", "ledger", "gl_date", "token", "explanation"},
-    "line_inputs": {"account_id", "amount"},
-    "load_actuals": {"company", "account", "business_unit", "period", "amount"},
-    "accounts": {"code"},
-    "business_units": {"code"},
-    "companies": {"code"},
-}

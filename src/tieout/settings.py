@@ -25,12 +25,15 @@ from tieout.project import (
     OBJECT_RANGE,
     PERIOD,
     PERIOD_RANGE,
+    STAGE,
     AnaplanConnection,
     Calendar,
     JdeConnection,
     LoadActuals,
     LoadMembers,
+    Notice,
     Outgoing,
+    Policy,
     Project,
     ReadBack,
     Retention,
@@ -53,7 +56,7 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
     problems: list[str] = []
     tables: dict[str, Any]
     tables = {name: _tables(name, document.get(name, {}), problems) for name in _TABLES}
-    for name, kind in (("outgoing", Outgoing), ("retention", Retention)):
+    for name, kind in _ALONE:
         tables[name] = _table(name, document.get(name, {}), kind, problems)
     problems += [_unknown(name, Project) for name in document if name not in _keys(Project)]
     if problems:
@@ -74,7 +77,10 @@ _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "flows": (LoadMembers, LoadActuals, SubmitPlan),
     "calendars": (Calendar,),
     "schedules": (Schedule,),
+    "notices": (Notice,),
 }
+_ALONE: tuple[tuple[str, type[Strict]], ...]
+_ALONE = (("outgoing", Outgoing), ("retention", Retention), ("policy", Policy))
 _INNER_TABLES: dict[str, type[Strict]]
 _INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
 _OF_KEY = re.compile(r"encoded date - at `key` in `\$([^`]*)`")
@@ -87,6 +93,7 @@ _WORDS = {
     PERIOD_RANGE: "a range of periods such as 2026-01..2026-12",
     DOCUMENT_TYPE: "a document type of your own, such as BN, that begins with no letter of PRTIOJS",
     OBJECT_RANGE: "an object account, or a range such as 4000-4999",
+    STAGE: "a word of capitals such as PROD or TEST",
 }
 
 

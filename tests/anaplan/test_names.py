@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from planning import Planning
 
+from tieout.anaplan.names import Pins
 from tieout.errors import Busy, Misconfigured, Refused, Trouble, Unavailable
 from tieout.sim.box import Request, Response, System, json_response
 
@@ -224,3 +225,39 @@ def test_429_is_waited_for_in_each_form_of_retry_after(planning: Planning, form:
     least = 18 if form in ("seconds", "date") else 0.2
     assert len(planning.clock.slept) == 2
     assert least <= planning.clock.slept[0] <= 21
+
+
+def test_a_pinned_model_is_found_by_its_name_and_by_its_id(planning: Planning) -> None:
+    model = planning.client.resolve()
+    pins = Pins(model.workspace_id, model.id, "PROD")
+    assert planning.connect(pins=pins).resolve() == model
+
+
+def test_a_model_of_that_name_with_another_id_is_a_copy_and_is_refused(
+    planning: Planning,
+) -> None:
+    model = planning.client.resolve()
+    for pins in (Pins(model_id="F" * 32), Pins("a" * 32, model.id), Pins("a" * 32)):
+        with pytest.raises(Misconfigured, match="not the pinned") as told:
+            planning.connect(pins=pins).resolve()
+        assert told.value.code == "pinned-model"
+
+
+@pytest.mark.parametrize(
+    ("key", "other"), [("name", "FP&A 2027"), ("currentWorkspaceName", "Treasury")]
+)
+def test_a_pinned_model_that_was_renamed_or_moved_is_told_with_its_name_of_now(
+    served: Serve, key: str, other: str
+) -> None:
+    copy = MODEL | {"id": "COPY"}
+    system = Listing(lambda n: {}, [MODEL | {key: other}, copy])
+    with pytest.raises(Misconfigured, match=rf"pinned id M .* {other!r}"):
+        served(system).connect(pins=Pins("w", "M")).resolve()
+
+
+def test_a_stage_without_pins_is_told_with_the_lines_to_add(planning: Planning) -> None:
+    model = planning.client.resolve()
+    with pytest.raises(Misconfigured) as told:
+        planning.connect(pins=Pins(stage="PROD")).resolve()
+    assert told.value.code == "not-pinned"
+    assert f'model_id = "{model.id}", workspace_id = "{model.workspace_id}"' in told.value.do

@@ -88,6 +88,15 @@ def test_a_hidden_orchestration_can_be_called_all_the_same(desk: Desk) -> None:
     assert len(documents(desk.plan())) == 1
 
 
+def test_an_input_that_its_author_added_is_shown_in_discovery_and_catalog(desk: Desk) -> None:
+    """J078"""
+    desk.ais.switch("added_inputs", {PLAN: {"Reason": "String"}})
+    names = [i["name"] for i in plan_entry(desk)["inputs"]]
+    schemas = desk.get(CATALOG).json()["components"]["schemas"]
+    assert "Reason" in names
+    assert any("Reason" in schema.get("properties", {}) for schema in schemas.values())
+
+
 @pytest.mark.parametrize("status", [500, 404, 400])
 def test_an_unknown_orchestration_is_an_error(desk: Desk, status: int) -> None:
     """J079"""

@@ -14,12 +14,16 @@ from sqlalchemy import inspect, text
 from tieout.errors import Misconfigured
 from tieout.store import (
     baselines,
+    bindings,
     budget,
     cancels,
+    catalogue,
+    configs,
     executors,
     known_keys,
     leases,
     looks,
+    notices,
     schedules,
     seats,
 )
@@ -110,7 +114,9 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            known_keys.app_key.name, cancels.app_cancel.name,
+            known_keys.app_key.name,
+            notices.app_notice.name, bindings.app_binding.name, catalogue.app_catalogue.name,
+            catalogue.app_catalogued.name, configs.app_proposal.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,
@@ -120,6 +126,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
+        for column in ("why", "proposed_by"):
+            connection.execute(text(f"ALTER TABLE app_config DROP COLUMN {column}"))
         connection.execute(text("DROP INDEX app_run_by_outcome"))
         connection.execute(text("DROP INDEX app_run_part_of"))
         connection.execute(text("ALTER TABLE app_run DROP COLUMN part_of"))

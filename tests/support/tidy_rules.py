@@ -31,6 +31,7 @@ CORE_MAY_IMPORT = {
 
 # Which part of the product may import a library at all (folders end with "/").
 ONLY_HERE = {
+    "apprise": ("messengers.py",),
     "httpx2": ("http.py", "sim/"),
     "httpx": (),
     "requests": (),
@@ -58,6 +59,7 @@ WIRE_WORDS = re.compile(
 # What may be imported inside a function, because `tieout --help` must not pay for it.
 LAZY_IMPORTS = {
     "store/migrate.py": ("alembic",),  # a sixth of every start, needed by nearly none
+    "messengers.py": ("apprise",),  # two seconds, and needed only by who is told by mail or chat
     "cli/": ("tieout", "polars", "rich", "uvicorn"),
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from tieout.anaplan.exports import ExportLayout, export_layout
 from tieout.anaplan.files import Files, Receipt, Uploaded, check_columns
-from tieout.anaplan.names import Directory, Model, Named, missing
+from tieout.anaplan.names import NO_PINS, Directory, Model, Named, Pins, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
 from tieout.anaplan.session import Session, part
 from tieout.anaplan.tasks import Progress, Tasks
@@ -36,6 +37,7 @@ class Connection:
     task_seconds_max: float = 7_200.0
     quiet_seconds: float = 60.0
     uploads: int = 2
+    pins: Pins = NO_PINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Anaplan:
         self._api, self._auth = api, auth
         self._tokens = Tokens(auth, credentials, clock)
         self._session = Session(api, self._tokens, clock)
-        self._names = Directory(self._session, connection.workspace, connection.model)
+        where = (connection.workspace, connection.model, connection.pins)
+        self._names = Directory(self._session, *where)
         self._files = Files(self._session, self._names.model)
         self._views = Views(self._session, self._names.model, clock)
         self._tasks = Tasks(
@@ -122,9 +125,7 @@ class Anaplan:
             where = f"the model {self._names.model().name}"
             raise missing([*imports, *processes], "import or process", text, where)
         process = self._names.find("processes", text)
-        path = f"{self._names.model().path}/processes/{part(process.id)}"
-        metadata = self._session.get(path, showImportDataSource="true").get("processMetadata") or {}
-        ids = [str(a.get("id")) for a in metadata.get("actions") or []]
+        ids = [str(a.get("id")) for a in self._actions(process.id)]
         inside = [n for n in imports if n.id in ids and _reads_file(n)]
         if len(inside) != 1:
             raise Misconfigured(
@@ -134,6 +135,16 @@ class Anaplan:
                 code="no-file",
             )  # fmt: skip
         return self._with_file("processes", process, inside[0])
+
+    def actions_of(self, process_id: str) -> list[str]:
+        """The names of the actions of a process, in their order."""
+        return [str(a.get("name") or a.get("id") or "") for a in self._actions(process_id)]
+
+    def _actions(self, process_id: str) -> list[Mapping[str, Any]]:
+        path = f"{self._names.model().path}/processes/{part(process_id)}"
+        told = self._session.get(path, showImportDataSource="true").get("processMetadata")
+        actions = told.get("actions") if isinstance(told, dict) else None
+        return [a for a in actions if isinstance(a, dict)] if isinstance(actions, list) else []
 
     @staticmethod
     def _with_file(kind: str, action: Named, reader: Named) -> Action:

@@ -47,11 +47,28 @@ class Model:
         return f"/workspaces/{part(self.workspace_id)}/models/{part(self.id)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The ids by which a connection knows its workspace and model beside their names.
+
+    A copy of a model has the same name and another id. `stage`: the word of a connection that may
+    not be used without both.
+    """
+
+    workspace_id: str = ""
+    model_id: str = ""
+    stage: str = ""
+
+
+NO_PINS = Pins()
+
+
 class Directory:
     """What a model holds, read once per kind and kept as long as the connection lives."""
 
-    def __init__(self, session: Session, workspace: str, model: str) -> None:
+    def __init__(self, session: Session, workspace: str, model: str, pins: Pins = NO_PINS) -> None:
         self._session, self._workspace, self._model_text = session, workspace, model
+        self._pins = pins
         self._lock = threading.Lock()
         self._model: Model | None = None
         self._kept: dict[str, list[Named]] = {}
@@ -87,6 +104,7 @@ class Directory:
 
     def _find_model(self) -> Model:
         entries = list(self._session.items("/models", "models"))
+        self._refuse_renamed(entries)
         inside = [
             e for e in entries
             if self._workspace in (e.get("currentWorkspaceId"), e.get("currentWorkspaceName"))
@@ -99,6 +117,7 @@ class Directory:
         text = self._model_text
         matches = [n for n in every if n.id == text] or [n for n in every if n.name == text]
         found = _only(matches, every, "model", text, f"the workspace {self._workspace}")
+        self._refuse_other(found)
         if found.more.get("activeState") == ARCHIVED:
             raise Refused(
                 f"The model {found.name} is archived.", do="Unarchive it.", who=WHO,
@@ -108,6 +127,48 @@ class Directory:
         workspace = str(found.more.get("currentWorkspaceName") or workspace_id)
         state = str(found.more.get("activeState") or "")
         return Model(workspace_id, workspace, found.id, found.name, state)
+
+    def _refuse_renamed(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Misconfigured when the pinned model has another name, or is in another workspace, now."""
+        for entry in entries:
+            if not self._pins.model_id or entry.get("id") != self._pins.model_id:
+                continue
+            workspace = (entry.get("currentWorkspaceId"), entry.get("currentWorkspaceName"))
+            known = (("model", self._model_text, (entry.get("id"), entry.get("name"))),
+                     ("workspace", self._workspace, workspace))  # fmt: skip
+            for word, text, names in known:
+                if text not in names:
+                    raise _other_place(
+                        f"The model with the pinned id {self._pins.model_id} is in Anaplan with "
+                        f"the {word} {names[1]!r}, not {text!r}."
+                    )
+
+    def _refuse_other(self, found: Named) -> None:
+        """Misconfigured when a model of that name has another id than the pinned one, or none."""
+        ids = {"model_id": found.id, "workspace_id": str(found.more.get("currentWorkspaceId"))}
+        for key, id_ in ids.items():
+            pinned = getattr(self._pins, key)
+            if pinned and pinned != id_:
+                raise _other_place(
+                    f"The {key.partition('_')[0]} of that name has the id {id_} in Anaplan, not "
+                    f"the pinned {pinned}: it may be a copy."
+                )
+        if self._pins.stage and not (self._pins.model_id and self._pins.workspace_id):
+            lines = ", ".join(f'{key} = "{id_}"' for key, id_ in sorted(ids.items()))
+            raise Misconfigured(
+                f"The connection is of the stage {self._pins.stage} and its model is not pinned.",
+                untouched="Nothing was changed in Anaplan.",
+                do=f"If {found.name} is the right model, add to the connection: {lines}.",
+                who=TIEOUT, code="not-pinned",
+            )  # fmt: skip
+
+
+def _other_place(what: str) -> Misconfigured:
+    return Misconfigured(
+        what, untouched="Nothing was changed in Anaplan.",
+        do="Correct the names or the pins of the connection, if this is the model that is meant.",
+        who=TIEOUT, code="pinned-model",
+    )  # fmt: skip
 
 
 def _saved_views(every: list[Named], text: str) -> list[Named]:

@@ -89,25 +89,6 @@ def sim(
 
 
 @cli.command()
-@click.option("--apply", is_flag=True, help="Apply HOME/tieout.toml as it is now.")
-@click.option("--new-key", is_flag=True, help="Make another key when the old one is lost.")
-@with_json
-@needs
-def init(context: Context, apply: bool, new_key: bool) -> None:
-    """Make an instance: directory, database, key, and a project file to complete."""
-    from tieout.verbs import setting_up
-
-    instance = context.made()
-    setting_up.make_instance(instance, new_key=new_key)
-    wrote = setting_up.write_example(instance)
-    result: dict[str, Any] = {"ok": True, "home": str(instance.home), "version": None}
-    if apply:
-        applied = setting_up.apply_project(instance)
-        result |= {"version": applied.version, "changes": applied.changes}
-    context.show(result, lambda: printing.made(result, wrote))
-
-
-@cli.command()
 @click.argument("name")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read one JSON object from stdin.")
 @with_json

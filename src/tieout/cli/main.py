@@ -29,8 +29,9 @@ UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "doctoring", "evidence", "keys", "mapping", "people",
-    "pinging", "planning", "rejecting", "replaying", "retaining", "scheduling", "tracing", "trail",
+    "baselining", "certifying", "commands", "configuring", "discovering", "doctoring", "evidence",
+    "keys", "mapping", "notifying", "people", "pinging", "planning", "rejecting", "replaying",
+    "retaining", "scheduling", "starting", "tracing", "trail",
 )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def made(result: Mapping[str, Any], wrote: bool) -> None:
     if result["version"] is None:
         click.echo(f"The instance is in {result['home']}; keep its file `key` safe.")
         click.echo(f"{'Wrote' if wrote else 'There is'} {file}: complete it.")
-        following("tieout init --apply")
+        following("tieout config plan", "tieout config apply --why …")
         return
     for change in result["changes"]:
         paragraph(change)

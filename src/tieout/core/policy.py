@@ -37,6 +37,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     "void": (OPERATOR, APPROVER),
     "release": (APPROVER,),
     "configure": (ADMIN,),
+    "approve configuration": (APPROVER, ADMIN),
     "set credentials": (ADMIN,),
     "test connections": (OPERATOR, ADMIN),
     "manage people": (ADMIN,),
@@ -55,6 +56,7 @@ STATES: dict[str, tuple[str, ...]] = {
     "certify": ("prepared",),
     "sign baseline": ("prepared",),
     "withdraw baseline": ("prepared", "signed"),
+    "approve configuration": ("prepared",),
     "void": ("prepared", "approved"),
     "release": ("absent", "refused", "uncertain"),
 }
@@ -64,6 +66,7 @@ OF_TWO_PEOPLE = (
     "release",
     "certify",
     "sign baseline",
+    "approve configuration",
 )  # never by who prepared it; they may void it
 
 

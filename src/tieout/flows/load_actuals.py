@@ -7,6 +7,7 @@ from typing import Any
 from tieout.core.findings import counted
 from tieout.flows.aligning import align
 from tieout.flows.balances import read_accounts, read_balances, read_new_accounts
+from tieout.flows.bindings import check_bindings, stopped
 from tieout.flows.cells import rows_to_send, tally_of_rows
 from tieout.flows.changes import look_again, look_for_changes, tell_that_it_moves
 from tieout.flows.closing import close_the_run
@@ -45,9 +46,11 @@ def _story(run: Run, world: World[LoadActuals], *, send: bool) -> Result:
     preview = bool(world.asked.get("preview"))
     full = bool(world.asked.get("full"))
     reference = step("read the calendar", read_reference, full)["reference"]
-    changes = step("look for changes", look_for_changes, run.id, reference)
+    changes = step("look for changes", look_on_both_sides, run.id, reference, send)
     if changes["quiet"] and send:
         return step("nothing new", nothing_new)
+    if changes.get("stops"):
+        return step("stop before anything is touched", stopped, changes["stops"])
 
     step("read the accounts", read_accounts, changes)
     lines = step("read the moved lines", read_moved_lines, run.id, changes)["lines"]
@@ -127,6 +130,16 @@ def _prove(
         number = plan["reads"]
         apart = step(f"prove again{which}", prove, run.id, apart, whole)["again"]
     return lines, number
+
+
+def look_on_both_sides(
+    step: Step, world: World[LoadActuals], run: str, reference: str, send: bool
+) -> Result:
+    """What moved in the ledger; if anything did, what the flow names in Anaplan, as it is now."""
+    found = look_for_changes(step, world, run, reference)
+    if found["quiet"] and send:
+        return found
+    return found | check_bindings(step, world, sends=send or bool(world.asked.get("preview")))
 
 
 def nothing_new(step: Step, world: World[LoadActuals]) -> Result:

@@ -9,6 +9,7 @@ import polars as pl
 
 from tieout.core import members as core
 from tieout.core.findings import Finding, Severity, counted
+from tieout.flows.bindings import check_bindings, stopped
 from tieout.flows.gone_members import (
     DIMENSION,
     GONE,
@@ -43,6 +44,8 @@ def load_members(run: Run, world: World[LoadMembers]) -> Result:
     compared = step("compare with the last load", compare_with_last, run.id)
     if world.asked.get("preview"):
         return step("preview", previewed, read, compared)
+    if compared.get("stops"):
+        return step("stop before anything is touched", stopped, compared["stops"])
     busy = compared["to_send"] or compared["not_here"] or read["rejects"]
     if not busy and not _whole(world):
         return step("nothing new", nothing_new, run.id, read)
@@ -116,10 +119,12 @@ def compare_with_last(step: Step, world: World[LoadMembers], run: str) -> Result
     step.keep("gone", gone)
     step.keep("to_send", pl.concat([changed, inactive]))
     rejects = _report(step, world, gone_findings(world, gone))
-    return {
+    found = {
         "to_send": changed.height + inactive.height, "not_here": not_here.height,
         "gone": gone.height, "rejects": rejects,
     }  # fmt: skip
+    asks = found["to_send"] and not world.asked.get("preview")
+    return found | (check_bindings(step, world) if asks else {})
 
 
 def rows_to_send(world: World[LoadMembers], run: str) -> Iterator[pl.DataFrame]:

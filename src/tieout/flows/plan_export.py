@@ -12,6 +12,7 @@ from tieout.anaplan.exports import ExportLayout, check_export_columns
 from tieout.anaplan.plan_rows import control_rows, plan_rows
 from tieout.core.findings import Finding, Severity
 from tieout.core.plan_members import in_codes
+from tieout.flows.bindings import check_bindings
 from tieout.flows.dimensions import ALWAYS, members_of
 from tieout.flows.exporting import run_export
 from tieout.flows.world import Result, World, tell
@@ -26,19 +27,19 @@ EVERYTHING = "*"  # stops: a finding that concerns no single company
 def check_exports(step: Step, world: World[SubmitPlan]) -> Result:
     """Exports and orchestrations by name, with the columns and inputs that the flow names.
 
-    All that can be missing is looked for before anything is begun.
+    All that can be missing is looked for before anything is begun; with `stops` nothing is.
     """
     flow = world.flow
-    world.orchestrator.checked(flow.orchestration, flow.inputs, flow.lines, flow.line_inputs)
-    if flow.reserve:
-        world.orchestrator.named(flow.reserve)
+    found = check_bindings(step, world)
+    if found["stops"]:
+        return found
     plan = world.anaplan.export_layout(flow.export)
     check_export_columns(plan, flow.columns)
     control = None
     if flow.control_export:
         control = world.anaplan.export_layout(flow.control_export)
         check_export_columns(control, flow.control_columns)
-    return {
+    return found | {
         "plan": msgspec.to_builtins(plan),
         "control": msgspec.to_builtins(control) if control else None,
         "digest": _pinned(plan, control),

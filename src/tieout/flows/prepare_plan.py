@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.core.findings import counted
+from tieout.flows.bindings import stopped
 from tieout.flows.closing import settle_earlier
 from tieout.flows.earlier_journals import look_at_earlier, refuse_while_open
 from tieout.flows.plan_batch import compare, moved_amount, summary_of
@@ -29,6 +30,8 @@ def prepare_plan(run: Run, world: World[SubmitPlan]) -> Result:
     step = Steps(run, world)
     step("earlier journals", refuse_while_open)
     found = read_everything(run, step)
+    if found.get("stops"):
+        return step("stop before anything is touched", stopped, found["stops"])
     if world.asked.get("preview"):
         return step("preview", previewed, found)
     if not found["journals"]:
@@ -37,8 +40,13 @@ def prepare_plan(run: Run, world: World[SubmitPlan]) -> Result:
 
 
 def read_everything(run: Run, step: Steps[SubmitPlan]) -> Result:
-    """The plan and the ledger as they are now, compared; the batch that would be sent."""
+    """The plan and the ledger as they are now, compared; the batch that would be sent.
+
+    With `stops`: what the flow names is not there, and nothing was read.
+    """
     layouts = step("check the exports", check_exports)
+    if layouts.get("stops"):
+        return layouts
     step("read the calendar", read_calendar)
     step("export the plan", keep_export, "plan_file", layouts["plan"])
     if layouts["control"]:

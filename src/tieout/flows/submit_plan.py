@@ -10,6 +10,7 @@ from tieout.core.findings import counted
 from tieout.core.journal import Journal as Built
 from tieout.core.policy import SYSTEM
 from tieout.core.posting import State
+from tieout.flows.bindings import stopped
 from tieout.flows.closing import settle_earlier
 from tieout.flows.plan_batch import ASKS
 from tieout.flows.prepare_plan import read_everything
@@ -48,6 +49,8 @@ def submit_plan(run: Run, world: World[SubmitPlan]) -> Result:
     kept_here, stale = "", False
     if unsent:
         found = read_everything(run, step)
+        if found.get("stops"):
+            return step("stop before anything is touched", stopped, found["stops"])
         same = step("compare with what was approved", compare_with_approved, run.id, batch)
         if same["differs"]:
             return step("void the approval", void_approval, batch, same["differs"])

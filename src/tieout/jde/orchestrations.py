@@ -75,6 +75,13 @@ def _inputs(told: Any) -> tuple[Input, ...]:
     return tuple(found)
 
 
+def cataloged_names(document: Any) -> tuple[str, ...]:
+    """The orchestrations in an OpenAPI 3 document (§1.4)."""
+    paths = _inside(document, "paths")
+    names = (path.removeprefix("/") for path in paths) if isinstance(paths, dict) else ()
+    return tuple(name for name in names if name)
+
+
 def cataloged(document: Any, name: str) -> tuple[Input, ...]:
     """The inputs of an orchestration in an OpenAPI 3 document (§1.4); none if it is not there."""
     content = _inside(document, "paths", f"/{name}", "post", "requestBody", "content")

@@ -42,6 +42,27 @@ class Orchestrator:
         found = orchestrations.discovered(answer.json_object())
         return tuple(sorted(found, key=lambda o: o.name))
 
+    def everything(self) -> tuple[Orchestration, ...]:
+        """All orchestrations with their inputs: of the open catalog, else of discovery, by name.
+
+        What only one of the two shows is there too. Trouble of discovery where neither answers.
+        """
+        answer = self._session.ask("GET", CATALOG)
+        document = _document(answer)
+        cataloged = {name: orchestrations.cataloged(document, name)
+                     for name in orchestrations.cataloged_names(document)}  # fmt: skip
+        try:
+            shown = {o.name: o for o in self.shown()}
+        except Trouble:
+            if not cataloged:
+                raise
+            shown = {}
+        return tuple(
+            orchestrations.merged(shown.get(name), name, cataloged.get(name, ()))
+            or Orchestration(name, ())
+            for name in sorted({*shown, *cataloged})
+        )
+
     def named(self, name: str) -> Orchestration:
         """One orchestration with its inputs; Misconfigured, with the names there are, if missing.
 
@@ -78,11 +99,7 @@ class Orchestrator:
     def _cataloged(self, name: str) -> tuple[orchestrations.Input, ...]:
         """What the catalog of version 3 tells; nothing where a release has none (§1.4)."""
         answer = self._session.ask("GET", f"{CATALOG}/{quote(name, safe='')}")
-        try:
-            told = answer.json() if answer.status == OK_STATUS else None
-        except Refused:
-            return ()  # a release without it may answer with a page
-        return orchestrations.cataloged(told, name)
+        return orchestrations.cataloged(_document(answer), name)
 
     # --- numbers ------------------------------------------------------------------------------
 
@@ -152,6 +169,14 @@ class Orchestrator:
         found = self.checked(name, inputs, array, lines.columns)
         dialect = self._session.current().dialect if dates == "user" else ISO
         return message(found, inputs, array, lines.iter_rows(named=True), dialect)
+
+
+def _document(answer: Answer) -> Any:
+    """The open catalog; None where a release without it answers otherwise, perhaps with a page."""
+    try:
+        return answer.json() if answer.status == OK_STATUS else None
+    except Refused:
+        return None
 
 
 def _queue(name: str) -> str:

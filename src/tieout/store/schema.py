@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0013"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0014"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
@@ -63,6 +63,8 @@ app_config = Table(
     Column("applied_by", Words, nullable=False),
     Column("text", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("why", Words),  # NULL: nobody was asked
+    Column("proposed_by", Words),  # the first of two people, where two were needed
 )
 
 app_secret = Table(

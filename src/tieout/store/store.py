@@ -308,15 +308,11 @@ class Store:
                 return configs.find(connection, version)
             return configs.current(connection)
 
-    def apply_config(self, text: str, by: str) -> Config:
+    def apply_config(self, text: str, by: str, why: str | None = None) -> Config:
         """Make `text` the configuration; the same text again makes no new version."""
         with self.begin() as connection:
-            config, changed = configs.apply(connection, text, by, self.clock.now())
-            if changed:
-                detail = {"version": config.version, "sha256": config.sha256}
-                telling = Telling(by, "applied configuration", "configuration", detail)
-                audit.append(connection, self.clock.now(), telling)
-            return config
+            author = configs.Author(by, why)
+            return configs.apply(connection, text, author, self.clock.now())[0]
 
     def set_mappings(self, rows: Sequence[mappings.Mapping], by: str) -> int:
         """Set mappings together; the version of the table they belong to."""

@@ -82,7 +82,7 @@ def configuration(looking: Looking, instance: Instance) -> Iterator[Check]:
     if instance.store.config() is None:
         yield notice(
             "configuration", "Nothing is configured yet.", "Complete tieout.toml, then `tieout "
-            "init --apply`.", "an administrator",
+            "config apply --why …`.", "an administrator",
         )  # fmt: skip
         return
     project = instance.project()

@@ -14,7 +14,7 @@ from tieout.engine.watch import executed
 from tieout.errors import Misconfigured
 from tieout.project import Flow, LoadActuals, LoadMembers, SubmitPlan
 from tieout.store.runs import NewRun, Run
-from tieout.verbs import acting, seeing
+from tieout.verbs import acting, notifying, seeing
 
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
@@ -171,6 +171,7 @@ def executing(instance: Instance, engine: Engine | None = None) -> Iterator[Engi
     finally:
         if not own.close(FINISH_SECONDS):
             os._exit(INTERRUPTED_EXIT_CODE)
+        notifying.tell(instance)  # nobody serves here who would
 
 
 def preview(instance: Instance, flow: str) -> Done:

@@ -6,18 +6,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tieout.app import PROJECT_FILE, Instance, differences, secret_name
+from tieout.app import PROJECT_FILE, Instance, secret_name
 from tieout.core.mapping import fault
-from tieout.errors import Misconfigured
+from tieout.errors import Misconfigured, Refused
 from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
+from tieout.project_text import differences, read_file, write_file
 from tieout.settings import read_project
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
 from tieout.verbs import acting
+from tieout.verbs.configuring import needs_two_people
 
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-4])")  # a fiscal year and period
 DIMENSIONS = ("account", "business_unit", "company")
@@ -49,15 +50,6 @@ def make_instance(instance: Instance, *, new_key: bool = False) -> None:
         instance.store.safe.check()
 
 
-def write_example(instance: Instance) -> bool:
-    """Write a project file to start from, unless there is one; whether it was written."""
-    path = instance.home / PROJECT_FILE
-    if path.exists():
-        return False
-    path.write_text(example_project(), encoding="utf-8")
-    return True
-
-
 def apply_project(instance: Instance, text: str | None = None) -> Applied:
     """Check a project file and make it the configuration; Misconfigured tells every mistake.
 
@@ -70,19 +62,19 @@ def apply_project(instance: Instance, text: str | None = None) -> Applied:
             raise Misconfigured(
                 f"There is no {path}.", do="Write it; `tieout init` makes an example."
             )
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path)
     read_project(text, str(path))
-    path.write_text(text, encoding="utf-8")
+    if needs_two_people(instance):
+        raise Refused(
+            "The configuration is changed by two people here.", untouched="Nothing was applied.",
+            do="`tieout config apply --why …` proposes it to another person.",
+        )  # fmt: skip
+    write_file(path, text)
     before = instance.store.config()
     applied = instance.store.apply_config(text, by.name)
     changed = before is not None and before.version != applied.version
     told = differences(before.text, text) if before is not None and changed else []
     return Applied(applied.version, [f"{change}." for change in told])
-
-
-def example_project() -> str:
-    """A project file to start from."""
-    return (Path(__file__).parent / "example.toml").read_text(encoding="utf-8")
 
 
 def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnection:

@@ -17,6 +17,7 @@ from tieout.engine.story import UNEXPECTED_EXIT_CODE
 from tieout.errors import Misconfigured, Trouble
 from tieout.verbs import running, schedule_overview
 from tieout.verbs.keeping_house import House
+from tieout.verbs.notifying import Notices
 
 STEP_SECONDS_MAX = 60.0  # how long stopping waits for a step under way
 DECISION_SECONDS_MAX = 5.0  # how long it waits for a decision about a due time
@@ -62,10 +63,12 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
         engine.launch()
         schedules = schedule_overview.scheduler_for(instance)
         house = House(instance.store, engine)
+        notices = Notices(instance)
         try:
             with beside(engine) as watch:
                 schedules.start()
                 house.start()
+                notices.start()
                 if beside is _alone:
                     note(f"Executes runs as {engine.name}; Ctrl-C stops it.")
                 while not stop.wait(LOOK_SECONDS):
@@ -75,6 +78,7 @@ def work_until_stopped(instance: Instance, note: Note, command: str, beside: Bes
         finally:
             schedules.close(DECISION_SECONDS_MAX)
             house.close(DECISION_SECONDS_MAX)
+            notices.close(DECISION_SECONDS_MAX)
             _close(engine, command, note, sys.exception())
     finally:
         for number, action in before.items():

@@ -73,6 +73,14 @@ def _rename_import(state: State, model: str, body: dict[str, Any]) -> dict[str, 
     return {"id": thing.id}
 
 
+def _rename(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Anything of the model gets another name, by its `kind`; its id stays (A053)."""
+    thing = state.named(model, str(body["kind"]), body["name"])
+    thing.name = str(body["to"])
+    state.save(model, thing)
+    return {"id": thing.id}
+
+
 def _delete_import(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
     thing = state.named(model, "import", body["import"])
     state.do("delete from objects where model = ? and id = ?", model, thing.id)
@@ -184,7 +192,8 @@ def _add_ledgers(state: State, model: str, body: dict[str, Any]) -> dict[str, An
 
 
 ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
-    "set_cell": _set_cell, "rename_import": _rename_import, "delete_import": _delete_import,
+    "set_cell": _set_cell, "rename_import": _rename_import,
+    "rename": _rename, "delete_import": _delete_import,
     "rename_column": _rename_column, "set_clear_mode": _set_clear_mode,
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
     "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tieout.sim.jde.config import AIS_VERSION
@@ -20,7 +21,12 @@ _EXPLAINED = ("403", "444", "500")
 def listed(switches: Switches) -> list[Orchestration]:
     """J078: the orchestrations that their authors show."""
     hidden = switches["hidden_orchestrations"]
-    return [made for made in ORCHESTRATIONS.values() if made.name not in hidden]
+    added = switches["added_inputs"]
+    return [
+        replace(made, inputs=(*made.inputs, *(Input(*i) for i in added.get(made.name, {}).items())))
+        for made in ORCHESTRATIONS.values()
+        if made.name not in hidden
+    ]
 
 
 def discovery(found: list[Orchestration], switches: Switches) -> dict[str, Any]:

@@ -88,9 +88,10 @@ class Orchestrator:
         if not name:
             return shown
         made = named(name)
-        if made is None or made not in shown:
+        found = [one for one in shown if made is not None and one.name == made.name]
+        if not found:
             raise self._unknown(name)
-        return [made]
+        return found
 
     def _unknown(self, name: str) -> AisError:
         """J079: no such orchestration."""

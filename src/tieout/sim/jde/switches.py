@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
+    "added_inputs": {},  # J078: orchestration → name → type: what its author added since
     "advertised_url": "http://ais.practice.invalid:9300",  # J047: the AIS's own idea of its address
     "allow_basic": True,  # J029
     "allowed_host": True,  # J013

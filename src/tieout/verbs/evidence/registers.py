@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from tieout.app import Instance, differences
+from tieout.app import Instance
 from tieout.core.findings import counted
+from tieout.project_text import differences
 from tieout.store import batches, journals, people, registers
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
@@ -283,7 +284,8 @@ def _configurations(instance: Instance) -> Sheet:
         before = config.text
         rows.append({
             "version": config.version, "applied_at": config.applied_at,
-            "applied_by": config.applied_by, "sha256": config.sha256,
+            "applied_by": config.applied_by, "proposed_by": config.proposed_by or "",
+            "why": config.why or "", "sha256": config.sha256,
             "changes": "; ".join(changes),
         })  # fmt: skip
     about = "The whole text of each is in the folder configuration; it has no secrets."
