@@ -4,8 +4,10 @@
 #   make demo ONCE=1   the same, and end by itself
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make campaign      the full counts of what the tests sample (PARTS=faults,switches,walk,
-#                      killed,histories,rows,tamper: a plan killed at every moment, 2,000 lives
-#                      of a plan, a row lost at every place, 2,000 edits of trail and kept files;
+#                      killed,histories,rows,tamper,chaos,hostile: a plan killed at every moment,
+#                      2,000 lives of a plan, a row lost at every place, 2,000 edits of trail and
+#                      kept files, half an hour in which workers and the database die at random,
+#                      1,500 hostile answers;
 #                      PARTS=all: every case of every test)
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
@@ -49,7 +51,7 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 2>/dev/null && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
-PARTS ?= faults,switches,walk,killed,histories,rows,tamper
+PARTS ?= faults,switches,walk,killed,histories,rows,tamper,chaos,hostile
 PART ?= all
 ARGS ?=
 
@@ -98,7 +100,8 @@ else
 		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
 		tests/flows/test_plan_killed.py tests/flows/test_accounted.py \
 		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py \
-		tests/store/test_tampering.py $(ARGS)"
+		tests/store/test_tampering.py tests/crash/test_chaos.py \
+		tests/test_hostile_answers.py $(ARGS)"
 endif
 
 # All four are run, so that one call shows everything that is wrong.

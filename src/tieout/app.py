@@ -28,8 +28,9 @@ from tieout.flows.submit_plan import follow_journals, submit_plan
 from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import TRIES, Http
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials as JdeCredentials
+from tieout.jde.credentials import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
+from tieout.outgoing import Allowed
 from tieout.pace import Pace
 from tieout.project import (
     REQUESTS_A_MINUTE,
@@ -41,10 +42,11 @@ from tieout.project import (
     seconds,
 )
 from tieout.settings import Environment, read_project
-from tieout.store import anchors, parts, seats, vault
+from tieout.store import anchors, parts, seats
 from tieout.store.budget import Budget, Rate
 from tieout.store.configs import Config
 from tieout.store.files import place_for
+from tieout.store.keys import place_for as place_of_key
 from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
@@ -83,7 +85,8 @@ class Instance:
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = anchors.named(environment.anchor, environment.standard)
         place = place_for(environment.records, self.home, environment.standard)
-        self.store = Store(self.home, self.clock, url, anchor, place)
+        keys = place_of_key(self.home, environment.key)
+        self.store = Store(self.home, self.clock, url, anchor, place, keys)
         self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
         self._parsed: dict[int, Project] = {}  # by version
         self._budgets: dict[tuple[str, Rate], Budget] = {}
@@ -203,7 +206,7 @@ class Instance:
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         http = Http(
-            url, system=system, clock=self.clock, allow=project.outgoing.allow,
+            url, system=system, clock=self.clock, allowed=Allowed(project.outgoing.allow),
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
             keep_cookies=sticky, tries=tries,
@@ -214,7 +217,7 @@ class Instance:
         return http
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
-        return Room(name, connection.readers, self.home / vault.KEY_FILE)
+        return Room(name, connection.readers, self.store.safe.keys)
 
     def _parts_max(self) -> int:
         """One process alone would only wait between parts: a SQLite file has one executor."""
@@ -242,14 +245,16 @@ class Instance:
         with self.store.database.read() as reading:
             if not seats.may_be_left(reading, room, me):
                 return 0
-        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
+        left = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
-        for token in tokens:
-            sign_out(http, connection, token)
+        for session in left:
+            token = room.opened(session)  # nothing when another key sealed it
+            if not token or sign_out(http, connection, token):
+                self.store.database.transact(partial(seats.ended, room=room, session=session))
         http.close()
-        return len(tokens)
+        return len(left)
 
     def _somebody_waits(self, room: Room) -> bool:
         with suppress(Trouble), self.store.database.read() as connection:
@@ -264,13 +269,11 @@ class Instance:
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, evidence, "JD Edwards", tries=tries)
         close.callback(http.close)
-        secret = secret_name(connection.secret)
+        opened = partial(self.store.safe.opened, secret_name(connection.secret))
         seat = Seat(
             self.store.database, room, Sitter(run, self.store.database.executor), self.clock
         )
-        jde = Jde(
-            http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock, seat
-        )
+        jde = Jde(http, connection, lambda: JdeCredentials(**opened()), self.clock, seat)
         close.callback(jde.close)
         return jde
 
@@ -292,7 +295,7 @@ class Instance:
             quiet_seconds=seconds(connection.start_quiet),
         )  # fmt: skip
         secret = secret_name(connection.secret)
-        anaplan = Anaplan(api, auth, chosen, lambda: self.store.secret(secret), self.clock)
+        anaplan = Anaplan(api, auth, chosen, partial(self.store.safe.opened, secret), self.clock)
         close.callback(anaplan.close)
         return anaplan
 

@@ -70,6 +70,7 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     role: str = "*ALL"
     secret: str
     device: str = "tieout"
+    sign_in: Literal["password", "basic", "jwt"] = "password"
     readers: Annotated[int, Meta(ge=1, le=16)] = 2
     readers_a_run: Annotated[int, Meta(ge=1, le=16)] | None = None  # of them; None: all
     parts: Annotated[int, Meta(ge=1, le=100)] | None = None  # of a large read; None: as it pays

@@ -12,7 +12,17 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from tieout.errors import Misconfigured
-from tieout.store import baselines, budget, cancels, executors, leases, looks, schedules, seats
+from tieout.store import (
+    baselines,
+    budget,
+    cancels,
+    executors,
+    known_keys,
+    leases,
+    looks,
+    schedules,
+    seats,
+)
 from tieout.store.database import Database
 from tieout.store.migrate import MIGRATIONS, migrate
 from tieout.store.migrations.versions import m0001_first_tables as first_tables
@@ -100,7 +110,7 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            cancels.app_cancel.name,
+            known_keys.app_key.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,

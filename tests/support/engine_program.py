@@ -31,6 +31,16 @@ from tieout.store.steps import Step
 from tieout.store.store import Store
 
 RUN_SECONDS_MAX = 30
+LOOK_SECONDS = 0.02
+
+
+def until(happened: Callable[[], object], seconds: float = RUN_SECONDS_MAX) -> float:
+    """Looks until it has happened; how long that took."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds, "it did not happen in time"
+        threading.Event().wait(LOOK_SECONDS)
+    return time.monotonic() - began
 
 
 class Peer:
@@ -53,7 +63,7 @@ class Peer:
         """Until it lets us go on."""
         deadline = time.monotonic() + RUN_SECONDS_MAX
         while not self._path.with_name("let").exists() and time.monotonic() < deadline:
-            threading.Event().wait(0.02)
+            threading.Event().wait(LOOK_SECONDS)
 
     def calls(self) -> list[str]:
         return self._path.read_text().splitlines() if self._path.exists() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,6 +21,7 @@ from tieout.store.store import Store
 WORKFLOW = "run"
 RECOVERIES_MAX = 10
 LOOKS_IN_PATIENCE = 6  # how often within it all unfinished runs are looked after, not the new only
+MOVES_MAX = 3  # how often a run that lies here is given to the queue once more
 _State: TypeAlias = tuple[str, str | None]  # of a telling: its status, who has it
 ASKED_FOR, BY_ITSELF = 1, 2  # priorities in a lane: what people wait for goes first
 
@@ -37,13 +39,25 @@ class RunQueue:
         self, store: Store, lane_for: Callable[[runs.Run], str], patience_seconds: float
     ) -> None:
         self._store, self._lane_for, self._patience = store, lane_for, patience_seconds
-        self.executor = ""  # under which id the library executes here
+        self._executor = ""  # under which id the library executes here
         self.unwritten: dict[str, Ending] = {}  # endings the store did not take
         self._known: set[str] = set()  # given to the library
         self._looked_after = 0.0
         self._lying: dict[str, float] = {}  # since when a begun run is not told here
-        self._moved: set[str] = set()  # begun runs that were given to the queue once more
+        self._moved: Counter[str] = Counter()  # how often it was given to the queue once more
         self._broken_off: set[str] = set()  # runs whose telling ended here without an ending
+
+    @property
+    def executor(self) -> str:
+        """Under which id the library executes here."""
+        return self._executor
+
+    def executes_as(self, executor: str) -> None:
+        """What was begun here under another id is not ours to look after any more."""
+        self._executor = executor
+        self.unwritten.clear()
+        self._broken_off.clear()
+        self._lying.clear()
 
     def look(self, active: Set[str]) -> list[str]:
         """Enqueue every unfinished run that the library does not have yet; their ids.
@@ -60,23 +74,39 @@ class RunQueue:
             self._looked_after = time.monotonic()
         known = set() if everything else self._known - self._broken_off - cut.keys()
         idle = [run for run in unfinished if run not in active and run not in known]
-        if not idle:
+        ended = self._begun_here() if everything else self._broken_off
+        ended = ended - {*unfinished} - active
+        if not idle and not ended:
             return []
         with self._store.database.read() as connection:
-            found = runs.of_ids(connection, idle)
+            found = runs.of_ids(connection, [*idle, *ended])
+            cut |= parts.standing(connection, sorted(ended)) if ended else {}
         times = {run.id: cut[run.id].cuts if run.id in cut else 0 for run in found}
         ids = [_workflow_id(run, n) for run in found for n in _last_two(times[run.id])]
         listed = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False)
         states = {w.workflow_id: (w.status, w.executor_id) for w in listed}
         if everything:
-            self._lying = {id_: since for id_, since in self._lying.items() if id_ in idle}
+            self._lying = {
+                id_: since for id_, since in self._lying.items() if id_ in {*idle, *ended}
+            }
         return [
             run.id for run in found if self._look_after(self._telling(run, cut, states), states)
         ]
 
+    def told(self, run_id: str) -> None:
+        """A telling begins here: how an earlier one ended is of no matter any more."""
+        self._broken_off.discard(run_id)
+
     def broken_off(self, run_id: str) -> None:
         """A telling ended here without an ending: it goes to the queue again at the next look."""
         self._broken_off.add(run_id)
+
+    def _begun_here(self) -> set[str]:
+        """What the library counts as begun here, also what has ended and keeps a lane for it."""
+        begun = DBOS.list_workflows(
+            status="PENDING", executor_id=self._executor, load_input=False, load_output=False
+        )
+        return {_run_id(workflow.workflow_id) for workflow in begun}
 
     def _telling(
         self, run: runs.Run, cut: Mapping[str, Standing], states: Mapping[str, _State]
@@ -93,21 +123,25 @@ class RunQueue:
         return _Telling(run, times)
 
     def _look_after(self, telling: _Telling | None, states: Mapping[str, _State]) -> bool:
-        """Do what an unfinished run needs that is not being told here; whether it was enqueued."""
+        """Do what a run needs that is not being told here; whether it was enqueued."""
         if telling is None:
             return False
         run = telling.run
         state, executor = states.get(telling.id, (None, None))
-        self._known.add(run.id)
-        if state != "PENDING":
-            self._lying.pop(run.id, None)
+        if state == "PENDING" and executor == self._executor:
+            self._known.add(run.id)
+            self._lies(telling)
+            return False
+        # Another executor's is that one's matter, while it lives.
+        self._lying.pop(run.id, None)
+        self._broken_off.discard(run.id)
+        if run.finished:
+            return False
         if state is None:
             self._enqueue(telling)
-        elif state == "PENDING":
-            if executor == self.executor:  # another executor's is that one's matter, while it lives
-                self._lies(telling)
-        elif state not in ("ENQUEUED", "DELAYED") and not self._was_cut(telling):
+        elif state not in ("ENQUEUED", "DELAYED", "PENDING") and not self._was_cut(telling):
             self._store.finish_run(run.id, _given_up(state))
+        self._known.add(run.id)
         return state is None
 
     def _was_cut(self, telling: _Telling) -> bool:
@@ -117,34 +151,34 @@ class RunQueue:
         return stands is not None and stands.cuts > telling.times
 
     def _lies(self, telling: _Telling) -> None:
-        """The library counts this run as begun, but nobody tells it here."""
-        run = telling.run
-        if run.id in self._broken_off:
-            self._broken_off.discard(run.id)
-            self._again(telling)
-            return
-        lies_seconds = time.monotonic() - self._lying.setdefault(run.id, time.monotonic())
-        if lies_seconds > self._patience:
-            self._move(telling)
+        """The library counts this run as begun, but nobody tells it here.
 
-    def _move(self, telling: _Telling) -> None:
+        Its telling was broken off; its outcome could not be written down, or the library did not
+        learn that it was; or the answer was lost by which the library took it from the queue.
+        """
         run = telling.run
-        unwritten = self.unwritten.pop(run.id, None) is not None
-        if unwritten or run.id not in self._moved:
-            # Its outcome could not be written down, and there may be room now; or an executor that
-            # was losing its hold took it from the queue and put it down again.
-            self._moved.add(run.id)
+        lies_seconds = time.monotonic() - self._lying.setdefault(run.id, time.monotonic())
+        if run.id in self._broken_off:
             self._again(telling)
-            return
-        # The library could not read what it had written, and would keep the lane for it for ever.
-        self._lying.pop(run.id, None)
-        DBOS.cancel_workflow(telling.id)
-        words = "The engine's record of this run is damaged; the log has the details."
-        self._store.finish_run(run.id, Ending("failed", words, UNEXPECTED_EXIT_CODE, {}))
+        elif lies_seconds > self._patience:
+            self._moved[run.id] += run.id not in self.unwritten  # there may be room now
+            if self._moved[run.id] <= MOVES_MAX:
+                self._again(telling)
+            else:
+                self._give_up(telling)
 
     def _again(self, telling: _Telling) -> None:
-        self._lying.pop(telling.run.id, None)
-        DBOS.resume_workflow(telling.id, queue_name=_queue_of(telling.run))
+        run = telling.run
+        library.put_back(telling.id, self._executor)
+        self._broken_off.discard(run.id)
+        self.unwritten.pop(run.id, None)
+        self._lying.pop(run.id, None)
+
+    def _give_up(self, telling: _Telling) -> None:
+        """The library cannot read what it had written, and would keep the lane for it for ever."""
+        DBOS.cancel_workflow(telling.id)
+        words = "The engine's record of this run is damaged; the log has the details."
+        self._store.finish_run(telling.run.id, Ending("failed", words, UNEXPECTED_EXIT_CODE, {}))
 
     def _enqueue(self, telling: _Telling) -> None:
         run = telling.run
@@ -177,6 +211,10 @@ class _Telling:
 
 def _last_two(times: int) -> tuple[int, ...]:
     return (times - 1, times) if times else (0,)
+
+
+def _run_id(workflow_id: str) -> str:
+    return workflow_id.partition(" ")[2]
 
 
 def _workflow_id(run: runs.Run, times: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, TypeAlias
 
-from tieout.errors import Refused, Trouble
+from tieout.errors import Misconfigured, Refused, Trouble
 from tieout.store import parts, runs
 from tieout.store.cancels import Cancel
 from tieout.store.columns import canonical
@@ -257,3 +257,15 @@ def ending_of_error(run: str, error: Exception) -> Ending:
     attention = error.exit_code in ATTENTION_EXIT_CODES
     outcome = "needs_attention" if attention else "failed"
     return Ending(outcome, error.sentence(), error.exit_code, {})
+
+
+def no_story(kind: str) -> Story:
+    """Of a kind that this version does not know: it ends at once and says so."""
+
+    def story(run: Run, world: Any) -> Result:
+        raise Misconfigured(
+            f"This version of Tieout has no flow of the kind “{kind}”.",
+            untouched="Nothing was read or sent.",
+        )
+
+    return story

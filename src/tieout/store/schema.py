@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0012"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0013"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")

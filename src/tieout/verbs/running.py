@@ -49,6 +49,7 @@ def engine_for(instance: Instance) -> Engine:
         connection = project.anaplan(flow)
         return f"{connection.tenant}/{connection.workspace}/{connection.model}"
 
+    instance.store.safe.check()  # before a run begins that could not sign in
     engine = Engine(
         instance.store, STORIES, instance.world_for, lane_for=lane, failpoint=instance.failpoint()
     )
