@@ -6,8 +6,7 @@ handed it out, under the names that they would have there, and that run finds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -57,13 +56,22 @@ def titled(title: str, number: int, last: int, reads: Sequence[int]) -> Iterator
 
 
 def _what(mine: pl.DataFrame) -> str:
-    """In words: "company 00001, 2025 periods 1 to 4; …"."""
+    """In words: "company 00001, 2025 periods 1-4, 9; …"."""
     told = []
     rows = mine.explode("periods").group_by("company", "fiscal_year", maintain_order=True)
     for (company, year), some in rows:
-        periods = some["periods"].sort()
-        first, last = periods[0], periods[-1]
-        words = f"period {first}" if first == last else f"periods {first} to {last}"
-        told.append(f"company {company}, {year} {words}")
-    more: list[Any] = told[COMPANIES_NAMED_MAX:]
-    return "; ".join(told[:COMPANIES_NAMED_MAX]) + (f" and {len(more)} more" if more else "")
+        told.append(f"company {company}, {year} {_periods(some['periods'].unique().sort())}")
+    more = len(told) - COMPANIES_NAMED_MAX
+    return "; ".join(told[:COMPANIES_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def _periods(numbers: Iterable[int]) -> str:
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and spans[-1][-1] + 1 == number:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    told = [str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans]
+    one = len(spans) == len(spans[0]) == 1
+    return f"period {told[0]}" if one else f"periods {', '.join(told)}"

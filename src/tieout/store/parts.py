@@ -61,9 +61,7 @@ def of_run(connection: Connection, run: str) -> list[Run]:
 
 
 def standing(connection: Connection, ids: Sequence[str] | None = None) -> dict[str, Standing]:
-    """How the parts of some runs stand, or of all that are unfinished; runs without any are not in
-    it.
-    """
+    """How the parts of some runs stand, or of all unfinished ones; only runs that have parts."""
     cut, unfinished = app_run.c.part_of, app_run.c.outcome.in_(UNFINISHED)
     query = select(
         cut, func.count(app_run.c.trigger.distinct()), func.count(),
