@@ -23,7 +23,7 @@ def pieces(body: bytes) -> Iterator[bytes]:
     [
         (gzip.compress(b"") * 20_000, "gzip parts"),
         (gzip.compress(b"\0" * (BODY_BYTES_MAX // 8)) * 9, "grows more than 200 times"),
-        (gzip.compress(Random(1).randbytes(2**20)) * 97, "more than 6. MB, too much to read"),
+        (gzip.compress(Random(1).randbytes(2**20)) * 97, "more than 6[34] MB, too much to read"),
     ],
     ids=["empty members", "zeros", "noise"],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from certificates import certificate
 
+import tieout
 from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.http import Call, Http
@@ -136,3 +137,14 @@ def test_connections_share_the_certificates_and_a_changed_file_is_read_again(
     file.unlink()
     with pytest.raises(Misconfigured, match="certificate file"):
         trust(str(file))
+
+
+SWITCHES_OFF = ("CERT_NONE", "CERT_OPTIONAL", "unverified", "verify=False", "check_hostname")
+
+
+def test_nothing_in_the_program_can_switch_the_check_of_certificates_off() -> None:
+    sources = Path(tieout.__file__).parent.rglob("*.py")
+    found = [(str(p), word) for p in sources for word in SWITCHES_OFF if word in p.read_text()]
+    assert found == []
+    assert trust(None).verify_mode is ssl.CERT_REQUIRED
+    assert trust(None).check_hostname

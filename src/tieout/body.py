@@ -10,7 +10,8 @@ from tieout.strict_json import plain
 
 GZIP_MEMBERS_MAX = 1_000  # of one body: as many as a file of Anaplan has chunks
 WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
-BODY_BYTES_MAX = 96 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
+BODY_BYTES_MAX = 64 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
+SLICE_BYTES = 16 * 2**10  # that are unzipped at once: they become 16 MB at most
 # Ledger pages shrink to a thirtieth; only what was made to be large shrinks to a two-hundredth.
 RATIO_BYTES_MAX = 200  # after gunzip, for each byte that travelled
 RATIO_FROM_BYTES = 8 * 2**20  # where the ratio begins to count
@@ -54,12 +55,18 @@ def whole_body(pieces: Iterator[bytes], encoding: str, received: list[int]) -> b
     return b"".join(_unzipped(pieces, encoding, received))
 
 
+def _sliced(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), SLICE_BYTES):
+            yield piece[start : start + SLICE_BYTES]
+
+
 def _unzipped(pieces: Iterator[bytes], encoding: str, received: list[int]) -> Iterator[bytes]:
     if encoding not in ("", "identity", "gzip"):
         raise UnreadableError(f"answered in the encoding {plain(encoding)!r}, not asked for")
     gunzip = _Gunzip() if encoding == "gzip" else None
     size = 0
-    for piece in pieces:
+    for piece in _sliced(pieces):
         received[0] += len(piece)
         fair = max(RATIO_FROM_BYTES, RATIO_BYTES_MAX * received[0])
         part = gunzip.more(piece, min(BODY_BYTES_MAX, fair) - size + 1) if gunzip else piece
