@@ -13,6 +13,7 @@
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
 #   make bench-schedule  many flows due within a minute (PART=sqlite, postgres, idle or start)
+#   make bench-scaleout  one backfill read by one, two and four workers (half an hour)
 #   make chaos         workers and a database of its own die at random (SECONDS=120)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
@@ -54,6 +55,7 @@ PART ?= all
 ARGS ?=
 
 .PHONY: help setup demo test campaign check fix bench bench-trace bench-plan bench-schedule
+.PHONY: bench-scaleout
 .PHONY: chaos docs sim clean
 
 help:
@@ -121,6 +123,9 @@ bench-trace: $(READY)
 
 bench-schedule: $(READY)
 	@$(BIN)/python -m bench.schedule --part $(PART) $(ARGS)
+
+bench-scaleout: $(READY)
+	@$(BIN)/python -m bench.scaleout $(ARGS)
 
 chaos: $(READY)
 	@$(BIN)/python -m bench.chaos --seconds $(or $(SECONDS),120) $(ARGS)

@@ -21,6 +21,7 @@ from tieout.errors import Misconfigured, Trouble
 from tieout.flows.compacting import compact
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
+from tieout.flows.parts import read_part
 from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
@@ -35,13 +36,12 @@ from tieout.project import (
     AnaplanConnection,
     Flow,
     JdeConnection,
-    LoadMembers,
     Project,
     SubmitPlan,
     seconds,
 )
 from tieout.settings import Environment, read_project
-from tieout.store import anchors, seats, vault
+from tieout.store import anchors, parts, seats, vault
 from tieout.store.budget import Budget, Rate
 from tieout.store.configs import Config
 from tieout.store.files import place_for
@@ -52,17 +52,18 @@ from tieout.store.store import Store
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 DIFFERENCES_SHOWN_MAX = 8
+PARTS_MAX = 32  # of a large read, where several processes may read them
 PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
     "tie_out": tie_out,
+    parts.KIND: read_part,
     "compact": compact,
     "prepare_plan": prepare_plan,
     "submit_plan": submit_plan,
     "follow_journals": follow_journals,
 }
-LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
 
 
 class Instance:
@@ -134,9 +135,11 @@ class Instance:
     def world_for(self, run_id: str, *, looking: bool = False) -> Iterator[World[Any]]:
         """Both connections of a run's flow, closed (signed out) at the end whatever happens.
 
-        `looking`: not to tell the run, which another process may be telling at this moment.
+        A part is told in the world of the run it is a part of, with seats of its own. `looking`:
+        not to tell the run, which another process may be telling at this moment.
         """
-        run = self.store.run(run_id)
+        part = self.store.run(run_id)
+        run = self.store.run(part.part_of) if part.part_of else part
         project = self.applied(run.config_version)
         flow = project.flows.get(run.flow)
         if flow is None:
@@ -146,24 +149,26 @@ class Instance:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
             sitter = f"look at {run_id}" if looking else run_id
-            if not (run.finished or looking):
+            if not (part.finished or looking):
                 self._free_seats_of(run_id)
                 open_things.callback(self._end_what_is_left, project, room, run_id)
             readers = [
-                self._jde(project, room, sitter, evidence, open_things) for _ in range(erp.readers)
+                self._jde(project, room, sitter, evidence, open_things)
+                for _ in range(erp.readers_a_run or erp.readers)
             ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)
             yield World(
                 flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, readers=readers,
                 anaplan=anaplan, store=self.store, clock=self.clock,
-                dimensions=dimensions(project, project.anaplan_name(flow)),
+                dimensions=project.lists_of(project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
                 chunk_bytes=planning.chunk_bytes, tenant=planning.tenant,
                 executor=self.store.database.executor,
                 somebody_waits=partial(self._somebody_waits, room),
                 plan=plan_of(project, flow), evidence=evidence,
-                moment=self.failpoint(),
+                moment=self.failpoint(), parts_max=erp.parts or self._parts_max(),
+                part=part.asked if part.part_of else {},
             )  # fmt: skip
 
     def look_at_periods(
@@ -210,6 +215,10 @@ class Instance:
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.home / vault.KEY_FILE)
+
+    def _parts_max(self) -> int:
+        """One process alone would only wait between parts: a SQLite file has one executor."""
+        return 1 if self.store.database.is_sqlite else PARTS_MAX
 
     def _free_seats_of(self, run: str) -> None:
         """This run is told anew: what an earlier telling could not give back is free."""
@@ -363,7 +372,7 @@ def configured(project: Project, flow: Flow) -> str:
 def target(project: Project, flow: Flow) -> str:
     """A digest of where a flow loads to; what was proved in another model counts no more."""
     to = project.anaplan(flow)
-    lists = dimensions(project, project.anaplan_name(flow))
+    lists = project.lists_of(project.anaplan_name(flow))
     if isinstance(flow, SubmitPlan):
         return _digest([to.api_url, to.workspace, to.model, flow.export, lists])
     return _digest([to.api_url, to.workspace, to.model, flow.import_, flow.read_back, lists])
@@ -386,12 +395,3 @@ def _digest(value: object) -> str:
 def secret_name(reference: str) -> str:
     """`secret://erp` → erp."""
     return reference.removeprefix("secret://")
-
-
-def dimensions(project: Project, connection: str) -> dict[str, str]:
-    """account, business_unit, company → the Anaplan list that holds it, by the members flows."""
-    return {
-        LISTS_OF[flow.members]: flow.read_back.list
-        for flow in project.flows.values()
-        if isinstance(flow, LoadMembers) and flow.to == connection
-    }

@@ -150,6 +150,25 @@ def test_two_executors_share_the_runs_and_tell_each_run_once(
     assert len(known(homes[0])) == len(workers)
 
 
+def test_a_part_of_a_killed_executor_is_read_by_another_and_no_other_part_is_read_again(
+    homes: list[Store], start_worker: Start, peer: Peer
+) -> None:
+    run = ask(homes[0], "actuals", "in_parts")
+    dies = start_worker(homes[0].home)
+    until(lambda: f"part 2 of {run}" in peer.calls())  # where it is held
+    start_worker(homes[1].home)
+    until(lambda: f"part 3 of {run}" in peer.calls())  # the other reads beside it
+
+    dies.kill()
+    until(lambda: homes[0].run(run).finished, TAKE_OVER_SECONDS_MAX)
+
+    assert homes[0].run(run).outcome == "complete"
+    calls = peer.calls()
+    assert [calls.count(f"part {n} of {run}") for n in (1, 2, 3)] == [1, 2, 1]
+    assert calls.count(f"hand out {run}") == calls.count(f"send {run}") == 1
+    assert not [call for call in calls if call.startswith("not in a part")]
+
+
 def test_what_a_killed_executor_had_begun_is_carried_on_by_another_in_time(
     homes: list[Store], start_worker: Start, peer: Peer
 ) -> None:

@@ -91,6 +91,18 @@ def test_a_schedule_that_cannot_be_begun_keeps_no_other_from_its_time_and_is_tol
     assert told == ["the schedule close could not be dealt with; the others go on"]
 
 
+def test_forty_schedules_due_at_one_moment_are_all_decided_in_one_look(small: Day) -> None:
+    names = [f"s{number:02}" for number in range(40)]
+    small.applies("".join(TWENTY.replace("close", name) for name in names))
+    small.at("2026-11-26T12:00:01Z")
+
+    small.at("2026-11-26T12:20Z")
+
+    with small.store.database.read() as connection:
+        decided = {name: schedules.fires(connection, name) for name in names}
+    assert {name: len(found) for name, found in decided.items()} == dict.fromkeys(names, 1)
+
+
 def test_a_flow_that_somebody_runs_already_is_waited_for(small: Day) -> None:
     small.applies(DAILY)
     small.at("2026-11-26T12:00Z")

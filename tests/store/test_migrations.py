@@ -111,6 +111,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP INDEX app_run_by_outcome"))
+        connection.execute(text("DROP INDEX app_run_part_of"))
+        connection.execute(text("ALTER TABLE app_run DROP COLUMN part_of"))
         for statement in (
             FIRST_REJECTS.replace("{serial}", serial),
             "CREATE INDEX app_reject_open ON app_reject (flow, state)",

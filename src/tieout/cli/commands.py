@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tieout.cli import printing, printing_plan, progress
+from tieout.cli import printing, printing_plan, printing_rebuilt, progress
 from tieout.cli.main import Context, cli
 
 needs = click.pass_obj
@@ -237,7 +237,7 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
     instance = context.opened(viewing=True)
     if reproduce:
         found = seeing.reproduce(instance, run_id)
-        context.show(found, lambda: printing.reproduced(found))
+        context.show(found, lambda: printing_rebuilt.reproduced(found))
         sys.exit(found["exit_code"])
     result = seeing.show(instance, run_id)
     context.show(result, lambda: printing.run(result, whole=True))

@@ -26,6 +26,7 @@ from tieout.engine.queue import RECOVERIES_MAX, WORKFLOW, RunQueue
 from tieout.engine.story import (
     Failpoint,
     Interrupted,
+    PartsUnderWay,
     Result,
     Run,
     Story,
@@ -275,6 +276,8 @@ class Engine:
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
                 story = self._stories.get(found.kind) or no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
+            except PartsUnderWay:  # the queue gives it out again when they have ended
+                return self._store.run(run_id)
             except (DatabaseAway, TakenForDead, TryAgain) as error:
                 self._queue.broken_off(run_id)
                 raise Interrupted(run_id) from error
@@ -313,6 +316,7 @@ class Engine:
             with self._changed:
                 self._active.discard(run_id)
                 self._changed.notify_all()
+            self._wake.set()  # parts are there to be enqueued, or the run they are parts of
 
     def _until_idle(self, seconds: float) -> bool:
         with self._changed:

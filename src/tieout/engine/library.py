@@ -26,6 +26,9 @@ ABI = "4"
 ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
+PARTS = "parts"  # of large reads: they must not wait for runs, nor runs for them
+PARTS_POLLS = 4  # times as long between two looks for a part: idle processes look, too
+PARTS_AT_ONCE = 1  # in a process, of one connection; each is read by several sessions anyway
 BUSY_TIMEOUT_SECONDS = 30
 PREPARING_LOOK_SECONDS = 0.2
 PREPARING_SECONDS_MAX = 120  # who is paused meanwhile keeps the others out for so long
@@ -100,7 +103,7 @@ def system_engine(url: URL) -> Engine:
 
 
 def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
-    """Bring the library's tables up to date and describe the queue of runs.
+    """Bring the library's tables up to date and describe its queues.
 
     Before the launch, since the library looks for new queues only once a second after it. One
     process after the other: several may start at once.
@@ -115,6 +118,11 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             worker_concurrency=runs_at_once,
             partition_concurrency=1,
             polling_interval_sec=poll_seconds,
+        )
+        client.register_queue(
+            PARTS,
+            partition_worker_concurrency=PARTS_AT_ONCE,
+            polling_interval_sec=poll_seconds * PARTS_POLLS,
         )
         client.destroy()
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection
 
@@ -35,6 +36,8 @@ from tieout.store.store import Store
 
 TICK_SECONDS = 1.0
 LOOK_TICK_SECONDS = 5.0
+DUE_AT_ONCE_MAX = 8  # between two looks at what is due
+DUE_SHARED_MAX = 32  # out of which each process takes others first
 PATTERNS_STAY = timedelta(days=1)  # then F0008 is read again, though F0010 has not moved
 
 LookAt = Callable[[Project, str, Sequence[str], Mapping[str, Current]], Seen]
@@ -112,9 +115,28 @@ class Scheduler:
                 self._apart(fire.schedule, self.chain.go_on, fire.schedule, fire.due, agenda)
         if agenda is not self._compared and self._compare(agenda):
             self._compared = agenda
-        for name in due:
-            if name in agenda.schedules:
+        self._deal_with_due(due, agenda)
+
+    def _deal_with_due(self, due: Sequence[str], agenda: Agenda) -> None:
+        """Those that have waited longest first, a few before it looks again.
+
+        Among them each process has an order of its own, so that several that look at once share
+        the work instead of all trying all of it.
+        """
+        tried: set[str] = set()
+        while some := self._next_of(due, tried, agenda):
+            for name in some:
                 self._apart(name, self._deal_with, name, agenda)
+            tried.update(some)
+            if len(some) < DUE_AT_ONCE_MAX:
+                return
+            with self._store.database.read() as connection:
+                due = schedules.due(connection, self.now(connection))
+
+    def _next_of(self, due: Sequence[str], tried: set[str], agenda: Agenda) -> list[str]:
+        rest = [name for name in due if name in agenda.schedules and name not in tried]
+        me, longest = self._store.database.executor, rest[:DUE_SHARED_MAX]
+        return sorted(longest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_AT_ONCE_MAX]
 
     def _apart(self, name: str, work: Callable[..., None], *args: Any, **more: Any) -> bool:
         """Do something for one schedule; what is wrong with it keeps no other from its time."""

@@ -134,7 +134,7 @@ class Store:
         """Write down the calls of a run that its steps could not: a sign-out, or on a full disk."""
         if late := self._late.get(run, []):
             self.database.transact(lambda c: steps.add_calls(c, late))
-            del self._late[run]
+            self._late.pop(run, None)
 
     def _call_late(self, call: steps.CallRow) -> None:
         self._late.setdefault(call["run"], []).append(call)
