@@ -31,6 +31,7 @@ from tieout.store.server_time import server_moment
 from tieout.store.store import Store
 
 TIMES_FASTER = 150
+SCHEDULES = 3  # of the test
 WORKING_SECONDS = 2.5
 WORKING_SECONDS_MAX = 20.0  # on a machine so busy that a schedule has not fired by then
 BEGIN = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
