@@ -357,3 +357,26 @@ def test_a_seat_that_was_taken_without_an_answer_is_not_taken_a_second_time(
     assert [(number, who) for number, who, _ in office.rows() if who] == [(1, run)]
     seat.leave(signed_out=True)
     assert not any(who for _, who, _ in office.rows())
+
+
+def test_a_seat_that_is_being_left_is_not_taken_by_another_thread_before_it_is(
+    office: Office,
+) -> None:
+    """Else who leaves would give back the seat of who came, and a session too many be opened."""
+    first, second = (office.seat(office.run(f"flow {n}"), "both", allowed=1) for n in range(2))
+    assert first.take() == ""
+    got: list[str | None] = []
+
+    @event.listens_for(office.store.database.engine, "checkout")
+    def between(*_: object) -> None:
+        if not got:
+            got.append("")
+            got[:] = [second.take_free()]
+
+    try:
+        first.leave(signed_out=True)
+    finally:
+        event.remove(office.store.database.engine, "checkout", between)
+    assert got == [None]
+    assert second.take_free() == ""
+    assert [number for number, who, _ in office.rows() if who] == [1]

@@ -101,8 +101,8 @@ class Sitter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Owed:
-    """A seat that was left when the database could not be told."""
+class _Taken:
+    """A seat as somebody took it: another time it is another one."""
 
     executor: str
     connection: str
@@ -110,9 +110,9 @@ class _Owed:
     taken: int
 
 
-_owed: set[_Owed] = set()  # by this process
+_owed: set[_Taken] = set()  # left by this process when the database could not be told
 _taking = Lock()  # one thread of this process after the other
-_seated: set[tuple[str, str, int]] = set()  # executor, connection, number: seats we know we have
+_seated: set[_Taken] = set()  # which this process knows it has
 
 
 class Seat:
@@ -120,13 +120,12 @@ class Seat:
 
     def __init__(self, database: Database, room: Room, sitter: Sitter, clock: Clock) -> None:
         self._database, self._room, self._sitter, self._clock = database, room, sitter, clock
-        self._number: int | None = None
-        self._taken = 0
+        self._mine: _Taken | None = None
 
     @property
     def held(self) -> bool:
         """Whether a session may be opened now."""
-        return self._number is not None
+        return self._mine is not None
 
     def take(self) -> str:
         """Wait for a seat; the token of a session its last holder left behind, or "".
@@ -154,16 +153,15 @@ class Seat:
         What cannot be written now is written at the next look or beat of this process, or found
         out by others: the run ends, or its process is missed.
         """
-        if self._number is None:
+        if self._mine is None:
             return
         told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
-        _seated.discard(self._key(self._number))
         try:
             self._write(told | ({"session": NOBODY} if signed_out else {}))
         except Trouble:
-            me, where = self._sitter.executor, self._room.connection
-            _owed.add(_Owed(me, where, self._number, self._taken))
-        self._number = None
+            _owed.add(self._mine)
+        _seated.discard(self._mine)  # not earlier: what is left and still noted is not unknown
+        self._mine = None
 
     def _look(self, *, in_line: bool) -> str | None:
         def look(connection: Connection) -> tuple[int, str, int] | None:
@@ -173,17 +171,15 @@ class Seat:
             found = self._database.transact(look)
             if found is None:
                 return None
-            self._number, left, self._taken = found
-            _seated.add(self._key(self._number))
+            number, left, taken = found
+            self._mine = _Taken(self._sitter.executor, self._room.connection, number, taken)
+            _seated.add(self._mine)
         return self._room.opened(left)
 
-    def _key(self, number: int) -> tuple[str, str, int]:
-        return self._sitter.executor, self._room.connection, number
-
     def _write(self, values: dict[str, object]) -> None:
-        mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
-        change = update(app_seat).where(*mine).values(values)
-        self._database.transact(lambda connection: connection.execute(change))
+        if self._mine is not None:
+            change = update(app_seat).where(*_same(self._mine)).values(values)
+            self._database.transact(lambda connection: connection.execute(change))
 
 
 def _take(
@@ -270,9 +266,8 @@ def free(connection: Connection, executors: Sequence[str]) -> None:
 
 def give_back(connection: Connection, executor: str) -> None:
     """Free the seats that this process left when it could not write that down."""
-    for seat in [seat for seat in _owed if seat.executor == executor]:
-        same = [app_seat.c[name] == getattr(seat, name) for name in _Owed.__slots__]
-        freed = update(app_seat).where(*same).values(executor=NOBODY, run=NOBODY)
+    for seat in [seat for seat in _owed.copy() if seat.executor == executor]:
+        freed = update(app_seat).where(*_same(seat)).values(executor=NOBODY, run=NOBODY)
         if connection.execute(freed).rowcount == 0:  # an earlier time, which was committed
             _owed.discard(seat)
 
@@ -282,9 +277,16 @@ def _free_unknown(connection: Connection, room: Room, executor: str) -> None:
 
     Only where no other thread of this process is taking one at this moment.
     """
-    known = [n for who, where, n in _seated if (who, where) == (executor, room.connection)]
-    unknown = [*_of(room), app_seat.c.executor == executor, app_seat.c.number.not_in(known)]
-    connection.execute(update(app_seat).where(*unknown).values(executor=NOBODY, run=NOBODY))
+    mine = select(app_seat).where(*_of(room), app_seat.c.executor == executor)
+    for row in connection.execute(mine).all():
+        seat = _Taken(row.executor, row.connection, row.number, row.taken)
+        if seat not in _seated:
+            freed = update(app_seat).where(*_same(seat))
+            connection.execute(freed.values(executor=NOBODY, run=NOBODY))
+
+
+def _same(seat: _Taken) -> list[ColumnElement[bool]]:
+    return [app_seat.c[name] == getattr(seat, name) for name in _Taken.__slots__]
 
 
 def is_held_by(connection: Connection, run: str) -> bool:
@@ -354,10 +356,6 @@ def _left(room: Room) -> list[ColumnElement[bool]]:
 
 def _of(room: Room) -> list[ColumnElement[bool]]:
     return [app_seat.c.connection == room.connection]
-
-
-def _held_by(sitter: Sitter) -> ColumnElement[bool]:
-    return app_seat.c.executor == sitter.executor
 
 
 def _all_taken(room: Room) -> Busy:
