@@ -4,14 +4,17 @@
 #   make demo ONCE=1   the same, and end by itself
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make campaign      the full counts of what the tests sample (PARTS=faults,switches,walk,
-#                      killed,histories,rows,tamper: a plan killed at every moment, 2,000 lives
-#                      of a plan, a row lost at every place, 2,000 edits of trail and kept files;
+#                      killed,histories,rows,tamper,chaos,hostile: a plan killed at every moment,
+#                      2,000 lives of a plan, a row lost at every place, 2,000 edits of trail and
+#                      kept files, half an hour in which workers and the database die at random,
+#                      1,500 hostile answers;
 #                      PARTS=all: every case of every test)
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
 #   make bench-trace   one record looked for among 100 million lines (ROWS=1000000 for fewer)
 #   make bench-schedule  many flows due within a minute (PART=sqlite, postgres, idle or start)
+#   make bench-scaleout  one backfill read by one, two and four workers (half an hour)
 #   make chaos         workers and a database of its own die at random (SECONDS=120)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
 #   make docs          write the generated reference, check the documents against the code
@@ -48,11 +51,12 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 2>/dev/null && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
-PARTS ?= faults,switches,walk,killed,histories,rows,tamper
+PARTS ?= faults,switches,walk,killed,histories,rows,tamper,chaos,hostile
 PART ?= all
 ARGS ?=
 
 .PHONY: help setup demo test campaign check fix bench bench-trace bench-plan bench-schedule
+.PHONY: bench-scaleout
 .PHONY: chaos docs sim clean
 
 help:
@@ -96,7 +100,8 @@ else
 		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
 		tests/flows/test_plan_killed.py tests/flows/test_accounted.py \
 		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py \
-		tests/store/test_tampering.py $(ARGS)"
+		tests/store/test_tampering.py tests/crash/test_chaos.py \
+		tests/test_hostile_answers.py $(ARGS)"
 endif
 
 # All four are run, so that one call shows everything that is wrong.
@@ -120,6 +125,9 @@ bench-trace: $(READY)
 
 bench-schedule: $(READY)
 	@$(BIN)/python -m bench.schedule --part $(PART) $(ARGS)
+
+bench-scaleout: $(READY)
+	@$(BIN)/python -m bench.scaleout $(ARGS)
 
 chaos: $(READY)
 	@$(BIN)/python -m bench.chaos --seconds $(or $(SECONDS),120) $(ARGS)

@@ -10,143 +10,41 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench.cluster import Cluster
+from bench.fleet import Chaos, Fleet
+from bench.many_flows import made
+from bench.schedule import REQUESTS_A_MINUTE
 from tieout.app import Instance
+from tieout.engine.watch import executed
 from tieout.errors import Trouble
-from tieout.settings import environment
-from tieout.store.runs import NewRun
+from tieout.project import Project
+from tieout.store.runs import NewRun, Run
 from tieout.store.schema import UNFINISHED
-from tieout.verbs import approving, demo, demo_plan, practice, running, setting_up
+from tieout.verbs import approving, demo_plan, practice, running
 
-WORKERS, LINES = 3, 4000
-PAUSE_SECONDS = (5, 40)  # between two acts of chaos
 ASK_SECONDS = 1.0  # between two runs that people ask for
-ASLEEP_SECONDS = (3, 20)
-DOWN_SECONDS = (0, 8)
+OFTEN = 0.25  # how often it is one into the model of the demo's company
+AT_DESK = 0.3  # how often they look at what waits for them
+EVENT, CHANGE = 0.2, 0.15  # how often something is posted beside, and the plan changes
 SETTLE_SECONDS_MAX = 1200
-FLOWS_MIN = 200
 COMMAND_SECONDS_MAX = 300
-MONTHS = range(1, 13)
+MONTHS = range(1, 4)
 EVENTS = ("late_post", "backdated", "void_reenter")
 PLANNED = ["00070", "4010", "72", "BUD26"]  # an account of the demo's plan
-
-FLOW = """
-[flows.{name}]
-kind = "load_actuals"
-from = "erp"
-to = "planning"
-ledgers = ["AA"]
-companies = ["{company}"]
-from_period = "{year}-{first:02d}"
-to_period = "{year}-{last:02d}"
-detail_from = "2024-01"
-signs = {{ flip = ["4000-4999"] }}
-import = "Load GL Actuals"
-account_code = "object.subsidiary"
-read_back = {{ view = "GL Actuals" }}
-period_13 = {{ default = "fold" }}
-columns = {{ "Company" = "company", "Account" = "account", "Cost Center" = "business_unit", \
-"Time" = "period", "Amount" = "amount" }}
-"""
-
-
-@dataclass
-class Fleet:
-    """The workers of one instance, and what was done to them."""
-
-    home: Path
-    url: str
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    done: Counter[str] = field(default_factory=Counter)
-
-    def start(self) -> None:
-        """One more worker; what it has to say goes to HOME/workers.log."""
-        with (self.home / "workers.log").open("ab") as log:
-            self.workers.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "tieout", "--home", str(self.home), "worker"],
-                    env=os.environ | {"TIEOUT_DATABASE": self.url}, stdout=log, stderr=log,
-                )
-            )  # fmt: skip
-
-    def keep_up(self) -> None:
-        """Start again what died, as an operating system does with a service."""
-        dead = [worker for worker in self.workers if worker.poll() is not None]
-        for worker in dead:
-            self.workers.remove(worker)
-        while len(self.workers) < WORKERS:
-            self.start()
-
-    def stop(self) -> None:
-        """Ask all to stop, and see that they do."""
-        for worker in self.workers:
-            worker.send_signal(signal.SIGCONT)
-            worker.terminate()
-        for worker in self.workers:
-            worker.wait(COMMAND_SECONDS_MAX)
-
-
-class Chaos:
-    """What happens to the workers and the database, one act after the other."""
-
-    def __init__(self, fleet: Fleet, cluster: Cluster, dice: Random) -> None:
-        self._fleet, self._cluster, self._dice = fleet, cluster, dice
-        self._later: list[tuple[float, Callable[[], None]]] = []
-        self._next = time.monotonic() + dice.uniform(*PAUSE_SECONDS) / 2
-
-    def go_on(self) -> None:
-        """Do what is due by now."""
-        now = time.monotonic()
-        for at, act in list(self._later):
-            if at <= now:
-                self._later.remove((at, act))
-                act()
-        if now >= self._next:
-            self._next = now + self._dice.uniform(*PAUSE_SECONDS)
-            self._dice.choice([self._kill, self._kill, self._pause, self._pause, self._cut])()
-        self._fleet.keep_up()
-
-    def end(self) -> None:
-        """Wake and start everything that is still down."""
-        for _, act in self._later:
-            act()
-        self._later.clear()
-        self._fleet.keep_up()
-
-    def _kill(self) -> None:
-        self._fleet.done["killed"] += 1
-        self._dice.choice(self._fleet.workers).kill()
-
-    def _pause(self) -> None:
-        self._fleet.done["paused"] += 1
-        worker = self._dice.choice(self._fleet.workers)
-        worker.send_signal(signal.SIGSTOP)
-        wakes = time.monotonic() + self._dice.uniform(*ASLEEP_SECONDS)
-        self._later.append((wakes, lambda: worker.send_signal(signal.SIGCONT)))
-
-    def _cut(self) -> None:
-        if any(act == self._cluster.start for _, act in self._later):
-            return
-        self._fleet.done["database cut"] += 1
-        self._cluster.stop()
-        again = time.monotonic() + self._dice.uniform(*DOWN_SECONDS)
-        self._later.append((again, self._cluster.start))
 
 
 class People:
@@ -158,27 +56,34 @@ class People:
         config = instance.store.config()
         assert config is not None
         self._version = config.version
-        self._turn = [*self._project.flows]
+        self._turns: dict[bool, list[str]] = {True: [], False: []}
         self.asked: list[str] = []
 
     def act(self) -> None:
         """One of the things that people do; what the database refuses meanwhile is not done."""
         with suppress(Trouble):
-            if not self._turn:
-                self._turn = [*self._project.flows]
-                self._dice.shuffle(self._turn)
-            name = self._turn.pop()
+            name = self._next_flow(often=self._dice.random() < OFTEN)
             if name != demo_plan.FLOW or not self._plan_is_open():
                 self._ask(name)
-            if self._dice.random() < 0.2:
+            if self._dice.random() < EVENT:
                 with suppress(OSError):  # nothing is left that could be posted late
                     name = self._dice.choice(EVENTS)
                     practice.control(self._instance.home, "jde", "event", name=name)
-            if self._dice.random() < 0.15 and not self._plan_is_open():
+            if self._dice.random() < CHANGE and not self._plan_is_open():
                 self._change_plan()
                 self._ask(demo_plan.FLOW)
-            self.approve()
-            self.post()
+            if self._dice.random() < AT_DESK:
+                self.approve()
+                self.post()
+
+    def _next_flow(self, *, often: bool) -> str:
+        """Each flow once before one comes again, among those into one model and the others."""
+        turn = self._turns[often]
+        if not turn:
+            flows = self._project.flows
+            turn += [n for n in flows if (lane_of(self._project, n) == "planning") is often]
+            self._dice.shuffle(turn)
+        return turn.pop()
 
     def _ask(self, name: str) -> None:
         kind = running.kind_of(self._project.flows[name])
@@ -195,7 +100,7 @@ class People:
         return under_way or bool(states - {"verified", "posted"})
 
     def _change_plan(self) -> None:
-        month = f"{date(2026, self._dice.choice(MONTHS[:3]), 1):%b %y}"
+        month = f"{date(2026, self._dice.choice(MONTHS), 1):%b %y}"
         amount = str(self._dice.randrange(1000, 2_000_000))
         practice.control(
             self._instance.home, "anaplan", "people", do="change_plan",
@@ -235,32 +140,6 @@ def tieout(fleet: Fleet, *words: str) -> tuple[int, dict[str, Any]]:
         raise RuntimeError(f"tieout {' '.join(words)}: {done.stdout}{done.stderr}") from error
 
 
-def made(home: Path, url: str) -> Instance:
-    """The demo's company, loaded and tied, its plan posted; and FLOWS_MIN small flows beside."""
-    command = [sys.executable, "-m", "tieout", "--home", str(home)]
-    subprocess.run(
-        [*command, "demo", "--once", "--json", "--lines", str(LINES)], check=True,
-        env=os.environ | {"TIEOUT_DATABASE": url}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.environ["TIEOUT_DATABASE"] = url
-    practice.start_practice(home)
-    text = (home / "tieout.toml").read_text()
-    text = text.replace('kind = "submit_plan"', 'kind = "submit_plan"\nactuals = "actuals"')
-    windows = [(company, year, month) for company in demo.COMPANIES for year in (2024, 2025)
-               for month in MONTHS]  # fmt: skip
-    names = 0
-    while names < FLOWS_MIN:
-        company, year, month = windows[names % len(windows)]
-        last = min(12, month + names // len(windows))
-        text += FLOW.format(
-            name=f"a{names:03d}", company=company, year=year, first=month, last=last
-        )
-        names += 1
-    with demo_plan.desk(Instance(environment(str(home))), demo_plan.ALEX) as alex:
-        setting_up.apply_project(alex, text)
-    return Instance(environment(str(home)))
-
-
 def settled(instance: Instance, people: People, chaos: Chaos) -> float:
     """Seconds until nothing was unfinished any more."""
     chaos.end()
@@ -286,24 +165,62 @@ def judged(fleet: Fleet, instance: Instance, people: People) -> dict[str, Any]:
     _, tied = tieout(fleet, "tie-out", "--flow", "actuals")
     _, trail = tieout(fleet, "audit", "verify")
     at_jde = practice.control(instance.home, "jde", "state")
+    at_anaplan = practice.control(instance.home, "anaplan", "state")
     journals = [j for j in approving.all_journals(instance) if not j["given_up"]]
     states = Counter(j["state"] for j in journals)
     differing = sum(row["cells_differing"] for row in tied["tie_out"])
     twice = [j for j in journals if j["state"] in ("partial", "drifted", "uncertain")]
+    at_once = max(at_anaplan["open_tasks_max"].values(), default=0)
     return {
-        "runs": len(runs), "flows": len({run.flow for run in runs}), "outcomes": dict(outcomes),
+        "flows": len(instance.project().flows), "runs": len(runs), "outcomes": dict(outcomes),
         "failed": failed[:10], "last_run": code, "cells_differing": differing,
         "journals": dict(states), "trail_whole": bool(trail.get("ok")),
-        "sessions_left": at_jde["sessions"], **fleet.done,
+        "sessions_left": at_jde["sessions"], "sessions_most": at_jde["sessions_most"],
+        "tasks_of_a_model_at_once": at_once,
+        "requests_worst_minute": at_anaplan["requests_worst_minute"],
+        "stood_still": stood_still(instance, people.asked), **fleet.done,
         "ok": not failed and not differing and code == 0 and not twice and bool(trail.get("ok"))
-        and at_jde["sessions"] == 0,
+        and at_jde["sessions"] == 0 and at_once <= 1
+        and at_anaplan["requests_worst_minute"] <= REQUESTS_A_MINUTE,
     }  # fmt: skip
+
+
+def stood_still(instance: Instance, asked: list[str]) -> dict[str, Any]:
+    """The longest time in which nothing was done of what was asked of one model, and after what.
+
+    From the end of a step, or the asking, to the end of the next step of any run of the model.
+    """
+    project, lanes = instance.project(), dict[str, list[Run]]()
+    for run in map(instance.store.run, asked):
+        lanes.setdefault(lane_of(project, run.flow), []).append(run)
+    longest: dict[str, Any] = {"seconds": 0.0}
+    for runs in lanes.values():
+        done = sorted(
+            (step.finished_at, f"{run.id} {step.name}")
+            for run in runs for step in instance.store.steps(run.id)
+        )  # fmt: skip
+        before: datetime | None = None
+        for at, words in done:
+            waited = [
+                r.started_at for r in runs if r.started_at < at and (r.finished_at or at) >= at
+            ]
+            since = max(filter(None, (before, min(waited, default=at))))
+            if (seconds := (at - since).total_seconds()) > longest["seconds"]:
+                longest = {"seconds": round(seconds, 1), "until": words, "at": at.isoformat()}
+            before = at
+    return longest
+
+
+def lane_of(project: Project, flow: str) -> str:
+    """The connection to the model that a flow loads, or reads a plan from."""
+    return project.anaplan_name(project.flows[flow])
 
 
 def main() -> int:
     """Make, disturb, settle, judge; the last line is one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--pause", type=float, default=ASK_SECONDS, help="between two runs")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9))
     parser.add_argument("--keep", action="store_true", help="leave the folder behind")
     asked = parser.parse_args()
@@ -318,11 +235,14 @@ def main() -> int:
         dice = Random(asked.seed)
         people, chaos = People(instance, dice), Chaos(fleet, cluster, dice)
         fleet.keep_up()
+        while not executed(instance.store):
+            fleet.refuse_dead()
+            time.sleep(ASK_SECONDS)
         end = time.monotonic() + asked.seconds
         while time.monotonic() < end:
             people.act()
             chaos.go_on()
-            time.sleep(ASK_SECONDS)
+            time.sleep(asked.pause)
         figures["settle_seconds"] = round(settled(instance, people, chaos), 1)
         figures |= judged(fleet, instance, people)
         instance.close()
@@ -332,6 +252,7 @@ def main() -> int:
         cluster.stop("fast")
         if not asked.keep:
             shutil.rmtree(folder, ignore_errors=True)
+    figures["cpu_seconds"] = round(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]))
     print(json.dumps(figures))
     return 0 if figures["ok"] else 1
 

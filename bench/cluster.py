@@ -14,17 +14,23 @@ WAIT_SECONDS = 30
 OWNER = "postgres"  # PostgreSQL refuses to run as root
 
 
+def programs() -> Path | None:
+    """Where the programs of a PostgreSQL server are; None when it is not installed."""
+    found = sorted(Path(BINARIES).glob("*/bin/initdb"))
+    place = shutil.which("initdb") or (str(found[-1]) if found else "")
+    return Path(place).parent if place else None
+
+
 class Cluster:
     """Started on a free loopback port; `folder` must be one that OWNER can reach."""
 
     def __init__(self, folder: Path) -> None:
         """Raises FileNotFoundError without the server's programs."""
         self._data, self.port = folder / "data", _free_port()
-        found = sorted(Path(BINARIES).glob("*/bin/initdb"))
-        place = shutil.which("initdb") or (str(found[-1]) if found else "")
-        if not place:
+        found = programs()
+        if found is None:
             raise FileNotFoundError("initdb: the programs of a PostgreSQL server are not installed")
-        self._programs = Path(place).parent
+        self._programs = found
         folder.mkdir(parents=True)
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)

@@ -74,7 +74,8 @@ to = "{to}"
 import = "Load Cost Centers"
 read_back = {{ list = "Cost Centers" }}
 columns = {{ "Code" = "code", "Name" = "description" }}
-
+"""
+SCHEDULE = """
 [schedules.{name}]
 when = "daily at 03:00 UTC"
 run = ["{name}"]
@@ -126,7 +127,7 @@ def project(addresses: dict[str, str], tenants: list[dict[str, Any]], size: Size
     for number in range(size.flows):
         place = number // size.tenants % size.models
         to = f"t{number % size.tenants}m{place}"
-        text.append(FLOW.format(name=f"f{number:04d}", unit=UNIT, to=to))
+        text.append((FLOW + SCHEDULE).format(name=f"f{number:04d}", unit=UNIT, to=to))
     return "".join(text)
 
 

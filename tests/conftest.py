@@ -16,6 +16,8 @@ from hypothesis import settings
 from object_storage import ObjectStorage, served
 from sqlalchemy import URL, make_url
 
+from bench.cluster import programs
+
 DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 CONNECT_SECONDS_MAX = 3
 LEFT_OUT = "left out, needs "
@@ -23,6 +25,7 @@ SAMPLE_FROM_TESTS = 1000  # who runs fewer has chosen them
 LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
 # Folders of tests that take long: the seed draws which of them are tried, and half of their cases.
 SAMPLED, SHARE = ("crash", "cli", "flows"), 0.55
+ALWAYS = "test_chaos.py"  # of these, is never left out
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
 settings.register_profile("tieout", deadline=None, print_blob=True)
@@ -40,10 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Of the tests that take long a share is drawn; `make campaign PARTS=all` tries all.
     """
     if "all" not in os.environ.get("TIEOUT_CAMPAIGN", "") and len(items) > SAMPLE_FROM_TESTS:
-        drawn = _drawn(item.nodeid for item in items if item.path.parent.name in SAMPLED)
-        items[:] = [
-            item for item in items if item.path.parent.name not in SAMPLED or item.nodeid in drawn
-        ]
+        long = [i for i in items if i.path.parent.name in SAMPLED and i.path.name != ALWAYS]
+        left_out = {i.nodeid for i in long} - _drawn(i.nodeid for i in long)
+        items[:] = [item for item in items if item.nodeid not in left_out]
 
     def turn(item: pytest.Item) -> int:
         folder = item.path.parent.name
@@ -99,6 +101,8 @@ def _is_there(name: str) -> bool:
         return shutil.which("chromium") is not None
     if name == "gcc":
         return shutil.which("gcc") is not None
+    if name == "initdb":
+        return programs() is not None
     assert name == "postgres", f"nobody knows how to look for {name!r}"
     try:
         _connect(_test_database()).close()

@@ -10,6 +10,7 @@ import pytest
 
 from tieout.errors import Unavailable
 from tieout.http import Call, Http
+from tieout.outgoing import Allowed
 from tieout.sim.box import Box, Request, Response, serve
 from tieout.sim.clock import PracticeClock
 
@@ -66,7 +67,12 @@ class Bench:
         self.box = Box(self.peer, PracticeClock())
         self.url, self.stop = serve(self.box, 0, control=False)
         self.door = Http(
-            self.url, system="The peer", clock=Still(), allow_http=True, told=self.calls.append
+            self.url,
+            system="The peer",
+            clock=Still(),
+            allow_http=True,
+            allowed=Allowed([self.url]),
+            told=self.calls.append,
         )
 
     def fault(self, kind: str, **fields: Any) -> None:

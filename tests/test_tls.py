@@ -16,6 +16,7 @@ from tieout.clock import SystemClock
 from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.http import Call, Http
 from tieout.network import trust
+from tieout.outgoing import Allowed
 
 
 class Page(BaseHTTPRequestHandler):
@@ -66,7 +67,7 @@ def serve(started: list[Quiet], pem: Path | None, *, ask_client: bool = False) -
 def call(url: str, ca_file: Path | None, calls: list[Call]) -> int:
     http = Http(
         url, system="The peer", clock=SystemClock(), ca_file=str(ca_file) if ca_file else None,
-        told=calls.append, timeout_seconds=5, tries=2,
+        told=calls.append, timeout_seconds=5, tries=2, allowed=Allowed([url]),
     )  # fmt: skip
     try:
         return http.send("GET", "/x", repeatable=True).status

@@ -20,48 +20,51 @@ from tieout.errors import Misconfigured, Trouble
 from tieout.flows.compacting import compact
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
+from tieout.flows.parts import read_part
 from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
 from tieout.flows.world import Evidence, PlanOf, World
 from tieout.http import TRIES, Http
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials as JdeCredentials
+from tieout.jde.credentials import Credentials as JdeCredentials
 from tieout.jde.session import sign_out
+from tieout.outgoing import Allowed
 from tieout.pace import Pace
 from tieout.project import (
     REQUESTS_A_MINUTE,
     AnaplanConnection,
     Flow,
     JdeConnection,
-    LoadMembers,
     Project,
     SubmitPlan,
     seconds,
 )
 from tieout.project_text import differences, read_file
 from tieout.settings import Environment, read_project
-from tieout.store import anchors, seats, vault
+from tieout.store import anchors, parts, seats
 from tieout.store.budget import Budget, Rate
 from tieout.store.configs import Config
 from tieout.store.files import place_for
+from tieout.store.keys import place_for as place_of_key
 from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
 
 DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
+PARTS_MAX = 32  # of a large read, where several processes may read them
 PARSED_KEPT = 4  # configurations; runs of an older one are rare
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
     "tie_out": tie_out,
+    parts.KIND: read_part,
     "compact": compact,
     "prepare_plan": prepare_plan,
     "submit_plan": submit_plan,
     "follow_journals": follow_journals,
 }
-LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
 
 
 class Instance:
@@ -81,7 +84,8 @@ class Instance:
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = anchors.named(environment.anchor, environment.standard)
         place = place_for(environment.records, self.home, environment.standard)
-        self.store = Store(self.home, self.clock, url, anchor, place)
+        keys = place_of_key(self.home, environment.key)
+        self.store = Store(self.home, self.clock, url, anchor, place, keys)
         self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
         self._parsed: dict[int, Project] = {}  # by version
         self._budgets: dict[tuple[str, Rate], Budget] = {}
@@ -134,9 +138,11 @@ class Instance:
     def world_for(self, run_id: str, *, looking: bool = False) -> Iterator[World[Any]]:
         """Both connections of a run's flow, closed (signed out) at the end whatever happens.
 
-        `looking`: not to tell the run, which another process may be telling at this moment.
+        A part is told in the world of the run it is a part of, with seats of its own. `looking`:
+        not to tell the run, which another process may be telling at this moment.
         """
-        run = self.store.run(run_id)
+        part = self.store.run(run_id)
+        run = self.store.run(part.part_of) if part.part_of else part
         project = self.applied(run.config_version)
         flow = project.flows.get(run.flow)
         if flow is None:
@@ -146,24 +152,26 @@ class Instance:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
             sitter = f"look at {run_id}" if looking else run_id
-            if not (run.finished or looking):
+            if not (part.finished or looking):
                 self._free_seats_of(run_id)
                 open_things.callback(self._end_what_is_left, project, room, run_id)
             readers = [
-                self._jde(project, room, sitter, evidence, open_things) for _ in range(erp.readers)
+                self._jde(project, room, sitter, evidence, open_things)
+                for _ in range(erp.readers_a_run or erp.readers)
             ]
             planning = project.anaplan(flow)
             anaplan = self._anaplan(project, planning, evidence, open_things)
             yield World(
                 flow_name=run.flow, flow=flow, number=run.number, asked=run.asked, readers=readers,
                 anaplan=anaplan, store=self.store, clock=self.clock,
-                dimensions=dimensions(project, project.anaplan_name(flow)),
+                dimensions=project.lists_of(project.anaplan_name(flow)),
                 configured=configured(project, flow), target=target(project, flow),
                 chunk_bytes=planning.chunk_bytes, tenant=planning.tenant,
                 executor=self.store.database.executor,
                 somebody_waits=partial(self._somebody_waits, room),
                 plan=plan_of(project, flow), evidence=evidence,
-                moment=self.failpoint(),
+                moment=self.failpoint(), parts_max=erp.parts or self._parts_max(),
+                part=part.asked if part.part_of else {},
             )  # fmt: skip
 
     def look_at_periods(
@@ -198,7 +206,7 @@ class Instance:
     ) -> Http:  # fmt: skip
         sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
         http = Http(
-            url, system=system, clock=self.clock, allow=project.outgoing.allow,
+            url, system=system, clock=self.clock, allowed=Allowed(project.outgoing.allow),
             timeout_seconds=seconds(connection.request_timeout), told=evidence,
             ca_file=connection.ca_file or None, allow_http=connection.allow_http,
             keep_cookies=sticky, tries=tries,
@@ -209,7 +217,11 @@ class Instance:
         return http
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
-        return Room(name, connection.readers, self.home / vault.KEY_FILE)
+        return Room(name, connection.readers, self.store.safe.keys)
+
+    def _parts_max(self) -> int:
+        """One process alone would only wait between parts: a SQLite file has one executor."""
+        return 1 if self.store.database.is_sqlite else PARTS_MAX
 
     def _free_seats_of(self, run: str) -> None:
         """This run is told anew: what an earlier telling could not give back is free."""
@@ -233,14 +245,16 @@ class Instance:
         with self.store.database.read() as reading:
             if not seats.may_be_left(reading, room, me):
                 return 0
-        tokens = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
+        left = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
-        for token in tokens:
-            sign_out(http, connection, token)
+        for session in left:
+            token = room.opened(session)  # nothing when another key sealed it
+            if not token or sign_out(http, connection, token):
+                self.store.database.transact(partial(seats.ended, room=room, session=session))
         http.close()
-        return len(tokens)
+        return len(left)
 
     def _somebody_waits(self, room: Room) -> bool:
         with suppress(Trouble), self.store.database.read() as connection:
@@ -255,13 +269,11 @@ class Instance:
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
         http = self._http(project, connection.url, connection, evidence, "JD Edwards", tries=tries)
         close.callback(http.close)
-        secret = secret_name(connection.secret)
+        opened = partial(self.store.safe.opened, secret_name(connection.secret))
         seat = Seat(
             self.store.database, room, Sitter(run, self.store.database.executor), self.clock
         )
-        jde = Jde(
-            http, connection, lambda: JdeCredentials(**self.store.secret(secret)), self.clock, seat
-        )
+        jde = Jde(http, connection, lambda: JdeCredentials(**opened()), self.clock, seat)
         close.callback(jde.close)
         return jde
 
@@ -287,7 +299,7 @@ class Instance:
             ),
         )  # fmt: skip
         secret = secret_name(connection.secret)
-        anaplan = Anaplan(api, auth, chosen, lambda: self.store.secret(secret), self.clock)
+        anaplan = Anaplan(api, auth, chosen, partial(self.store.safe.opened, secret), self.clock)
         close.callback(anaplan.close)
         return anaplan
 
@@ -335,7 +347,7 @@ def configured(project: Project, flow: Flow) -> str:
 def target(project: Project, flow: Flow) -> str:
     """A digest of where a flow loads to; what was proved in another model counts no more."""
     to = project.anaplan(flow)
-    lists = dimensions(project, project.anaplan_name(flow))
+    lists = project.lists_of(project.anaplan_name(flow))
     if isinstance(flow, SubmitPlan):
         return _digest([to.api_url, to.workspace, to.model, flow.export, lists])
     return _digest([to.api_url, to.workspace, to.model, flow.import_, flow.read_back, lists])
@@ -358,12 +370,3 @@ def _digest(value: object) -> str:
 def secret_name(reference: str) -> str:
     """`secret://erp` → erp."""
     return reference.removeprefix("secret://")
-
-
-def dimensions(project: Project, connection: str) -> dict[str, str]:
-    """account, business_unit, company → the Anaplan list that holds it, by the members flows."""
-    return {
-        LISTS_OF[flow.members]: flow.read_back.list
-        for flow in project.flows.values()
-        if isinstance(flow, LoadMembers) and flow.to == connection
-    }

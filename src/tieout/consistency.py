@@ -37,6 +37,10 @@ def inconsistencies(project: Project) -> list[str]:
         for key in ("request_timeout", "poll", "task_timeout", "look_at_periods"):
             if seconds(getattr(connection, key, "1s")) == 0:
                 problems.append(f"connections.{name}.{key} must be longer than nothing")
+        if isinstance(connection, JdeConnection) and connection.readers < (
+            connection.readers_a_run or 1
+        ):
+            problems.append(f"connections.{name}.readers_a_run is more than its `readers`")
     for name, flow in project.flows.items():
         problems += _ends_problems(project, name, flow)
         if isinstance(flow, SubmitPlan):

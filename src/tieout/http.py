@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -15,31 +15,32 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 import msgspec
-from isal import isal_zlib
 
+from tieout.body import DamagedError, UnreadableError, whole_body
 from tieout.clock import Clock
 from tieout.errors import Refused, Unavailable, Uncertain
-from tieout.network import Deadlines, Network, checked, trust
+from tieout.network import Deadlines, Network, trust
+from tieout.outgoing import Allowed
 from tieout.pace import Pace, back_off, retry_after
+from tieout.redaction import guard_logs, hide
 from tieout.strict_json import excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
 TRIES = 4
-GZIP_MEMBERS_MAX = 1_000  # of one body: as many as a file of Anaplan has chunks
-WIRE_BYTES_MAX = 64 * 2**20  # of one body as it travels
-BODY_BYTES_MAX = 256 * 2**20  # of one body after gunzip; an upload chunk of Anaplan has 50 MB
 CONNECTIONS_MAX, CONNECTION_IDLE_SECONDS_MAX = 16, 5.0
 TOO_MANY_REQUESTS = 429
 GATEWAY_STATUSES = (502, 503, 504)
+SECRET_HEADERS = {"authorization", "proxy-authorization", "jde-ais-auth"}
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 OK_STATUSES, SERVER_ERROR_STATUS = range(200, 300), 500
 
-# The libraries log every URL and, at DEBUG, every header: tokens included.
+# The libraries log every URL and, at DEBUG, every header: tokens included. They stay silent, and
+# what a person turns on all the same goes through the redaction.
+guard_logs()
 for _name in ("", ".connection", ".http11", ".http2", ".proxy", ".socks"):
     for _library in ("httpx2", "httpcore2", "httpx", "httpcore"):
         logging.getLogger(_library + _name).setLevel(logging.WARNING)
 
-_GZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # a stub's slip
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -109,34 +110,6 @@ class _Lost:
     code: str = "cut-off"
 
 
-class _UnreadableError(Exception):
-    """A body that is too large or in an encoding that was not asked for."""
-
-
-class _Gunzip:
-    """Unzips a body piece by piece; a body may be several gzip members, one behind the other."""
-
-    def __init__(self) -> None:
-        self._member, self._members = isal_zlib.decompressobj(wbits=31), 1
-
-    @property
-    def whole(self) -> bool:
-        """Whether what came so far ends with a whole member."""
-        return bool(self._member.eof)
-
-    def more(self, piece: bytes, size_max: int) -> bytes:
-        """What `piece` adds, at most `size_max` bytes."""
-        part: bytes = b""
-        while piece and len(part) < size_max:
-            if self._member.eof:
-                self._member, self._members = isal_zlib.decompressobj(wbits=31), self._members + 1
-                if self._members > GZIP_MEMBERS_MAX:
-                    raise _UnreadableError(f"answered with more than {GZIP_MEMBERS_MAX} gzip parts")
-            part += self._member.decompress(piece, size_max - len(part))
-            piece = self._member.unused_data
-        return part
-
-
 @dataclass(frozen=True, slots=True)
 class _Sending:
     """One request ready to go, as often as needed."""
@@ -152,11 +125,11 @@ class _Sending:
 class _Transport(httpx2.HTTPTransport):
     """HTTP/1.1 without proxies, over connections with deadlines."""
 
-    def __init__(self, tls: ssl.SSLContext, deadlines: Deadlines) -> None:
+    def __init__(self, tls: ssl.SSLContext, network: Network) -> None:
         super().__init__(verify=tls, trust_env=False)
         self._pool = httpcore2.ConnectionPool(
             ssl_context=tls, max_connections=CONNECTIONS_MAX, http1=True, http2=False,
-            keepalive_expiry=CONNECTION_IDLE_SECONDS_MAX, network_backend=Network(deadlines),
+            keepalive_expiry=CONNECTION_IDLE_SECONDS_MAX, network_backend=network,
         )  # fmt: skip
 
 
@@ -164,21 +137,22 @@ class Http:
     """A connection to one base URL; safe to use from many threads.
 
     `system` is the peer's name in sentences; `timeout_seconds` bounds each try as a whole;
-    `ca_file` (PEM) replaces the public certificate authorities; `allow` lists the permitted
-    addresses as `https://host[:port]` with `*` as wildcard; `keep_cookies` is for load balancers
-    that need them; `told` hears of every exchange.
+    `ca_file` (PEM) replaces the public certificate authorities; `allowed` says which
+    addresses may be called; `keep_cookies` is for load balancers that need them; `told` hears of
+    every exchange.
     """
 
     def __init__(
-        self, base_url: str, *, system: str, clock: Clock, timeout_seconds: float = 60,
-        ca_file: str | None = None, allow_http: bool = False, allow: Sequence[str] = (),
+        self, base_url: str, *, system: str, clock: Clock, allowed: Allowed,
+        timeout_seconds: float = 60, ca_file: str | None = None, allow_http: bool = False,
         told: Callable[[Call], None] | None = None, tries: int = TRIES, keep_cookies: bool = False,
     ) -> None:  # fmt: skip
-        self._base, self._path = checked(base_url, system, allow_http, allow)
+        origin, self._base, self._path = allowed.checked(base_url, system, allow_http)
         self.system, self._clock, self._told = system, clock, told
         self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
+        self._network = Network(self._deadlines, allowed, origin)
         self._cookies = CookieJar(
             None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
         )  # fmt: skip
@@ -192,7 +166,7 @@ class Http:
         with self._opening:
             if self._opened is None:
                 self._opened = httpx2.Client(
-                    transport=_Transport(self._trust, self._deadlines), trust_env=False,
+                    transport=_Transport(self._trust, self._network), trust_env=False,
                     follow_redirects=False, cookies=self._cookies,
                 )  # fmt: skip
             return self._opened
@@ -230,6 +204,8 @@ class Http:
             content = _encoder.encode(json)
             sent_headers["content-type"] = "application/json"
         sent_headers |= {name.lower(): value for name, value in (headers or {}).items()}
+        for name in SECRET_HEADERS & sent_headers.keys():
+            hide(sent_headers[name].rpartition(" ")[2])
         names = "&".join(part.split("=", 1)[0] for part in query.split("&")) if query else ""
         request = _Sending(
             method, self._base + path + ("?" + query if query else ""),
@@ -308,7 +284,7 @@ class Http:
                 content=request.content or None, timeout=timeout,
             ) as response:  # fmt: skip
                 encoding = response.headers.get("content-encoding", "")
-                body = b"".join(self._unzipped(response.iter_raw(), encoding, received))
+                body = whole_body(response.iter_raw(), encoding, received)
                 headers = {k.lower(): v for k, v in response.headers.items()}
         except httpx2.HTTPError as error:
             return self._lost(error)
@@ -317,9 +293,9 @@ class Http:
                 f"A request to {self.system} was not sent: its address or a header holds "
                 "characters that HTTP does not carry.",
             ) from error
-        except _GZIP_ERROR:
+        except DamagedError:
             return _Lost("answered with a damaged gzip body", sent=True)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             return _Lost(str(error), sent=True, final=True, code="unreadable")
         answer = Answer(response.status_code, headers, body, self.system)
         if answer.status == TOO_MANY_REQUESTS or answer.status in GATEWAY_STATUSES:
@@ -331,24 +307,6 @@ class Http:
             code = "gateway" if sent else "too-many-requests"
             return _Lost(why, sent, wait, answer.excerpt(), answer=answer, code=code)
         return answer
-
-    def _unzipped(
-        self, pieces: Iterator[bytes], encoding: str, received: list[int]
-    ) -> Iterator[bytes]:
-        """The body with both sizes bounded; gunzipped here because the library has no limit."""
-        if encoding not in ("", "identity", "gzip"):
-            raise _UnreadableError(f"answered in the encoding {plain(encoding)!r}, not asked for")
-        gunzip = _Gunzip() if encoding == "gzip" else None
-        size = 0
-        for piece in pieces:
-            received[0] += len(piece)
-            part = gunzip.more(piece, BODY_BYTES_MAX - size + 1) if gunzip else piece
-            size += len(part)
-            if received[0] > WIRE_BYTES_MAX or size > BODY_BYTES_MAX:
-                raise _UnreadableError(f"answered with more than {size >> 20} MB, too much to read")
-            yield part
-        if gunzip is not None and received[0] and not gunzip.whole:
-            raise _GZIP_ERROR("the body ends too early")
 
     def _lost(self, error: httpx2.HTTPError) -> _Lost:
         """What a transport error means; a certificate that is not trusted is never tried again."""

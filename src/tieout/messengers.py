@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tieout.errors import Misconfigured, Unavailable
-from tieout.network import checked
+from tieout.outgoing import Allowed
 
 # Kind → the one host it calls; "": the host in the address, which for mail is the server it uses.
 KINDS = {
@@ -46,7 +46,12 @@ def send(address: str, title: str, body: str, allow: Sequence[str]) -> None:
             f"The sealed address of the kind {kind!r} cannot be read.",
             untouched="Nothing was sent.", do="Seal it again with `tieout notices connect`.",
         )  # fmt: skip
-    checked(_place(kind, receiver), "the receiver of notices", False, allow)
+    allowed = Allowed(allow)
+    origin, _, _ = allowed.checked(_place(kind, receiver), "the receiver of notices", False)
+    try:
+        allowed.addresses(origin)
+    except OSError as error:
+        raise Unavailable(f"No address is known of the receiver ({kind}).") from error
     try:
         taken = receiver.notify(body=body, title=title)
     except Exception as error:  # its hundred authors raise what they like

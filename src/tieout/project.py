@@ -82,7 +82,10 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     role: str = "*ALL"
     secret: str
     device: str = "tieout"
+    sign_in: Literal["password", "basic", "jwt"] = "password"
     readers: Annotated[int, Meta(ge=1, le=16)] = 2
+    readers_a_run: Annotated[int, Meta(ge=1, le=16)] | None = None  # of them; None: all
+    parts: Annotated[int, Meta(ge=1, le=100)] | None = None  # of a large read; None: as it pays
     page_rows: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     cookies: Literal["stateless", "sticky"] = "stateless"
     plan_ledgers: tuple[Code, ...] = ("BA",)  # a plan may write to these and no others
@@ -314,6 +317,14 @@ class Project(Strict, frozen=True, kw_only=True):
         """The name of that connection."""
         return flow.from_ if isinstance(flow, SubmitPlan) else flow.to
 
+    def lists_of(self, connection: str) -> dict[str, str]:
+        """account, business_unit, company → the list of an Anaplan model that holds it."""
+        return {
+            LISTS_OF[flow.members]: flow.read_back.list
+            for flow in self.flows.values()
+            if isinstance(flow, LoadMembers) and flow.to == connection
+        }
+
     def actuals_of(self, flow: SubmitPlan) -> tuple[str, LoadActuals] | None:
         """The flow of actuals whose companies, codes, signs and periods a plan shares."""
         found = [
@@ -356,4 +367,5 @@ class Project(Strict, frozen=True, kw_only=True):
         return "", ()
 
 
+LISTS_OF = {"accounts": "account", "business_units": "business_unit", "companies": "company"}
 REQUESTS_A_MINUTE = 600  # that Anaplan allows a tenant (facts/anaplan.md §2.1)

@@ -175,6 +175,21 @@ def _unknown(key: str, kind: type[Strict], place: str = "") -> str:
     return f"{place}{key} is unknown{hint}"
 
 
+KEY_VARIABLES = ("TIEOUT_KEY", "TIEOUT_KEY_FILE", "TIEOUT_KEY_COMMAND")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySources:
+    """What the environment says of the key: a text, a file or a command, and systemd's directory.
+
+    `variables` are what a command is to be run with.
+    """
+
+    chosen: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    credentials: str = ""
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What the environment says; read once, by `environment`."""
@@ -188,10 +203,22 @@ class Environment:
     token: str = dataclasses.field(default="", repr=False)
     anchor: str = ""
     standard: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)  # not ours
+    key: KeySources = dataclasses.field(default_factory=KeySources)
+
+
+SECRET_VARIABLES = ("TIEOUT_KEY", "TIEOUT_TOKEN")
+
+
+def for_other_programs() -> dict[str, str]:
+    """The environment that processes we start get: everything but what is secret of ours."""
+    return {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
 
 
 def environment(home: str | None = None, default_home: str = ".tieout") -> Environment:
-    """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR, others'."""
+    """Read TIEOUT_HOME, _DATABASE, _RECORDS, _CLOCK, _KILL_AT, _LOG, _TOKEN, _ANCHOR, _KEY….
+
+    Of others: what object storage and proxies need, and CREDENTIALS_DIRECTORY of systemd.
+    """
     values: Mapping[str, str] = os.environ
     chosen = Path(home or values.get("TIEOUT_HOME") or default_home).absolute()
     return Environment(
@@ -204,4 +231,9 @@ def environment(home: str | None = None, default_home: str = ".tieout") -> Envir
         token=values.get("TIEOUT_TOKEN", ""),
         anchor=values.get("TIEOUT_ANCHOR", ""),
         standard={n: v for n, v in values.items() if re.match(r"AWS_|\w+_proxy$", n, re.I)},
+        key=KeySources(
+            {name: values[name] for name in KEY_VARIABLES if values.get(name)},
+            values.get("CREDENTIALS_DIRECTORY", ""),
+            for_other_programs(),
+        ),
     )

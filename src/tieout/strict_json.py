@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import Any
 
 from tieout.errors import Refused
+from tieout.redaction import blotted
 
 JSON_LEVELS_MAX = 64
+JSON_VALUES_MAX = 1_000_000  # of one body; pages of a ledger have their own reader
 NUMBER_CHARACTERS_MAX = 100
 EVIDENCE_CHARACTERS_MAX = 400
-
-_NAME = (  # of what must not be seen
-    r"(?<![\w$-])[\w$-]*(?:token|passw|passphrase|secret|authori[sz]ation|credential|session_?id"
-    r"|private_?key|api_?key)[\w-]*|(?<![a-z0-9])(?:auth|pass|pwd)\b"
-)
-_QUOTE_AND_SIGN = r"\\*[\"']?\s*[:=]\s*"
-_SCHEME = r"\b(?:AnaplanAuthToken|Bearer|Basic|CACertificate|Negotiate|Digest)\s+"
-_SECRET = re.compile(
-    # A line of cookies holds many, and lists and objects are not looked into: all to the end.
-    rf"(?P<all>(?:cookie2?{_QUOTE_AND_SIGN}|(?:{_NAME}){_QUOTE_AND_SIGN}[\[{{])).*"
-    # `"token":"…"`, also as JSON within JSON, where each quotation mark has backslashes before it.
-    rf"|(?P<name>(?:{_NAME}){_QUOTE_AND_SIGN})"
-    rf"(?:(?P<mark>\\*[\"']).*?(?:(?<!\\)(?P=mark)|$)|(?:{_SCHEME})?[^\s,;&}}<\"\\]+)"
-    rf"|(?P<tag><(?:\w+:)?(?:{_NAME}))\b[^<]*"
-    rf"|(?P<scheme>{_SCHEME})[^\s,;&}}<\"\\]+"
-    r"|(?P<word>\btoken\s+['\"]?)(?=\S*\d)[\w+/=.-]{16,}",
-    re.IGNORECASE,
-)
-_LEFT = ("all", "name", "tag", "scheme", "word")  # the part of a secret that stays readable
-_LONG = re.compile(r"(?<![\w+/=-])[\w+/=-]{44,}")
 
 
 class _NotStrictError(ValueError):
@@ -42,8 +23,11 @@ def read_json(body: bytes, system: str) -> Any:
     """The value of `body`: `Decimal` for fractions and exponents, `int` for other numbers.
 
     Raises Refused, with a sentence about `system`, for a page, an empty or cut body, text that is
-    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over 64.
+    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over
+    64, more than a million values.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > JSON_VALUES_MAX:  # each takes a hundred bytes
+        raise _refusal(system, body, f"JSON of more than {JSON_VALUES_MAX:,} values")
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
         _check_depth(value)
@@ -128,16 +112,8 @@ def plain(text: object) -> str:
     """A peer's words as a sentence, a log or the database may hold them.
 
     One line of printable characters, at most 400, in which whatever looks like a password, a token
-    or a cookie is blotted out: as JSON, JSON within JSON, XML, a header or a query.
+    or a cookie, or is known to be one, is blotted out.
     """
     start = str(text)[: 4 * EVIDENCE_CHARACTERS_MAX]
     line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
-    line = _SECRET.sub(lambda m: next(filter(None, m.group(*_LEFT)), "") + "…", line)
-    return _LONG.sub(_opaque, line)[:EVIDENCE_CHARACTERS_MAX]
-
-
-def _opaque(found: re.Match[str]) -> str:
-    """Capitals, small letters and digits in so long a run are no word and no id: a token."""
-    run = found[0]
-    mixed = run.upper() != run != run.lower() and any(c.isdigit() for c in run)
-    return "…" if mixed else run
+    return blotted(line)[:EVIDENCE_CHARACTERS_MAX]

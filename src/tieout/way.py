@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -12,7 +13,8 @@ from cryptography import x509
 
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
 from tieout.ladder import Told, coded
-from tieout.network import DEFAULT_PORTS, checked, is_never_used, trust
+from tieout.network import trust
+from tieout.outgoing import DEFAULT_PORTS, Allowed, Origin
 
 KNOCK_SECONDS_MAX = 10.0
 ENDS_SOON = timedelta(days=30)
@@ -30,10 +32,11 @@ class Way:
 
     def __init__(
         self, url: str, system: str, now: Callable[[], datetime], *, ca_file: str = "",
-        allow_http: bool = False, allow: Sequence[str] = (), seconds: float = KNOCK_SECONDS_MAX,
+        allowed: Allowed, allow_http: bool = False, seconds: float = KNOCK_SECONDS_MAX,
     ) -> None:  # fmt: skip
         self._url, self._system, self._ca_file = url, system, ca_file
-        self._allow_http, self._allow = allow_http, allow
+        self._allow_http, self._allowed = allow_http, allowed
+        self._found: list[str] = []  # where the host is, from the name on
         self._seconds, self._now = min(seconds, KNOCK_SECONDS_MAX), now
         self.from_address = self.to_address = ""  # known from the door on
 
@@ -52,33 +55,26 @@ class Way:
     def port(self) -> int:
         """Its port."""
         parts = urlsplit(self._url)
-        return parts.port or int(DEFAULT_PORTS[parts.scheme])
+        return parts.port or DEFAULT_PORTS[parts.scheme]
 
     def name(self) -> Iterator[Told]:
         """The address may be called, and its host is known here."""
         with coded("address"):
-            checked(self._url, self._system, self._allow_http, self._allow)
-        addresses = sorted(set(self._addresses()))
-        never = [a for a in addresses if is_never_used(a)]
-        if never:
-            raise Misconfigured(
-                f"{self.host} leads to {never[0]}, an address that is never used.",
-                do="Correct the address of the connection, or the name server.", who=NETWORK,
-                code="never-used",
-            )  # fmt: skip
-        yield Told(f"{self.host} is {', '.join(addresses)}.")
+            origin, _, _ = self._allowed.checked(self._url, self._system, self._allow_http)
+        self._found = self._addresses(origin)
+        yield Told(f"{self.host} is {', '.join(sorted(self._found))}.")
 
-    def _addresses(self) -> list[str]:
+    def _addresses(self, origin: Origin) -> list[str]:
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            return self._allowed.addresses(origin)
         except socket.gaierror as error:
             raise unknown_name(self.host, error) from error
-        except UnicodeError as error:
+        except (OSError, UnicodeError) as error:
             raise Misconfigured(
                 f"{self.host} cannot be the name of a machine.",
                 do="Check the spelling of the address.", who=TIEOUT, code="unknown-name",
+                evidence=str(error),
             ) from error  # fmt: skip
-        return [str(address[0]) for *_, address in found]
 
     def door(self) -> Iterator[Told]:
         """Something listens there."""
@@ -89,9 +85,13 @@ class Way:
         )
 
     def _connected(self) -> socket.socket:
+        """To the first of the checked addresses that answers."""
+        for address in self._found[:-1]:
+            with suppress(OSError):
+                return socket.create_connection((address, self.port), self._seconds)
         shown = f"{self.host}, port {self.port}"
         try:
-            return socket.create_connection((self.host, self.port), self._seconds)
+            return socket.create_connection((self._found[-1], self.port), self._seconds)
         except ConnectionRefusedError as error:
             raise Unavailable(
                 f"The machine is there, but nothing listens on port {self.port} of {self.host}.",

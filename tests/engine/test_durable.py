@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from dbos import DBOS
-from engine_program import RUN_SECONDS_MAX, Gate, Peer, four_steps
+from engine_program import RUN_SECONDS_MAX, STEPS, Gate, Peer, four_steps, until
 
 from tieout.core.policy import SYSTEM
+from tieout.engine import library
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured, Unavailable
@@ -233,6 +234,47 @@ def test_a_run_whose_outcome_cannot_be_written_is_told_again_when_it_can(
 
     assert store.run(run).outcome == "complete"
     assert peer.calls() == [f"read {run}", f"send {run}"]
+
+
+def test_a_run_that_ended_keeps_no_lane_for_which_the_library_did_not_learn_of_its_end(
+    store: Store,
+    ask: Callable[..., str],
+    make_engine: Callable[..., Engine],
+    in_library: Callable[..., None],
+) -> None:
+    """As when the database goes away with the answer to the commit of the outcome."""
+    engine = make_engine()
+    engine.launch()
+    ended = ask()
+    assert engine.wait(ended, RUN_SECONDS_MAX).outcome == "complete"
+    until(lambda: engine_states() == ["SUCCESS"])
+    in_library("UPDATE workflow_status SET status = 'PENDING', owner_xid = 'an earlier claim'")
+
+    following = ask("plan")
+
+    assert engine.wait(following, RUN_SECONDS_MAX).outcome == "complete"
+    assert [step.name for step in store.steps(ended)] == list(STEPS)
+
+
+def test_a_run_that_another_executor_tells_by_now_is_not_given_to_the_queue_again(
+    ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    """Else a process that was paused before it does so would have the run told twice at once."""
+    gate = Gate()
+    run = ask("actuals", "gate")
+    engine = make_engine(gate=gate.story)
+    engine.launch()
+    assert gate.begun.wait(RUN_SECONDS_MAX)
+    (begun,) = DBOS.list_workflows(load_input=False, load_output=False)
+
+    assert not library.put_back(begun.workflow_id, "another:1:x")
+    assert engine_states() == ["PENDING"]
+    gate.open.set()
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+
+
+def engine_states() -> list[str]:
+    return [w.status for w in DBOS.list_workflows(load_input=False, load_output=False)]
 
 
 def test_the_four_steps_are_shown_in_their_order(

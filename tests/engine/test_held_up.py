@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import engine_program
 import pytest
-from engine_program import RUN_SECONDS_MAX, Peer
+from engine_program import Peer, until
 from sqlalchemy import event, text
 
 from tieout.clock import SystemClock
@@ -59,13 +57,6 @@ def start_worker(
         process.send_signal(signal.SIGCONT)
         process.kill()
         process.communicate()
-
-
-def until(happened: Callable[[], bool], seconds: float = RUN_SECONDS_MAX) -> None:
-    began = time.monotonic()
-    while not happened():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-        threading.Event().wait(0.02)
 
 
 def test_a_process_paused_within_a_transaction_of_the_engine_keeps_no_run_from_the_living(

@@ -14,7 +14,7 @@ from tieout.engine.durable import Engine, Pace
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Interrupted, Run
 from tieout.errors import Refused
-from tieout.store.database import DatabaseAway
+from tieout.store.database import DatabaseAway, TryAgain
 from tieout.store.steps import Step
 from tieout.store.store import DATABASE_FILE, Store
 
@@ -120,6 +120,26 @@ def test_a_run_that_a_full_disk_kept_from_being_taken_up_is_taken_up_later(
     until(lambda: store.run(run).finished)
     assert not full
     assert store.run(run).outcome == "complete"
+
+
+def test_a_database_that_somebody_held_for_long_is_no_outcome_of_a_run(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    """As a backup tool does: the run is told again as soon as the database is free."""
+    held = [True]
+
+    def guard(_connection: object) -> None:
+        if held and threading.current_thread().name != "pick-up":
+            held.pop()
+            raise TryAgain("The database was held by another program for 30 seconds.")
+
+    run = ask()
+    store.database.guard = guard
+    engine = make_engine()
+    engine.launch()
+
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert not held
 
 
 class SignsOut:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import engine_program
 import psycopg
 import pytest
-from engine_program import RUN_SECONDS_MAX, Peer, four_steps
+from engine_program import RUN_SECONDS_MAX, Peer, four_steps, until
 from sqlalchemy import make_url
 
 from tieout.clock import SystemClock
@@ -23,6 +24,7 @@ from tieout.engine import library
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import BEAT_SECONDS, TTL_SECONDS
 from tieout.engine.story import Run
+from tieout.errors import Misconfigured
 from tieout.store import audit, executors
 from tieout.store.database import Database, DatabaseAway
 from tieout.store.executors import Process, TakenForDead
@@ -78,6 +80,28 @@ def test_who_waits_for_another_to_prepare_the_database_does_not_hold_it_up(
         system.dispose()
 
 
+def test_who_is_paused_while_it_prepares_the_database_keeps_others_out_for_a_while_only(
+    postgres_url: str,
+) -> None:
+    system, ends, inside = library.system_engine(make_url(postgres_url)), Event(), Event()
+
+    def is_paused() -> None:
+        with library.alone(system, seconds_max=1):
+            inside.set()
+            ends.wait(RUN_SECONDS_MAX)
+
+    paused = threading.Thread(target=is_paused)
+    paused.start()
+    assert inside.wait(RUN_SECONDS_MAX)
+    began = time.monotonic()
+    with library.alone(system):
+        took = time.monotonic() - began
+    ends.set()
+    paused.join(RUN_SECONDS_MAX)
+    system.dispose()
+    assert took < RUN_SECONDS_MAX / 2
+
+
 @pytest.fixture
 def start_worker(tmp_path: Path, postgres_url: str) -> Iterator[Start]:
     """Starts a process that executes runs in a home; its calls of the peer are in `tmp_path`."""
@@ -103,15 +127,6 @@ def _ended(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def until(happened: Callable[[], bool], seconds: float = RUN_SECONDS_MAX) -> float:
-    """Looks until it has happened; how long that took."""
-    began = time.monotonic()
-    while not happened():
-        assert time.monotonic() - began < seconds, "it did not happen in time"
-        threading.Event().wait(0.02)
-    return time.monotonic() - began
-
-
 def ask(store: Store, flow: str, kind: str) -> str:
     return store.new_run(NewRun(flow, kind, "Anna", outcome="waiting")).id
 
@@ -133,6 +148,25 @@ def test_two_executors_share_the_runs_and_tell_each_run_once(
     assert [homes[0].run(run).outcome for run in asked] == ["complete"] * 12
     assert sorted(peer.calls()) == sorted(f"{act} {r}" for r in asked for act in ("read", "send"))
     assert len(known(homes[0])) == len(workers)
+
+
+def test_a_part_of_a_killed_executor_is_read_by_another_and_no_other_part_is_read_again(
+    homes: list[Store], start_worker: Start, peer: Peer
+) -> None:
+    run = ask(homes[0], "actuals", "in_parts")
+    dies = start_worker(homes[0].home)
+    until(lambda: f"part 2 of {run}" in peer.calls())  # where it is held
+    start_worker(homes[1].home)
+    until(lambda: f"part 3 of {run}" in peer.calls())  # the other reads beside it
+
+    dies.kill()
+    until(lambda: homes[0].run(run).finished, TAKE_OVER_SECONDS_MAX)
+
+    assert homes[0].run(run).outcome == "complete"
+    calls = peer.calls()
+    assert [calls.count(f"part {n} of {run}") for n in (1, 2, 3)] == [1, 2, 1]
+    assert calls.count(f"hand out {run}") == calls.count(f"send {run}") == 1
+    assert not [call for call in calls if call.startswith("not in a part")]
 
 
 def test_what_a_killed_executor_had_begun_is_carried_on_by_another_in_time(
@@ -253,6 +287,28 @@ def test_a_database_that_was_away_in_a_step_is_no_outcome_of_that_step(
     assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
     assert len(told) == 2
     assert engine.close(RUN_SECONDS_MAX)
+
+
+def test_an_old_executor_that_would_join_again_beside_newer_runs_stops_and_says_so(
+    homes: list[Store], tmp_path: Path, postgres_url: str
+) -> None:
+    """It was taken for dead while somebody upgraded; it would be refused again every second."""
+    engine = Engine(
+        homes[0], {"four_steps": four_steps}, engine_program.world_in(tmp_path), pace=PACE
+    )
+    run = ask(homes[0], "actuals", "four_steps")
+    engine.launch()
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    url = make_url(postgres_url).set(drivername="postgresql").render_as_string(False)
+    with psycopg.connect(url) as newer:
+        newer.execute("UPDATE dbos.workflow_status SET application_version = '99', status = %s",
+                      ["ENQUEUED"])  # fmt: skip
+        newer.execute("DELETE FROM app_executor")
+
+    until(lambda: not engine.alive)
+    with pytest.raises(Misconfigured, match="1 of engine version 99"):
+        until(engine.refuse_lost)
+    assert engine.close(0)
 
 
 def test_a_command_follows_a_run_that_a_worker_executes(

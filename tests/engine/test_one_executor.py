@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tieout.engine.durable import Engine
 from tieout.engine.lock import InstanceLock, executor_of
 from tieout.engine.watch import follow
 from tieout.errors import Busy
+from tieout.store.runs import Run
 from tieout.store.store import Store
 
 HOLDER = """
@@ -121,3 +123,26 @@ def test_the_instance_stays_locked_while_a_step_still_works(
 
     assert engine.close(0)
     assert executor_of(tmp_path) is None
+
+
+def test_stopping_does_not_wait_for_a_look_at_waiting_runs_that_does_not_end(
+    ask: Callable[..., str], make_engine: Callable[..., Engine]
+) -> None:
+    """The library waits for a database that is away, and tries again for as long as it takes."""
+    looks, ends = threading.Event(), threading.Event()
+
+    def lane(_run: Run) -> str:
+        looks.set()
+        ends.wait(RUN_SECONDS_MAX)
+        return "all"
+
+    engine = make_engine(lane)
+    engine.launch()
+    ask()
+    assert looks.wait(RUN_SECONDS_MAX)
+    began = time.monotonic()
+    engine.close(0)
+    took = time.monotonic() - began
+    ends.set()
+
+    assert took < RUN_SECONDS_MAX / 2

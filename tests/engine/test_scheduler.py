@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from scheduled import FLOWS, Day
+from scheduled import FLOWS, Day, kind_of
 
 from tieout.core.due import due_until
+from tieout.engine.scheduler import Scheduler
+from tieout.project import Flow, LoadMembers
 from tieout.store import schedules
 
 DAILY = """
@@ -63,6 +65,42 @@ def test_a_chain_stops_where_a_flow_does_not_end_complete_and_says_so(small: Day
     )
     small.at("2026-11-28T11:30Z")
     assert small.begun() == ["accounts-1", "accounts-2"]
+
+
+def test_a_schedule_that_cannot_be_begun_keeps_no_other_from_its_time_and_is_told_once(
+    small: Day, caplog: pytest.LogCaptureFixture
+) -> None:
+    def only_actuals(flow: Flow) -> tuple[str, bool]:
+        if isinstance(flow, LoadMembers):
+            raise RuntimeError("a defect of this program")
+        return kind_of(flow)
+
+    small.scheduler = Scheduler(
+        small.store, now=lambda connection: small.clock.at, kind_of=only_actuals,
+        look_at=small.ledger,
+    )  # fmt: skip
+    small.applies(
+        DAILY + DAILY.replace("close", "later").replace('"accounts", "cost_centers", ', "")
+    )
+    small.at("2026-11-26T12:00Z")
+    for _ in range(2):
+        small.at("2026-11-27T11:30Z")
+    assert small.begun() == ["actuals-1"]
+    assert small.fires() == []
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["the schedule close could not be dealt with; the others go on"]
+
+
+def test_forty_schedules_due_at_one_moment_are_all_decided_in_one_look(small: Day) -> None:
+    names = [f"s{number:02}" for number in range(40)]
+    small.applies("".join(TWENTY.replace("close", name) for name in names))
+    small.at("2026-11-26T12:00:01Z")
+
+    small.at("2026-11-26T12:20Z")
+
+    with small.store.database.read() as connection:
+        decided = {name: schedules.fires(connection, name) for name in names}
+    assert {name: len(found) for name, found in decided.items()} == dict.fromkeys(names, 1)
 
 
 def test_a_flow_that_somebody_runs_already_is_waited_for(small: Day) -> None:

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from tieout.engine.story import Interrupted
 from tieout.store.database import DatabaseAway
+from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
 from tieout.store.seats import Room, Seat, Sitter, app_seat
-from tieout.store.vault import KEY_FILE
 
 ONE_READER = 'secret = "secret://erp"\nreaders = 1'
 
@@ -27,7 +27,7 @@ def held(books: Books) -> list[str]:
 
 def somebody_else(books: Books, flow: str = "other", allowed: int = 1) -> Seat:
     run = books.store.new_run(NewRun(flow, "load_actuals", "Anna")).id
-    room, sitter = Room("erp", allowed, books.home / KEY_FILE), Sitter(run, "another process")
+    room, sitter = Room("erp", allowed, in_home(books.home)), Sitter(run, "another process")
     return Seat(books.store.database, room, sitter, books.clock)
 
 
@@ -75,6 +75,21 @@ def test_a_run_whose_import_takes_long_keeps_nobody_from_reading(books: Books) -
 
     assert_tied(books, run)
     assert got == [None, ""]
+
+
+def test_a_session_that_could_not_be_signed_out_is_not_forgotten(books: Books) -> None:
+    """JD Edwards refuses every sign-out for a while, also those of who comes next."""
+    out = {"path": "logout", "status": 503, "body": "{}"}
+    books.fault("jde", "status", **out, times=500)
+    assert_quiet(books)
+    assert sessions(books) == 1
+    books.event("late_post")
+
+    def works_again() -> None:
+        books.no_more_faults()
+
+    assert_tied(books, books.run(meanwhile={"close the run:before": works_again}))
+    assert (sessions(books), held(books)) == (0, [])
 
 
 def test_an_interruption_stays_one_when_the_database_is_away_as_well(books: Books) -> None:

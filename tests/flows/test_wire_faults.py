@@ -184,8 +184,8 @@ def test_a_fetch_limit_below_the_page_does_not_cut_the_ledger_short(
 def test_a_wrong_password_is_one_sentence_that_names_who_can_help(books: Books) -> None:
     something_happened(books)
     position, held = books.position(), books.anaplan()
-    right = books.store.secret("erp")
-    books.store.set_secret("erp", {**right, "password": "wrong"}, "owner")
+    right = books.store.safe.opened("erp")
+    books.store.safe.put("erp", {**right, "password": "wrong"}, "owner")
     books.requests("jde")
 
     run = books.run()
@@ -195,7 +195,7 @@ def test_a_wrong_password_is_one_sentence_that_names_who_can_help(books: Books) 
     assert "Who can do it" in run.sentence
     assert sum(e["path"].endswith("/tokenrequest") for e in books.requests("jde")) == 1
     assert (books.position(), books.anaplan()) == (position, held)
-    books.store.set_secret("erp", right, "owner")
+    books.store.safe.put("erp", right, "owner")
     assert_tied(books, books.run())
 
 

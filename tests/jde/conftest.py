@@ -18,8 +18,9 @@ from journal_practice import journal_practice, make_books
 
 from tieout.http import Call, Http
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials
+from tieout.jde.credentials import Credentials
 from tieout.jde.tables import TABLES
+from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.sim.box import Box, Request, Response, json_response, serve
 from tieout.sim.clock import PracticeClock
@@ -229,7 +230,7 @@ class Desk:
     def client(self, page_rows: int = 3, password: str = "", **options: Any) -> Jde:
         http = Http(
             self.url + "/jderest", system="JD Edwards", clock=self.clock, allow_http=True,
-            told=self.calls.append,
+            allowed=Allowed([self.url]), told=self.calls.append,
         )  # fmt: skip
         self._opened.append(http)
         connection = JdeConnection(

@@ -15,7 +15,7 @@ from tieout.errors import Refused, Trouble
 from tieout.http import Http
 from tieout.jde import query
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials
+from tieout.jde.credentials import Credentials
 from tieout.jde.tables import (
     ACCOUNT_BALANCES,
     ACCOUNT_LEDGER,
@@ -25,6 +25,7 @@ from tieout.jde.tables import (
     LEDGERS,
 )
 from tieout.jde.wire import distinct_keys
+from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.sim.box import Box, serve
 from tieout.sim.clock import PracticeClock
@@ -49,6 +50,8 @@ def line(n: int) -> dict[str, Any]:
 
 
 EXPECTED = [n for n in range(LINES) if n % 10 and n % 3 < 2]
+
+WHO = Credentials("TIEOUT", "geheim")
 
 
 class Practice:
@@ -78,16 +81,23 @@ class Practice:
         self.url, self.stop = serve(self.box, 0, control=False)
         control, self.stop_control = serve(self.box, 0, control=True)
         self.clock = PracticeSystemsClock(control)
-        self.http = Http(self.url + "/jderest", system="JDE", clock=self.clock, allow_http=True)
+        self.http = Http(
+            self.url + "/jderest",
+            system="JDE",
+            clock=self.clock,
+            allow_http=True,
+            allowed=Allowed([self.url]),
+        )
 
     def switch(self, name: str, value: Any) -> None:
         self.system.control("switch", {"name": name, "value": value})
 
-    def client(self) -> Jde:
+    def client(self, who: Credentials = WHO, **options: Any) -> Jde:
         connection = JdeConnection(
-            url=self.url, environment="JPD920", secret="s", page_rows=PAGE_ROWS, allow_http=True
+            url=self.url, environment="JPD920", secret="s", page_rows=PAGE_ROWS, allow_http=True,
+            **options,
         )  # fmt: skip
-        return Jde(self.http, connection, lambda: Credentials("TIEOUT", "geheim"), self.clock)
+        return Jde(self.http, connection, lambda: who, self.clock)
 
     def close(self) -> None:
         self.http.close()
@@ -286,3 +296,33 @@ def test_a_business_unit_loaded_on_the_wrong_side_stops_the_run(practice: Practi
     assert rows["business_unit"].to_list() == ["30", "30"]
     with pytest.raises(Refused, match="differ only in blanks: 30"):
         distinct_keys(BUSINESS_UNITS, rows)
+
+
+SIGN_INS = {
+    "password": (WHO, Credentials("TIEOUT", "wrong")),
+    "basic": (WHO, Credentials("TIEOUT", "wrong")),
+    "jwt": (Credentials(jwt="aaa.bbb.ccc"), Credentials(jwt="aaa.bbb.xxx")),
+}
+
+
+@pytest.mark.parametrize("kind", SIGN_INS)
+def test_each_kind_of_sign_in_lets_in_who_is_known_and_tries_once_who_is_not(
+    practice: Practice, kind: str
+) -> None:
+    practice.switch("bearer_tokens", {"aaa.bbb.ccc": "TIEOUT"})
+    practice.switch("default_role", "NOROLE")  # what is not sent would be taken from here
+    known, unknown = SIGN_INS[kind]
+    client = practice.client(known, sign_in=kind)
+    assert right(read(client))
+    assert client.session.current().role == "*ALL"
+    before = practice.system.sessions.opened
+    with pytest.raises(Refused, match="did not accept") as refused:
+        practice.client(unknown, sign_in=kind).session.current()
+    assert "one attempt only" in refused.value.do
+    assert practice.system.sessions.opened == before
+
+
+def test_a_gateway_that_takes_no_basic_sign_in_is_told(practice: Practice) -> None:
+    practice.switch("allow_basic", False)
+    with pytest.raises(Refused, match="did not accept"):
+        practice.client(WHO, sign_in="basic").session.current()

@@ -10,7 +10,7 @@ import pytest
 
 from tieout.errors import Refused, Trouble, Unavailable
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials
+from tieout.jde.credentials import Credentials
 from tieout.jde.tables import ACCOUNT_LEDGER
 
 Desk = Any  # the fixture's class lives in conftest

@@ -126,11 +126,11 @@ def test_nothing_is_done_without_the_key_of_the_trail(store: Store) -> None:
 
 
 def test_a_lost_key_of_the_trail_is_replaced_when_asked_and_the_trail_tells(store: Store) -> None:
-    store.make_key("Eve")
+    store.safe.make_key("Eve")
     ended_run(store)
     (store.home / seals.TRAIL_KEY_FILE).unlink()
     credentials_key = (store.home / "key").read_bytes()
-    store.make_key("Eve", anew=True)
+    store.safe.make_key("Eve", anew=True)
     assert (store.home / "key").read_bytes() == credentials_key
     last = store.audit()[-1]
     public = seals.read(store.home / seals.TRAIL_KEY_FILE).public
@@ -142,7 +142,7 @@ def test_a_lost_key_of_the_trail_is_replaced_when_asked_and_the_trail_tells(stor
     assert len(report.public_keys) == 2
     assert report.public_keys[1] == public
     with pytest.raises(KeyTrouble, match="There is a key"):
-        store.make_key("Eve", anew=True)
+        store.safe.make_key("Eve", anew=True)
 
 
 def test_a_changed_file_or_row_is_found_on_either_database(store: Store) -> None:

@@ -20,6 +20,7 @@ from tieout.store import (
     catalogue,
     configs,
     executors,
+    known_keys,
     leases,
     looks,
     notices,
@@ -114,7 +115,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     with store.begin() as connection:
         newer = (
             notices.app_notice.name, bindings.app_binding.name, catalogue.app_catalogue.name,
-            catalogue.app_catalogued.name, configs.app_proposal.name, cancels.app_cancel.name,
+            catalogue.app_catalogued.name, configs.app_proposal.name,
+            known_keys.app_key.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
             schedules.app_schedule.name, seats.app_seat_line.name, seats.app_seat.name,
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,
@@ -127,6 +129,8 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
         for column in ("why", "proposed_by"):
             connection.execute(text(f"ALTER TABLE app_config DROP COLUMN {column}"))
         connection.execute(text("DROP INDEX app_run_by_outcome"))
+        connection.execute(text("DROP INDEX app_run_part_of"))
+        connection.execute(text("ALTER TABLE app_run DROP COLUMN part_of"))
         for statement in (
             FIRST_REJECTS.replace("{serial}", serial),
             "CREATE INDEX app_reject_open ON app_reject (flow, state)",

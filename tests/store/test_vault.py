@@ -124,9 +124,9 @@ def test_a_stored_credential_is_in_no_table_no_file_and_no_log_in_clear(
     caplog.set_level(logging.DEBUG)
     logging.getLogger("sqlalchemy").setLevel(logging.DEBUG)
     make_key(store.home / "key")
-    store.set_secret("erp", {"username": "TIEOUT", "password": CANARY}, "Anna")
-    assert store.secret("erp") == {"username": "TIEOUT", "password": CANARY}
-    [note] = store.secrets()
+    store.safe.put("erp", {"username": "TIEOUT", "password": CANARY}, "Anna")
+    assert store.safe.opened("erp") == {"username": "TIEOUT", "password": CANARY}
+    [note] = store.safe.listed()
     assert (note.name, note.set_by) == ("erp", "Anna")
     with store.database.read() as connection:
         sealed = connection.execute(text("SELECT sealed FROM app_secret")).scalar_one()
@@ -141,49 +141,49 @@ def test_a_stored_credential_is_in_no_table_no_file_and_no_log_in_clear(
 
 def test_a_credential_can_be_set_again_and_a_missing_one_is_named(store: Store) -> None:
     make_key(store.home / "key")
-    store.set_secret("erp", {"password": "old"}, "Anna")
-    store.set_secret("erp", {"password": "new"}, "Ben")
-    assert store.secret("erp") == {"password": "new"}
+    store.safe.put("erp", {"password": "old"}, "Anna")
+    store.safe.put("erp", {"password": "new"}, "Ben")
+    assert store.safe.opened("erp") == {"password": "new"}
     with pytest.raises(Misconfigured, match="No credentials are stored for planning"):
-        store.secret("planning")
+        store.safe.opened("planning")
 
 
 def test_a_lost_key_stops_what_needs_it_and_is_not_replaced_unasked(store: Store) -> None:
-    store.make_key("Anna")
+    store.safe.make_key("Anna")
     first = read_key(store.home / "key")
-    store.set_secret("erp", {"password": "old"}, "Anna")
+    store.safe.put("erp", {"password": "old"}, "Anna")
     (store.home / "key").rename(store.home / "kept elsewhere")
     with pytest.raises(KeyTrouble, match=first.fingerprint) as refused:
-        store.secret("erp")
+        store.safe.opened("erp")
     assert "`tieout init --new-key`" in refused.value.do
     with pytest.raises(KeyTrouble, match=f"erp .key {first.fingerprint}.") as refused:
-        store.make_key("Anna")
+        store.safe.make_key("Anna")
     assert "`tieout init --new-key`" in refused.value.do
     assert not (store.home / "key").exists()
     (store.home / "kept elsewhere").rename(store.home / "key")
-    assert store.secret("erp") == {"password": "old"}
+    assert store.safe.opened("erp") == {"password": "old"}
 
 
 def test_under_a_new_key_credentials_are_entered_again_one_by_one(store: Store) -> None:
-    store.make_key("Anna")
+    store.safe.make_key("Anna")
     first = read_key(store.home / "key")
     for name in ("erp", "planning"):
-        store.set_secret(name, {"password": "old"}, "Anna")
+        store.safe.put(name, {"password": "old"}, "Anna")
     (store.home / "key").rename(store.home / "lost")
-    store.make_key("Ben", anew=True)
+    store.safe.make_key("Ben", anew=True)
     second = read_key(store.home / "key")
 
-    store.set_secret("erp", {"password": "new"}, "Ben")
-    assert store.secret("erp") == {"password": "new"}
+    store.safe.put("erp", {"password": "new"}, "Ben")
+    assert store.safe.opened("erp") == {"password": "new"}
     with pytest.raises(KeyTrouble) as refused:
-        store.secret("planning")
+        store.safe.opened("planning")
     assert first.fingerprint in refused.value.what
     assert second.fingerprint in refused.value.what
     assert "`tieout connect NAME`" in refused.value.do
-    held = {note.name: note.key_fingerprint for note in store.secrets()}
+    held = {note.name: note.key_fingerprint for note in store.safe.listed()}
     assert held == {"erp": second.fingerprint, "planning": first.fingerprint}
-    store.set_secret("planning", {"password": "new"}, "Ben")
-    assert store.secret("planning") == {"password": "new"}
+    store.safe.put("planning", {"password": "new"}, "Ben")
+    assert store.safe.opened("planning") == {"password": "new"}
 
     told = [(e.actor, e.act, e.told) for e in store.audit() if e.actor == "Ben"]
     sealed = {"erp": first.fingerprint, "planning": first.fingerprint}
@@ -197,10 +197,10 @@ def test_under_a_new_key_credentials_are_entered_again_one_by_one(store: Store) 
 
 
 def test_a_key_that_is_there_is_never_replaced_by_a_new_one(store: Store) -> None:
-    store.make_key("Anna")
+    store.safe.make_key("Anna")
     before = (store.home / "key").read_bytes()
     with pytest.raises(KeyTrouble, match="already"):
-        store.make_key("Anna", anew=True)
+        store.safe.make_key("Anna", anew=True)
     assert (store.home / "key").read_bytes() == before
     assert [entry.act for entry in store.audit()] == ["made key"]
 

@@ -26,6 +26,7 @@ from tieout.flows.changes import SEEN
 from tieout.settings import Environment
 from tieout.sim.clock import PracticeClock
 from tieout.sim.serve import Running, start
+from tieout.store import parts
 from tieout.store.rejects import Reject
 from tieout.store.runs import NewRun, Run
 from tieout.verbs import demo, setting_up
@@ -137,7 +138,10 @@ class Books:
         """Tell a run while `moment` is asked at every moment of it, those within steps too."""
         self._moment = moment
         try:
-            return tell_here(self.store, run.id, STORIES[run.kind], self.instance.world_for, moment)
+            return tell_here(
+                self.store, run.id, STORIES[run.kind], self.instance.world_for, moment,
+                STORIES[parts.KIND],
+            )  # fmt: skip
         finally:
             self._moment = nothing_fails
 

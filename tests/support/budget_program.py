@@ -15,6 +15,7 @@ from typing import Any
 
 from tieout.clock import SystemClock
 from tieout.http import Call, Http
+from tieout.outgoing import Allowed
 from tieout.store.budget import Budget, Rate
 from tieout.store.database import Database
 
@@ -25,7 +26,14 @@ def main(asked: dict[str, Any]) -> None:
     names = ("limit", "burst", "window_seconds", "late_seconds")
     rate = Rate(**{name: asked[name] for name in names})
     budget = Budget(Database(asked["database"]), asked["tenant"], rate, clock)
-    http = Http(asked["url"], system="Anaplan", clock=clock, allow_http=True, told=calls.append)
+    http = Http(
+        asked["url"],
+        system="Anaplan",
+        clock=clock,
+        allow_http=True,
+        allowed=Allowed([asked["url"]]),
+        told=calls.append,
+    )
     http.keep(budget)
     end = time.monotonic() + asked["seconds"]
 

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tieout.verbs import practice
 
 LINES = 4000
 COMMAND_SECONDS_MAX = 240
+LOG_CHARACTERS = 20_000
 # Below the range from which the kernel takes ports for outgoing connections, so that the ports
 # are free again when the next test serves the same company.
 PORTS = range(20_000, 32_000, 4)
@@ -142,10 +143,27 @@ class Home:
                 line = process.stderr.readline()
             assert "http://127.0.0.1:" in line, line + process.stderr.read()
             yield Served(process, line.split()[2].rstrip("/"), line)
+        except BaseException:
+            self.print_what_went_on()
+            raise
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.communicate(timeout=COMMAND_SECONDS_MAX)
+
+    def print_what_went_on(self) -> None:
+        """For whoever has to find out why a test failed: the log, the runs, the engine's view."""
+        log = self.path / "tieout.log"
+        print(log.read_text()[-LOG_CHARACTERS:] if log.exists() else "nothing in the log")
+        for table, columns, order in (
+            ("app_run", "id, outcome, sentence, started_at", "started_at"),
+            ("workflow_status", "workflow_uuid, status, recovery_attempts", "created_at"),
+            ("app_seat", "connection, executor, run", "number"),
+        ):
+            with suppress(sqlite3.Error):  # an instance on PostgreSQL has none of them here
+                query = f"select {columns} from {table} order by {order} desc limit 5"
+                print(*self.rows(query), sep="\n")
+        print(*self.requests("jde")[-5:], *self.requests("anaplan")[-5:], sep="\n")
 
     def stop(self) -> None:
         """Stop the practice systems of this home and wait until they have let go of their ports."""

@@ -25,10 +25,22 @@ from typing import Any
 from tieout.clock import SystemClock
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.story import Run, Story
+from tieout.errors import Refused
+from tieout.store import parts
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
 RUN_SECONDS_MAX = 30
+LOOK_SECONDS = 0.02
+
+
+def until(happened: Callable[[], object], seconds: float = RUN_SECONDS_MAX) -> float:
+    """Looks until it has happened; how long that took."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds, "it did not happen in time"
+        threading.Event().wait(LOOK_SECONDS)
+    return time.monotonic() - began
 
 
 class Peer:
@@ -51,7 +63,7 @@ class Peer:
         """Until it lets us go on."""
         deadline = time.monotonic() + RUN_SECONDS_MAX
         while not self._path.with_name("let").exists() and time.monotonic() < deadline:
-            threading.Event().wait(0.02)
+            threading.Event().wait(LOOK_SECONDS)
 
     def calls(self) -> list[str]:
         return self._path.read_text().splitlines() if self._path.exists() else []
@@ -128,7 +140,7 @@ def execute(home: Path, url: str, run: str, wanted: str) -> None:
     """Execute `run` to its end, or die at `wanted`."""
     store = Store(home, SystemClock(), None if url == "-" else url)
     pace = Pace(poll_seconds=0.05)
-    stories = {"four_steps": four_steps}
+    stories = {"four_steps": four_steps, "in_parts": in_parts, parts.KIND: part()}
     engine = Engine(store, stories, world_in(home), pace=pace, failpoint=kill_at(wanted))
     ended = engine.carry_out(run, timeout_seconds=60)
     print(json.dumps({"outcome": ended.outcome, "sentence": ended.sentence}), flush=True)
@@ -157,9 +169,53 @@ def _two_steps(held: bool) -> Story:
     return story
 
 
+PARTS = 3
+
+
+def in_parts(run: Run, peer: Peer) -> dict[str, Any]:
+    """Hands out PARTS parts, and goes on when they are read."""
+
+    def read(step: Step, peer: Peer, word: str) -> dict[str, Any]:
+        peer.call(word)
+        return {}
+
+    def hand_out(step: Step, peer: Peer) -> dict[str, Any]:
+        peer.call(f"hand out {run.id}")
+        return {"parts": [{"what": f"company {n}", "n": n} for n in range(1, PARTS + 1)]}
+
+    run.step("read balances", read, peer, f"balances {run.id}")
+    run.in_parts("read ledger, in parts", hand_out, peer)
+    for n in range(1, PARTS + 1):
+        run.step(f"read ledger, {n}", read, peer, f"not in a part: {n} of {run.id}")
+    run.step("send cells", read, peer, f"send {run.id}")
+    return {"sentence": "All parts are read."}
+
+
+def part(held: int = 0, refused: int = 0) -> Story:
+    """Reads one part; the first telling of part `held` waits, and part `refused` is refused."""
+
+    def read(step: Step, peer: Peer, word: str, n: int) -> dict[str, Any]:
+        first = word not in peer.calls()
+        peer.call(word)
+        if n == held and first:
+            peer.wait()
+        if n == refused:
+            raise Refused("JD Edwards says no.")
+        return {"lines": n}
+
+    def story(run: Run, peer: Peer) -> dict[str, Any]:
+        n = run.told.asked["n"]
+        run.step(f"read ledger, {n}", read, peer, f"part {n} of {run.id}", n)
+        return {}
+
+    return story
+
+
 WORKER_STORIES = {
     "steps": _two_steps(held=False),
     "held": _two_steps(held=True),
+    "in_parts": in_parts,
+    parts.KIND: part(held=2),
 }
 
 

@@ -14,10 +14,11 @@ from journal_practice import LABOR, PLAN, RENT, Desk
 from tieout.clock import PracticeSystemsClock
 from tieout.http import Call, Http
 from tieout.jde.client import Jde
+from tieout.jde.credentials import Credentials
 from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.orchestrator import Orchestrator
-from tieout.jde.session import Credentials
 from tieout.jde.submission import Submitted
+from tieout.outgoing import Allowed
 from tieout.settings import JdeConnection
 
 TOKEN = "K7Q2M9XA"
@@ -36,6 +37,7 @@ class Office:
         clock = PracticeSystemsClock(desk.ais.control_url)
         url = url or desk.ais.url + "/jderest"
         self.http = Http(url, system="JD Edwards", clock=clock, allow_http=True,
+                         allowed=Allowed(["http://127.0.0.1:*"]),
                          timeout_seconds=seconds, told=self.calls.append)  # fmt: skip
         connection = JdeConnection(url=url, environment="JPD920", secret="s", allow_http=True,
                                    **options)  # fmt: skip

@@ -23,6 +23,7 @@ from tieout.engine.story import Run
 from tieout.flows.exporting import run_export
 from tieout.flows.leasing import hold_model, let_model_go, start_import_once
 from tieout.http import Http
+from tieout.outgoing import Allowed
 from tieout.store.steps import Step
 from tieout.store.store import Store
 from tieout.store.tasks import TaskKey
@@ -58,7 +59,13 @@ def main(asked: dict[str, Any]) -> None:
     clock = SystemClock()
     store = Store(Path(asked["home"]), clock, asked["database"] or None)
     api, auth = (
-        Http(asked["url"] + path, system="Anaplan", clock=clock, allow_http=True)
+        Http(
+            asked["url"] + path,
+            system="Anaplan",
+            clock=clock,
+            allow_http=True,
+            allowed=Allowed([asked["url"]]),
+        )
         for path in ("/2/0", "")
     )
     options = Connection(

@@ -14,6 +14,7 @@ from typing import Any
 
 from books import Books
 
+from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs import demo, pinging, practice, setting_up
 
@@ -92,9 +93,12 @@ class Broken:
         self.books.change_flow(old, new)
 
     def move(self, system: str, url: str, *lines: str) -> None:
-        """The connection leads elsewhere, and every address is allowed."""
+        """The connection leads elsewhere, and that address is allowed."""
         found = self.books.systems.addresses
-        self.change(f'allow = ["{found["jde"]}", "{found["anaplan"]}"]', "allow = []")
+        self.change(
+            f'allow = ["{found["jde"]}", "{found["anaplan"]}"]',
+            f'allow = ["{found["jde"]}", "{found["anaplan"]}", "{"/".join(url.split("/")[:3])}"]',
+        )
         old = {"jde": f'url = "{found["jde"]}/jderest"',
                "anaplan": f'api_url = "{found["anaplan"]}/2/0"',
                "sign-in": f'auth_url = "{found["anaplan"]}"'}[system]  # fmt: skip
@@ -139,7 +143,7 @@ class Broken:
     def take_seats(self) -> None:
         """Other runs have all sessions in use."""
         store = self.books.store
-        room = Room("erp", 2, self.books.home / "key")
+        room = Room("erp", 2, in_home(self.books.home))
         for run in ("one", "two"):
             seat = Seat(store.database, room, Sitter(run, store.database.executor), store.clock)
             assert seat.take_free() is not None

@@ -16,6 +16,7 @@ from tieout.anaplan.client import Action, Anaplan, Connection
 from tieout.anaplan.outcome import TaskResult
 from tieout.core.frames import AMOUNT
 from tieout.http import Call, Http
+from tieout.outgoing import Allowed
 from tieout.sim.box import Box, System, serve
 from tieout.sim.clock import PracticeClock
 
@@ -56,7 +57,12 @@ class Planning:
     def connect(self, clock: Any = None, **options: Any) -> Anaplan:
         clock = clock or self.clock
         options = {"workspace": "Finance", "model": "FP&A 2026", "poll_seconds": 5.0} | options
-        open_ = {"clock": clock, "allow_http": True, "told": self._told}
+        open_ = {
+            "clock": clock,
+            "allow_http": True,
+            "allowed": Allowed([self.url]),
+            "told": self._told,
+        }
         open_["timeout_seconds"] = options.pop("timeout_seconds", 20)
         api = Http(self.url + "/2/0", system="Anaplan", **open_)
         auth = Http(self.url, system="Anaplan's sign-in", **open_)

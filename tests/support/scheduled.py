@@ -17,6 +17,8 @@ from tieout.store.schedules import Fire, Kept
 from tieout.store.store import Store
 
 FLOWS = """
+[outgoing]
+allow = ["https://ais.example.com", "https://*.anaplan.com"]
 [connections.erp]
 system = "jde"
 url = "https://ais.example.com/jderest"

@@ -25,14 +25,15 @@ from tieout.flows.at_once import by_readers
 from tieout.flows.world import Steps, World
 from tieout.http import Http
 from tieout.jde.client import Jde
-from tieout.jde.session import Credentials
+from tieout.jde.credentials import Credentials
 from tieout.jde.tables import ACCOUNT_LEDGER
+from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
 from tieout.store import seats
+from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.steps import Step
 from tieout.store.store import Store
-from tieout.store.vault import KEY_FILE
 
 PIECES_A_STEP = 10
 
@@ -50,7 +51,7 @@ def main(asked: dict[str, Any]) -> None:
     """Tell every run to its end."""
     clock, home = SystemClock(), Path(asked["home"])
     store = Store(home, clock, asked["database"] or None)
-    room = Room("erp", asked["readers"], home / KEY_FILE)
+    room = Room("erp", asked["readers"], in_home(home))
     executor = f"{socket.gethostname()}:{os.getpid()}:test"
     connection = JdeConnection(
         url=asked["url"], environment=asked["environment"], secret="secret://erp", allow_http=True
@@ -66,7 +67,13 @@ def main(asked: dict[str, Any]) -> None:
         with ExitStack() as close:
             readers = []
             for _ in range(asked["readers"]):
-                http = Http(asked["url"], system="JD Edwards", clock=clock, allow_http=True)
+                http = Http(
+                    asked["url"],
+                    system="JD Edwards",
+                    clock=clock,
+                    allow_http=True,
+                    allowed=Allowed([asked["url"]]),
+                )
                 seat = Seat(store.database, room, Sitter(run, executor), clock)
                 readers.append(Jde(http, connection, lambda: who, clock, seat))
                 close.callback(http.close)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from tieout.app import Instance
 from tieout.clock import SystemClock
 from tieout.settings import environment
+from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
 from tieout.store.seats import Room, Seat, Sitter, app_seat
 from tieout.store.vault import KEY_FILE, make_key
@@ -25,7 +26,7 @@ def test_a_look_at_a_run_under_way_leaves_it_its_session(tmp_path: Path, reads: 
     make_key(tmp_path / KEY_FILE)
     version = store.apply_config(FLOWS, "Anna").version
     run = store.new_run(NewRun("actuals", "load_actuals", "Anna", config_version=version)).id
-    room = Room("erp", 2, tmp_path / KEY_FILE)
+    room = Room("erp", 2, in_home(tmp_path))
     teller = Seat(store.database, room, Sitter(run, "another"), SystemClock())
     teller.take()
     teller.sit("its session")

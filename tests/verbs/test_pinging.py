@@ -39,6 +39,11 @@ def closed_port(b: Broken) -> None:
     b.move("jde", f"http://127.0.0.1:{port}/jderest")
 
 
+def this_machine(b: Broken) -> None:
+    b.move("jde", "http://localhost:9/jderest")
+    b.change('"http://localhost:9"', '"http://localhos*:9"')
+
+
 def silent_port(b: Broken) -> None:
     """Its queue of connections is full, so that it drops those that come."""
     door = socket.socket()
@@ -91,9 +96,9 @@ BEFORE_THE_SIGN_IN = {
     "a name that nobody knows": Cause(
         lambda b: b.move("jde", "http://ais..acme/jderest"), "name", "unknown-name",
         "cannot be the name of a machine", TIEOUT, exit_code=3),
-    "a name that leads to where clouds keep credentials": Cause(
-        lambda b: b.move("jde", "http://0xa9fea9fe/jderest"), "name", "never-used",
-        "leads to 169.254.169.254", NETWORK, exit_code=3),
+    "a name that leads to an address that nobody listed": Cause(
+        this_machine, "name", "never-used", "leads to 127.0.0.1, which is this machine itself",
+        TIEOUT, exit_code=3),
     "an address that is not allowed": Cause(
         lambda b: b.change('allow = ["http', 'allow = ["https'), "name", "address",
         "not in the list of allowed addresses", TIEOUT, exit_code=3),

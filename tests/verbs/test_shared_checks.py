@@ -5,10 +5,10 @@ from __future__ import annotations
 from ward import Shifted, Ward
 
 from tieout.store import leases
+from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
-from tieout.store.vault import KEY_FILE
 
 
 def told(ward: Ward, code: str) -> list[str]:
@@ -23,7 +23,7 @@ def test_models_and_sessions_that_nobody_uses_are_told_too(ward: Ward) -> None:
 def test_who_uses_models_and_sessions_is_told_with_those_in_line(ward: Ward) -> None:
     store = Store(ward.home, Shifted(0))
     runs = [store.new_run(NewRun(flow, "load_actuals", "anna")).id for flow in ("one", "two")]
-    room = Room("erp", 1, ward.home / KEY_FILE)
+    room = Room("erp", 1, in_home(ward.home))
     first, second = (Seat(store.database, room, Sitter(run, "process"), Shifted(0)) for run in runs)
     first.take()
     assert second._look(in_line=True) is None

@@ -11,7 +11,7 @@ from tieout.anaplan.session import Session, part
 from tieout.anaplan.token import WHO
 from tieout.errors import Misconfigured, Refused
 
-NAMES_SHOWN_MAX = 40
+NAMES_SHOWN_MAX, NAME_CHARACTERS_MAX = 40, 100
 ARCHIVED = "ARCHIVED"
 TIEOUT = "the administrator of Tieout"
 
@@ -199,7 +199,8 @@ def _only(matches: list[Named], every: Iterable[Named], word: str, text: str, wh
 def missing(every: Iterable[Named], word: str, text: str, where: str) -> Misconfigured:
     """The sentence that nothing has that name, with the names that exist."""
     names = sorted({n.name for n in every if n.name})
-    shown = ", ".join(repr(n) for n in names[:NAMES_SHOWN_MAX]) or "none"
+    some = (repr(n[:NAME_CHARACTERS_MAX]) for n in names[:NAMES_SHOWN_MAX])
+    shown = ", ".join(some) or "none"
     more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
     return Misconfigured(
         f"There is no {word} named {text!r} in {where}. There are: {shown}{more}.",

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from tieout.cli import printing, printing_plan, progress
+from tieout.cli import printing, printing_plan, printing_rebuilt, progress
 from tieout.cli.main import Context, cli
 
 needs = click.pass_obj
+PROMPTS = {"username": "User", "password": "Password", "jwt": "JSON Web Token"}
 DIFFERS = 6  # exit code, docs/reference/exit-codes.md
 
 
@@ -97,13 +98,15 @@ def connect(context: Context, name: str, from_stdin: bool) -> None:
     from tieout.verbs import setting_up
 
     instance = context.opened()
-    setting_up.connection(instance, name)  # a wrong name is told before a password is asked for
+    wanted = setting_up.connection(instance, name)  # a wrong name is told before a password
     if from_stdin:
         fields = setting_up.credentials_from(sys.stdin.read())
     else:
         fields = {
-            "username": click.prompt("User", err=True),
-            "password": click.prompt("Password", hide_input=True, err=True),
+            field: click.prompt(
+                PROMPTS[field], hide_input=field != setting_up.PUBLIC_FIELD, err=True
+            )
+            for field in setting_up.needed_fields(wanted)
         }
     secret = setting_up.connect(instance, name, fields)
     result = {"ok": True, "connection": name, "secret": secret}
@@ -218,7 +221,7 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
     instance = context.opened(viewing=True)
     if reproduce:
         found = seeing.reproduce(instance, run_id)
-        context.show(found, lambda: printing.reproduced(found))
+        context.show(found, lambda: printing_rebuilt.reproduced(found))
         sys.exit(found["exit_code"])
     result = seeing.show(instance, run_id)
     context.show(result, lambda: printing.run(result, whole=True))

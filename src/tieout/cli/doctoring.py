@@ -20,6 +20,9 @@ Row = Mapping[str, Any]
 
 @cli.command()
 @click.option("--peers", is_flag=True, help="Ask JD Edwards and Anaplan what time it is there.")
+@click.option(
+    "--ledger", is_flag=True, help="Sign in to JD Edwards, and ask what its ledger is like."
+)
 @click.option("--port", default=7070, show_default=True, help="The port that `serve` would take.")
 @click.option(
     "--bundle", type=click.Path(path_type=Path), metavar="FILE",
@@ -27,12 +30,13 @@ Row = Mapping[str, Any]
 )  # fmt: skip
 @with_json
 @needs
-def doctor(context: Context, peers: bool, port: int, bundle: Path | None) -> None:
+def doctor(context: Context, peers: bool, ledger: bool, port: int, bundle: Path | None) -> None:
     """Look at machine, database, keys, records and clocks; say what is wrong and who can act."""
     from tieout.verbs import doctoring
     from tieout.verbs.checking import Looking
 
-    found = doctoring.examine(Looking(context.environment(), port=port, peers=peers), bundle)
+    looking = Looking(context.environment(), port=port, peers=peers, ledger=ledger)
+    found = doctoring.examine(looking, bundle)
     context.show(found, lambda: _checks(found))
     sys.exit(found["exit_code"])
 

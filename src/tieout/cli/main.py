@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tieout.errors import Trouble
+from tieout.redaction import guard_logs, redacted
 from tieout.settings import Environment, environment
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
     "baselining", "certifying", "commands", "configuring", "discovering", "doctoring", "evidence",
-    "mapping", "notifying", "people", "pinging", "planning", "rejecting", "replaying", "retaining",
-    "scheduling", "starting", "tracing", "trail",
+    "keys", "mapping", "notifying", "people", "pinging", "planning", "rejecting", "replaying",
+    "retaining", "scheduling", "starting", "tracing", "trail",
 )  # fmt: skip
 
 
@@ -129,6 +130,7 @@ def program() -> click.Group:
 def main() -> None:
     """Run the command; trouble becomes one sentence on stderr and its exit code."""
     context = Context()
+    guard_logs()
     try:
         code = program().main(standalone_mode=False, obj=context) or 0
     except click.ClickException as error:
@@ -159,7 +161,7 @@ def _usage(context: Context, error: click.ClickException) -> int:
 
 def _unexpected(context: Context, error: Exception) -> None:
     """One sentence; the traceback goes to the log, or to stderr where there is none."""
-    what = f"{type(error).__name__}: {error}".splitlines()[0][:ERROR_CHARACTERS_MAX]
+    what = redacted(f"{type(error).__name__}: {error}").splitlines()[0][:ERROR_CHARACTERS_MAX]
     where = "what follows has the details"
     if context.log is not None:
         logging.getLogger(__name__).error("unexpected error", exc_info=error)
@@ -170,7 +172,7 @@ def _unexpected(context: Context, error: Exception) -> None:
         UNEXPECTED,
     )
     if context.log is None:
-        traceback.print_exception(error, file=sys.stderr)
+        click.echo(redacted("".join(traceback.format_exception(error))), err=True)
 
 
 def _say(context: Context, sentence: str, exit_code: int, evidence: str = "") -> None:

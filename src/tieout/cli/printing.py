@@ -167,6 +167,11 @@ def _whole(found: Mapping[str, Any]) -> None:
             for s in found["steps"]
         ]  # fmt: skip
         table(("step", "started", "took"), rows, ("took",))
+    if found.get("parts"):
+        click.echo("\nParts")
+        each = [(p["run"], OUTCOMES[p["outcome"]], f"{p['rows_read']:,}", p["reads"])
+                for p in found["parts"]]  # fmt: skip
+        table(("run", "outcome", "lines", "reads"), each, ("lines",))
     if found["files"]:
         click.echo("\nKept (`--json` has every file with its hash)")
         columns = ("what", "files", "rows", "bytes")
@@ -196,22 +201,6 @@ def _accounted(told: Mapping[str, Any]) -> None:
     agree = "agree" if told["agree"] else "do NOT agree"
     of = f", amounts by ledger and currency ({names})" if names else ""
     paragraph(f"Counts{of} {agree} from step to step (`--json` has the sums).")
-
-
-def reproduced(found: Mapping[str, Any]) -> None:
-    """Whether the rebuilt file is the one that was uploaded, and what it was rebuilt from."""
-    size = f"{found['bytes']:,} bytes, {counted(found['rows'], 'row')}"
-    if found["same"]:
-        told = f"the same {size}, SHA-256 {found['sha256']}"
-    else:
-        first = found["first_difference"]
-        told = (
-            f"another file than the one that was uploaded ({size}, SHA-256 "
-            f"{found['uploaded_sha256']}). They differ first in line {first['line']}: uploaded "
-            f"{first['uploaded']!r}, rebuilt {first['rebuilt']!r}"
-        )
-    paragraph(f"Rebuilt the file of {found['run']}: {told}.", indent="")
-    paragraph(f"Rebuilt from {', '.join(found['rebuilt_from'])}.", indent="")
 
 
 def _by_kind(files: Sequence[Mapping[str, Any]]) -> list[Row]:

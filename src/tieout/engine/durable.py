@@ -26,22 +26,25 @@ from tieout.engine.queue import RECOVERIES_MAX, WORKFLOW, RunQueue
 from tieout.engine.story import (
     Failpoint,
     Interrupted,
+    PartsUnderWay,
     Result,
     Run,
     Story,
     WorldFor,
     ending_of_error,
+    no_story,
     nothing_fails,
     tell,
 )
 from tieout.engine.watch import LOOK_SECONDS, executed, follow
 from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
 from tieout.store import runs
-from tieout.store.database import Database, DatabaseAway
+from tieout.store.database import Database, DatabaseAway, TryAgain
 from tieout.store.executors import TakenForDead
 from tieout.store.store import DATABASE_FILE, Store
 
 LAST_STEP_SECONDS = 2.0  # how long closing waits for a step to reach its end before it gives up
+PICKER_SECONDS_MAX = 5.0  # how long closing waits for a look at waiting runs
 LOST_STEP_SECONDS_MAX = 60.0  # how long one that lost its hold waits for steps before it stays out
 REJOIN_PAUSE_SECONDS = 1.0
 
@@ -184,7 +187,8 @@ class Engine:
         self._closing.set()
         self._wake.set()
         if self._picker is not None:
-            self._picker.join()
+            # The library waits for its database as long as it takes; what it then does is to look.
+            self._picker.join(PICKER_SECONDS_MAX)
         self._until_idle(finish_seconds)
         self._stopping.set()
         idle = self._until_idle(LAST_STEP_SECONDS)
@@ -216,12 +220,12 @@ class Engine:
     def _hold(self) -> Hold:
         """What says that the runs this process begins are its own."""
         if self._store.database.is_sqlite:
-            self._queue.executor = library.EMBEDDED
+            self._queue.executes_as(library.EMBEDDED)
             return FileHold(self._store.home / DATABASE_FILE)
         member = Membership(Database(self._store.database.url), library.ABI, self._bury)
         member.join()
-        self._queue.executor, self._store.database.guard = member.id, member.guard
-        self._store.database.executor = member.id
+        self._queue.executes_as(member.id)
+        self._store.database.guard, self._store.database.executor = member.guard, member.id
         return member
 
     def _bury(self) -> None:
@@ -267,11 +271,14 @@ class Engine:
         """Tell one run; called by the library, in a thread of its own."""
         with self._under_way(run_id):
             try:
+                self._queue.told(run_id)
                 found = self._store.run(run_id)
                 run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
-                story = self._stories.get(found.kind) or _no_story(found.kind)
+                story = self._stories.get(found.kind) or no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
-            except (DatabaseAway, TakenForDead) as error:
+            except PartsUnderWay:  # the queue gives it out again when they have ended
+                return self._store.run(run_id)
+            except (DatabaseAway, TakenForDead, TryAgain) as error:
                 self._queue.broken_off(run_id)
                 raise Interrupted(run_id) from error
             except Exception as error:
@@ -309,19 +316,24 @@ class Engine:
             with self._changed:
                 self._active.discard(run_id)
                 self._changed.notify_all()
+            self._wake.set()  # parts are there to be enqueued, or the run they are parts of
 
     def _until_idle(self, seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._active, timeout=seconds)
 
     def _pick_up(self) -> None:
+        works = True
         while not self._closing.is_set():
             if not self._holds() and not self._enter_again():
                 return
             try:
                 self.resume_unfinished()
+                works = True
             except Exception:  # the database may be away for a while; the runs are still in it
-                log.warning("waiting runs could not be looked up", exc_info=True)
+                if works:  # told once, not twice a second
+                    log.warning("waiting runs could not be looked up", exc_info=True)
+                works = False
             self._wake.wait(self._pace.poll_seconds)
             self._wake.clear()
 
@@ -338,15 +350,22 @@ class Engine:
             )
             return False
         self._let_go()
+        told = ""
         while not self._closing.is_set():
             try:
                 self._enter()
-            except Exception:
-                log.warning("could not become an executor again", exc_info=True)
+            except Misconfigured as error:  # of another version's runs: that does not pass
+                self._lost = error
+                return False
+            except Exception as error:
+                if told != (told := type(error).__name__):
+                    log.warning("could not become an executor again", exc_info=True)
                 self._closing.wait(REJOIN_PAUSE_SECONDS)
             else:
-                self._out.clear()
-                return True
+                if not self._closing.is_set():
+                    self._out.clear()
+                    return True
+                self._let_go()  # who closes did not wait for this
         return False
 
     def _as_it_stands(self, run_id: str) -> runs.Run:
@@ -369,16 +388,6 @@ def _workflow(run_id: str) -> Result:
         raise Interrupted(run_id)
     run = _executors[0].tell(run_id)
     return {"outcome": run.outcome, "exit_code": run.exit_code}
-
-
-def _no_story(kind: str) -> Story:
-    def story(run: Run, world: object) -> Result:
-        raise Misconfigured(
-            f"This version of Tieout has no flow of the kind “{kind}”.",
-            untouched="Nothing was read or sent.",
-        )
-
-    return story
 
 
 def _under_way(run_id: str) -> Unavailable:

@@ -59,8 +59,8 @@ def _forgotten(
 
 def _ended_before(store: Store, ids: list[str], before: datetime) -> list[str]:
     """Those of the library's ids whose run ended before; a run's own id follows the first space."""
-    of_run = {id_.partition(" ")[2]: id_ for id_ in ids}
+    run_of = {id_: id_.partition(" ")[2] for id_ in ids}
     with store.database.read() as connection:
-        found = runs.among(connection, list(of_run))
-    ended = [run for run in found.values() if run.finished_at and run.finished_at < before]
-    return [of_run[run.id] for run in ended]
+        found = runs.among(connection, sorted({*run_of.values()}))
+    ended = {run.id for run in found.values() if run.finished_at and run.finished_at < before}
+    return [id_ for id_ in ids if run_of[id_] in ended]

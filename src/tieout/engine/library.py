@@ -26,8 +26,13 @@ ABI = "4"
 ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
+PARTS = "parts"  # of large reads: they must not wait for runs, nor runs for them
+PARTS_POLLS = 4  # times as long between two looks for a part: idle processes look, too
+PARTS_AT_ONCE = 1  # in a process, of one connection; each is read by several sessions anyway
 BUSY_TIMEOUT_SECONDS = 30
 PREPARING_LOOK_SECONDS = 0.2
+PREPARING_SECONDS_MAX = 120  # who is paused meanwhile keeps the others out for so long
+ENDS_IDLE_SESSIONS = (14,)  # PostgreSQL since
 PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
 THREADS_MAX = 16
 CONNECTIONS_MAX = 12
@@ -98,12 +103,12 @@ def system_engine(url: URL) -> Engine:
 
 
 def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
-    """Bring the library's tables up to date and describe the queue of runs.
+    """Bring the library's tables up to date and describe its queues.
 
     Before the launch, since the library looks for new queues only once a second after it. One
     process after the other: several may start at once.
     """
-    with _alone(engine):
+    with alone(engine):
         DBOS.migrate(engine.url.render_as_string(hide_password=False))
         client = DBOSClient(
             system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
@@ -114,12 +119,20 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             partition_concurrency=1,
             polling_interval_sec=poll_seconds,
         )
+        client.register_queue(
+            PARTS,
+            partition_worker_concurrency=PARTS_AT_ONCE,
+            polling_interval_sec=poll_seconds * PARTS_POLLS,
+        )
         client.destroy()
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """No other process prepares the same server meanwhile; a SQLite file has one executor."""
+def alone(engine: Engine, *, seconds_max: int = PREPARING_SECONDS_MAX) -> Iterator[None]:
+    """No other process prepares the same server meanwhile; a SQLite file has one executor.
+
+    After `seconds_max` the server takes the lock away (PostgreSQL 14 and later).
+    """
     if engine.dialect.name == "sqlite":
         yield
         return
@@ -127,6 +140,8 @@ def _alone(engine: Engine) -> Iterator[None]:
     # statement that waits for the lock would be one too, and both would wait for ever.
     lock = text("SELECT pg_try_advisory_lock(:key)")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if (engine.dialect.server_version_info or (0,)) >= ENDS_IDLE_SESSIONS:
+            connection.execute(text(f"SET idle_session_timeout = '{seconds_max}s'"))
         while not connection.execute(lock, {"key": PREPARING_LOCK_KEY}).scalar_one():
             time.sleep(PREPARING_LOOK_SECONDS)
         try:
@@ -162,6 +177,27 @@ def give_to_the_living(living: Callable[[], set[str]]) -> list[str]:
     if dead:
         recover_pending_workflows(_get_dbos_instance(), dead)
     return dead
+
+
+def put_back(workflow_id: str, executor: str) -> bool:
+    """Give to the queue once more what `executor` had begun, unless it is another's by now.
+
+    The library's own way to resume something does not ask whose it is: who was paused before it
+    would have a run told twice at once that another executor has taken over.
+    """
+    system = _get_dbos_instance()._sys_db
+    status = system.tables.workflow_status
+    mine = [
+        status.c.workflow_uuid == workflow_id,
+        status.c.status == "PENDING",
+        status.c.executor_id == executor,
+    ]
+    fresh = {
+        "status": "ENQUEUED", "owner_xid": None, "started_at_epoch_ms": None,
+        "recovery_attempts": 0,
+    }  # fmt: skip
+    with system.engine.begin() as connection:
+        return connection.execute(status.update().where(*mine).values(fresh)).rowcount == 1
 
 
 def refuse_stranded_runs(engine: Engine) -> None:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection
 
@@ -22,7 +24,7 @@ from tieout.core.policy import SYSTEM
 from tieout.engine.agenda import Agenda, Planned, agenda_of, files_of
 from tieout.engine.chain import CLOCK, PERIOD, Chain, KindOf, Now
 from tieout.engine.story import Failpoint, Interrupted, nothing_fails
-from tieout.errors import Misconfigured, Trouble
+from tieout.errors import Misconfigured, Trouble, Unavailable
 from tieout.flows.period_look import Seen
 from tieout.project import JdeConnection, Project, seconds
 from tieout.settings import read_project
@@ -34,6 +36,8 @@ from tieout.store.store import Store
 
 TICK_SECONDS = 1.0
 LOOK_TICK_SECONDS = 5.0
+DUE_SCHEDULES_MAX = 8  # between two looks at what is due
+SHARED_SCHEDULES_MAX = 32  # out of which each process takes others first
 PATTERNS_STAY = timedelta(days=1)  # then F0008 is read again, though F0010 has not moved
 
 LookAt = Callable[[Project, str, Sequence[str], Mapping[str, Current]], Seen]
@@ -56,6 +60,7 @@ class Scheduler:
         self.chain = Chain(store, now, kind_of, failpoint)
         self._agenda: tuple[object, Agenda] = (None, Agenda())
         self._compared: Agenda | None = None  # the one that what is kept is in step with
+        self._unwell: set[str] = set()  # schedules that could not be dealt with, told in the log
         self._making = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -107,25 +112,60 @@ class Scheduler:
             open_fires = schedules.under_way(connection)
         for fire in open_fires:
             if fire.outcome not in UNFINISHED:
-                self.chain.go_on(fire.schedule, fire.due, agenda)
-        if agenda is not self._compared:
-            self._compare(agenda)
+                self._apart(fire.schedule, self.chain.go_on, fire.schedule, fire.due, agenda)
+        if agenda is not self._compared and self._compare(agenda):
             self._compared = agenda
-        for name in due:
-            if name in agenda.schedules:
-                self._deal_with(name, agenda)
+        self._deal_with_due(due, agenda)
 
-    def _compare(self, agenda: Agenda) -> None:
-        """Bring what is kept of every schedule in step with a new agenda."""
+    def _deal_with_due(self, due: Sequence[str], agenda: Agenda) -> None:
+        """Those that have waited longest first, a few before it looks again.
+
+        Among them each process has an order of its own, so that several that look at once share
+        the work instead of all trying all of it.
+        """
+        tried: set[str] = set()
+        while some := self._next_of(due, tried, agenda):
+            for name in some:
+                self._apart(name, self._deal_with, name, agenda)
+            tried.update(some)
+            if len(some) < DUE_SCHEDULES_MAX:
+                return
+            with self._store.database.read() as connection:
+                due = schedules.due(connection, self.now(connection))
+
+    def _next_of(self, due: Sequence[str], tried: set[str], agenda: Agenda) -> list[str]:
+        rest = [name for name in due if name in agenda.schedules and name not in tried]
+        me, longest = self._store.database.executor, rest[:SHARED_SCHEDULES_MAX]
+        return sorted(longest, key=lambda name: crc32(f"{me} {name}".encode()))[:DUE_SCHEDULES_MAX]
+
+    def _apart(self, name: str, work: Callable[..., None], *args: Any, **more: Any) -> bool:
+        """Do something for one schedule; what is wrong with it keeps no other from its time."""
+        key = f"{work.__name__} {name}"
+        try:
+            work(*args, **more)
+        except Unavailable:  # the database is away, or this process is no executor: for all alike
+            raise
+        except Exception:
+            if key not in self._unwell:  # told once, not once a second
+                log.exception("the schedule %s could not be dealt with; the others go on", name)
+            self._unwell.add(key)
+            return False
+        self._unwell.discard(key)
+        return True
+
+    def _compare(self, agenda: Agenda) -> bool:
+        """Bring what is kept of every schedule in step with a new agenda; whether all is."""
         with self._store.database.read() as connection:
             known = schedules.kept(connection)
+        well = True
         for name, planned in agenda.schedules.items():
             kept = known.get(name)
             if kept is None or (kept.rule, kept.calendar) != (str(planned.rule), planned.digest):
-                self._deal_with(name, agenda, wait=True)
+                well &= self._apart(name, self._deal_with, name, agenda, wait=True)
         for name, kept in known.items():
             if name not in agenda.schedules and kept.rule:
-                self._retire(name, agenda)
+                well &= self._apart(name, self._retire, name, agenda)
+        return well
 
     def agenda(self, connection: Connection) -> Agenda:
         """The schedules as they are now; made anew when the configuration or a period changed."""

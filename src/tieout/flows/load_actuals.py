@@ -14,6 +14,7 @@ from tieout.flows.closing import close_the_run
 from tieout.flows.folding import fold_cells
 from tieout.flows.lines import read_lines, read_moved_lines
 from tieout.flows.loading import load
+from tieout.flows.parts import hand_out, titled
 from tieout.flows.proving import prove
 from tieout.flows.read_back import compare, read_back
 from tieout.flows.reads import plan_again, plan_reads
@@ -82,7 +83,7 @@ def _read_until_it_rests(run: Run, step: Steps[LoadActuals], changes: Result) ->
         if again and not balances["dirty"]:
             return lines  # what moved was proved already, or is of no period of ours
         plan = step(f"plan the reads{again}", plan_reads, run.id, moved, number)
-        lines += _read(run, step, f"read lines{again}", number, plan["reads"])
+        lines += _read(run, step, f"read lines{again}", number, plan)
         healed, number = _prove(run, step, balances, plan, changes, again)
         lines += healed
         if not step(f"look again, {look}", look_again, run.id, changes)["groups"]:
@@ -95,11 +96,17 @@ def _read_until_it_rests(run: Run, step: Steps[LoadActuals], changes: Result) ->
     return lines
 
 
-def _read(run: Run, step: Steps[LoadActuals], title: str, number: int, last: int) -> int:
-    """The reads of a plan after `number`, a step each. Lines read."""
+def _read(run: Run, step: Steps[LoadActuals], title: str, number: int, plan: Result) -> int:
+    """The reads of a plan after `number`, a step each; others read the parts of a large one.
+
+    Lines read.
+    """
+    last: int = plan["reads"]
+    if plan.get("parts"):
+        step.in_parts(f"{title}, in parts", hand_out, run.id, title, number, last)
     return sum(
-        step(f"{title}, {n - number} of {last - number}", read_lines, run.id, n)["lines"]
-        for n in range(number + 1, last + 1)
+        step(name, read_lines, run.id, read)["lines"]
+        for name, read in titled(title, number, last, range(number + 1, last + 1))
     )
 
 
@@ -119,7 +126,7 @@ def _prove(
             break
         which = f"{again} ({heal})"
         plan = step(f"plan to read again{which}", plan_again, run.id, apart, number)
-        lines += _read(run, step, f"read again{which}", number, plan["reads"])
+        lines += _read(run, step, f"read again{which}", number, plan)
         number = plan["reads"]
         apart = step(f"prove again{which}", prove, run.id, apart, whole)["again"]
     return lines, number

@@ -1,8 +1,13 @@
-"""What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period."""
+"""What to read of F0911: runs of whole periods, or the lines of dirty buckets of one period.
+
+Where several processes may read, what is large is cut into parts that they read side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heapreplace
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -25,17 +30,19 @@ from tieout.store.steps import Step
 # has many pages; when it breaks off, so many are read again.
 READ_ROWS = 500_000
 BRACKET_ROWS = 100_000  # lines between two totals: read again when something is posted among them
-UNCOUNTED_ROWS = READ_ROWS // 10  # a part whose lines nobody counted is taken for so many
+UNCOUNTED_ROWS = READ_ROWS // 10  # a piece whose lines nobody counted is taken for so many
+PART_PAGES_MIN = 20  # pages of a part: fewer are read sooner than handed out
+READS_A_PART = 2  # at least, so that parts can be made equally long
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
 READS: Schema = {
-    "read": pl.Int64,  # the step that reads this part
+    "read": pl.Int64,  # the step that reads this piece
+    "part": pl.Int32,  # the part of the run that the step is handed out with; null: none
     "company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32,
     "periods": pl.List(pl.Int16),
     "buckets": pl.Int64,  # how many are wanted; null where whole periods are read
 }  # fmt: skip
-# Periods, how many lines to expect in them, and how many buckets are wanted (None: all).
-Part: TypeAlias = tuple[list[int], int, int | None]
+Counts: TypeAlias = Mapping[tuple[str, str, int, int], int]  # company, ledger, year, period → lines
 _KEY = list(BUCKET_KEY)
 KEYS: Schema = {name: BUCKETS[name] for name in BUCKET_KEY}
 
@@ -70,40 +77,156 @@ def plan_again(
     return _planned(step, world, wanted, [], empty(LEDGER_PERIODS), number)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one query of lines selects: periods of a partition, or `buckets` of one period."""
+
+    partition: tuple[str, str, int]
+    periods: tuple[int, ...]
+    rows: int  # to expect
+    buckets: int | None  # how many are wanted; None: whole periods
+    read: int = 0
+    part: int | None = None
+
+
 def _planned(
     step: Step, world: World[LoadActuals], wanted: pl.DataFrame, years: list[int],
     anew: pl.DataFrame, number: int,
 ) -> Result:  # fmt: skip
     scope = scope_for(world)
     step.keep("wanted", wanted)
-    counts = _lines_by_period(world, scope, years)
-    parts: list[dict[str, Any]] = []
-    touched, read, size = [], number, 0
-    for company, ledger, year in partitions(scope, scope.years()):
-        key = partition_of((company, ledger, year))
-        here = wanted.filter(in_partition(key))
-        whole = anew.filter(in_partition(key))["period"].to_list()
-        if year not in years and here.is_empty() and not whole:
-            continue
-        touched.append([company, ledger, year])
-        periods = _detailed_periods(scope, company, year)
-        if year in years:
-            sizes = [counts.get((company, ledger, year, period), 0) for period in periods]
-            found = _parts(periods, sizes)
-        else:
-            found = _dirty_parts(periods, here, whole)
-        for part, rows, buckets in found:
-            if not parts or size + rows > READ_ROWS:
-                read, size = read + 1, 0
-            size += rows
-            parts.append(key | {"read": read, "periods": part, "buckets": buckets})
-    if read >= READS_PER_RUN_MAX:
+    sought = {
+        partition: found
+        for partition in partitions(scope, scope.years())
+        if (found := _sought(scope, partition, wanted, years, anew)) is not None
+    }
+    whole = {year for (_, _, year), found in sought.items() if None in found.values()}
+    counts = _lines_by_period(world, scope, sorted(whole))
+    parts = _how_many(world, sum(_sizes(sought, counts)))
+    pieces = _in_reads(_pieces(sought, counts, parts), number, parts)
+    last = max((piece.read for piece in pieces), default=number)
+    if last >= READS_PER_RUN_MAX:
         raise Refused(
             f"This run would read in more than {READS_PER_RUN_MAX} steps.",
             untouched="Nothing was loaded.", do="Load fewer companies or years at a time.",
         )  # fmt: skip
-    step.keep("reads", pl.DataFrame(parts, schema=READS))
-    return {"reads": read, "partitions": touched}
+    rows = [
+        partition_of(p.partition)
+        | {"read": p.read, "part": p.part, "periods": p.periods, "buckets": p.buckets}
+        for p in pieces
+    ]
+    step.keep("reads", pl.DataFrame(rows, schema=READS))
+    told = {"reads": last, "partitions": [list(partition) for partition in sought]}
+    return told | ({"parts": parts} if parts else {})
+
+
+def _sought(
+    scope: Scope, partition: tuple[str, str, int], wanted: pl.DataFrame, years: list[int],
+    anew: pl.DataFrame,
+) -> dict[int, int | None] | None:  # fmt: skip
+    """The periods of a partition to be read, each with how many buckets are wanted; None: whole.
+
+    None when nothing is sought in it.
+    """
+    company, _, year = partition
+    periods = _detailed_periods(scope, company, year)
+    if year in years:
+        return dict.fromkeys(periods)
+    key = partition_of(partition)
+    dirty, whole = wanted.filter(in_partition(key)), anew.filter(in_partition(key))["period"]
+    if dirty.is_empty() and whole.is_empty():
+        return None
+    counts: dict[int, int | None] = {
+        period: count if count <= BUCKETS_PER_PERIOD_MAX else None
+        for period, count in dirty.group_by("period").agg(
+            pl.col("account_id").n_unique()
+        ).iter_rows()
+    }  # fmt: skip
+    counts |= dict.fromkeys(whole)
+    return {period: counts[period] for period in periods if period in counts}
+
+
+Sought: TypeAlias = Mapping[tuple[str, str, int], Mapping[int, int | None]]
+
+
+def _sizes(sought: Sought, counts: Counts) -> Iterator[int]:
+    """How many lines each period has that is read whole."""
+    for partition, periods in sought.items():
+        for period, buckets in periods.items():
+            if buckets is None:
+                yield counts.get((*partition, period), 0)
+
+
+def _how_many(world: World[LoadActuals], rows: int) -> int:
+    """Into how many parts so many lines are cut; 0 when that does not pay."""
+    parts = min(world.parts_max, rows // world.jde.page_rows // PART_PAGES_MIN)
+    return parts if parts > 1 else 0
+
+
+def _pieces(sought: Sought, counts: Counts, parts: int) -> list[_Piece]:
+    """Consecutive whole periods until a piece would hold more than BRACKET_ROWS lines.
+
+    Or more than a read of a part, when there are `parts`. Of single buckets, each period is one.
+    """
+    rows_max = min(BRACKET_ROWS, _read_rows(sum(_sizes(sought, counts)), parts))
+    found: list[_Piece] = []
+    for partition, periods in sought.items():
+        last: _Piece | None = None
+        for period, buckets in periods.items():
+            rows = UNCOUNTED_ROWS if buckets else counts.get((*partition, period), 0)
+            if last and buckets is None and last.rows + rows <= rows_max:
+                last = replace(last, periods=(*last.periods, period), rows=last.rows + rows)
+                found[-1] = last
+                continue
+            found.append(_Piece(partition, (period,), rows, buckets))
+            last = found[-1] if buckets is None else None
+    return found
+
+
+def _in_reads(pieces: list[_Piece], number: int, parts: int) -> list[_Piece]:
+    """Pieces with their reads, numbered on from `number`; and with the part that each belongs to.
+
+    Single buckets are not handed out: how long they take nobody knows, and often it is not long.
+    """
+    if not parts:
+        return _packed(pieces, READ_ROWS, number)
+    whole = [piece for piece in pieces if piece.buckets is None]
+    handed_out = _packed(whole, _read_rows(sum(piece.rows for piece in whole), parts), number)
+    some = [piece for piece in pieces if piece.buckets is not None]
+    part_of = _shared_out(handed_out, parts)
+    after = max(piece.read for piece in handed_out)
+    return [replace(p, part=part_of[p.read]) for p in handed_out] + _packed(some, READ_ROWS, after)
+
+
+def _read_rows(rows: int, parts: int) -> int:
+    """How many lines a read may hold when so many are cut into so many parts; 0: into none."""
+    return min(READ_ROWS, -(-rows // (parts * READS_A_PART))) if parts else READ_ROWS
+
+
+def _packed(pieces: Sequence[_Piece], rows_max: int, number: int) -> list[_Piece]:
+    """Pieces one after the other into reads of at most so many lines."""
+    found: list[_Piece] = []
+    read, size = number, 0
+    for piece in pieces:
+        if not found or size + piece.rows > rows_max:
+            read, size = read + 1, 0
+        size += piece.rows
+        found.append(replace(piece, read=read))
+    return found
+
+
+def _shared_out(pieces: Sequence[_Piece], parts: int) -> dict[int, int]:
+    """Read → part: the largest read first, each to the part that has least; part 1 has most."""
+    sizes: dict[int, int] = {}
+    for piece in pieces:
+        sizes[piece.read] = sizes.get(piece.read, 0) + piece.rows
+    loads: list[tuple[int, list[int]]] = [(0, [-n]) for n in range(parts)]
+    heapify(loads)
+    for read, rows in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
+        load, reads = loads[0]
+        heapreplace(loads, (load + rows, [*reads, read]))
+    largest = sorted(loads, key=lambda each: (-each[0], each[1]))
+    return {read: part for part, (_, reads) in enumerate(largest, start=1) for read in reads[1:]}
 
 
 def _lines_by_period(
@@ -119,28 +242,6 @@ def _lines_by_period(
     group = ("company", "ledger", "fiscal_year", "period")
     found = world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where)
     return {row[:4]: row[4] for row in found.select(*group, "count").iter_rows()}
-
-
-def _parts(periods: list[int], sizes: list[int]) -> list[Part]:
-    """Consecutive periods put together until a part would hold more than BRACKET_ROWS lines."""
-    parts: list[Part] = []
-    for period, lines in zip(periods, sizes, strict=True):
-        if parts and parts[-1][1] + lines <= BRACKET_ROWS:
-            parts[-1] = ([*parts[-1][0], period], parts[-1][1] + lines, None)
-        else:
-            parts.append(([period], lines, None))
-    return parts
-
-
-def _dirty_parts(periods: list[int], dirty: pl.DataFrame, whole: list[int]) -> list[Part]:
-    """One period each, of those that have dirty buckets or are read whole."""
-    counts = dict(dirty.group_by("period").agg(pl.col("account_id").n_unique()).iter_rows())
-    counts |= dict.fromkeys(whole, BUCKETS_PER_PERIOD_MAX + 1)
-    return [
-        ([p], UNCOUNTED_ROWS, counts[p] if counts[p] <= BUCKETS_PER_PERIOD_MAX else None)
-        for p in periods
-        if p in counts
-    ]
 
 
 def _detailed_periods(scope: Scope, company: str, year: int) -> list[int]:

@@ -36,6 +36,10 @@ class Run(Protocol):
         """Carry out one step once in the life of the run."""
         ...
 
+    def in_parts(self, name: str, function: Callable[..., Result], *args: object) -> None:
+        """Carry out a step whose `parts` are runs of their own; goes on when all have ended."""
+        ...
+
     def pause(self, seconds: float) -> None:
         """Let time pass between two steps."""
         ...
@@ -95,6 +99,8 @@ class World(Generic[F]):
     executor: str  # the process that tells this run
     somebody_waits: Callable[[], bool] = _nobody  # for a session of JD Edwards
     moment: Callable[[str, str], None] = _nothing  # of a step, where a crash test may interrupt
+    parts_max: int = 1  # into how many parts a large read may be cut
+    part: Mapping[str, Any] = field(default_factory=dict)  # what a part was asked for
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
@@ -172,6 +178,10 @@ class Steps(Generic[F]):
     def __call__(self, name: str, function: Callable[..., Result], *args: object) -> Result:
         """`function(step, world, *args)` as one durable step."""
         return self._run.step(name, self._listened, function, *args)
+
+    def in_parts(self, name: str, function: Callable[..., Result], *args: object) -> None:
+        """The same, and the `parts` that it returns are told as runs of their own."""
+        self._run.in_parts(name, self._listened, function, *args)
 
     def _listened(self, step: Step, function: Callable[..., Result], *args: object) -> Result:
         self._world.evidence.step = step

@@ -12,6 +12,7 @@ from tieout.clock import Clock
 from tieout.errors import Refused, Uncertain
 from tieout.http import Answer, Http
 from tieout.jde import aggregate, wire
+from tieout.jde.credentials import Credentials
 from tieout.jde.keys import after, first_key, unseen
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
 from tieout.jde.proof import PROVED_READS_MAX, Measure, NotWholeError, Proof, Tally, unproved
@@ -21,7 +22,6 @@ from tieout.jde.session import (
     GONE_STATUSES,
     OK_STATUS,
     UNTOUCHED,
-    Credentials,
     Seat,
     Session,
     SignedIn,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable, Uncertain
 from tieout.http import SERVER_ERROR_STATUS, Answer, Http
+from tieout.jde.credentials import Credentials, asking, authorized
 from tieout.jde.page import PEER, complaints
 from tieout.jde.wire import Dialect, dialect_of
 from tieout.project import JdeConnection
@@ -21,14 +23,6 @@ UNPUBLISHED_SECONDS_MAX = 50.0  # lives are published in whole minutes: younger 
 MARGIN_SHARE, MARGIN_SECONDS_MIN, MARGIN_SECONDS_MAX = 0.1, 5.0, 60.0
 CNC = "the JDE administrator (CNC)"
 UNTOUCHED = "Nothing was read, nothing was changed."
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who signs in to JD Edwards."""
-
-    username: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +82,7 @@ class Session:
         self._http, self._connection, self._credentials = http, connection, credentials
         self._clock, self._seat = clock, seat
         self._now: SignedIn | None = None
+        self._left = ""  # the token of another's session that could not be signed out yet
         self._life: Life | None = None
         self._since = self._used = 0.0
 
@@ -95,7 +90,7 @@ class Session:
         """The session, signed in if it was not."""
         if self._now is None:
             if self._seat is not None and not self._seat.held:
-                self._end(self._seat.take())
+                self._end_left(self._seat.take())
             try:
                 self._now = self._sign_in()
             except Trouble:
@@ -117,7 +112,7 @@ class Session:
             left = self._seat.take_free()
             if left is None:
                 return False
-            self._end(left)
+            self._end_left(left)
         return True
 
     def fresh(self) -> SignedIn:
@@ -183,8 +178,19 @@ class Session:
         self._leave(signed_out=now is None or self._end(now.token))
 
     def _leave(self, *, signed_out: bool) -> None:
-        if self._seat is not None:
-            self._seat.leave(signed_out=signed_out)
+        if self._seat is None:
+            return
+        self._end_left(self._left)
+        if self._left and signed_out:
+            signed_out = False
+            with suppress(Trouble):  # for whoever has the seat next
+                self._seat.sit(self._left)
+        self._left = ""
+        self._seat.leave(signed_out=signed_out)
+
+    def _end_left(self, token: str) -> None:
+        """Sign out what another left on the seat; what cannot be ended now is tried again later."""
+        self._left = "" if self._end(token) else token
 
     def _end(self, token: str) -> bool:
         """Sign a session out; whether it is gone."""
@@ -202,24 +208,20 @@ class Session:
         connection, who = self._connection, self._credentials()
         try:
             answer = self._http.send(
-                "POST", "/v2/tokenrequest", repeatable=False,
-                json={
-                    "username": who.username, "password": who.password,
-                    "environment": connection.environment, "role": connection.role,
-                    "deviceName": connection.device,
-                },
+                "POST", "/v2/tokenrequest", repeatable=False, headers=authorized(connection, who),
+                json=asking(connection, who),
             )  # fmt: skip
         except Uncertain as lost:
             raise _sign_in_lost(lost) from lost
         if answer.status != OK_STATUS:
-            raise _sign_in_refused(answer, who.username, connection)
+            raise _sign_in_refused(answer, who.name, connection)
         told = answer.json_object()
         user = told.get("userInfo")
         token = user.get("token") if isinstance(user, dict) else None
         if not isinstance(user, dict) or not isinstance(token, str) or not token:
             words = complaints(told) or "no token was given"
             raise Refused(
-                f"{PEER} did not let {who.username} in: {words}.",
+                f"{PEER} did not let {who.name} in: {words}.",
                 untouched=UNTOUCHED, who=CNC, evidence=words, code="no-token",
                 do="Look into the log of the AIS server for this sign-in.",
             )  # fmt: skip

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Connection, insert, select, update
 
 from tieout.errors import KeyTrouble, Misconfigured
-from tieout.store import audit, vault
-from tieout.store.audit import Telling
+from tieout.store import vault
 from tieout.store.database import lock
+from tieout.store.keys import KeyPlace
 from tieout.store.schema import app_secret
 from tieout.store.vault import Key
 
@@ -59,59 +58,23 @@ def put(
     return replaced
 
 
-def key_for(path: Path, name: str, held: Sequence[SecretNote]) -> Key:
-    """The key in `path`; when it is not there, KeyTrouble says which key the secret needs."""
-    try:
-        return vault.read_key(path)
-    except KeyTrouble as trouble:
-        sealed_with = [note.key_fingerprint for note in held if note.name == name]
-        if not sealed_with:
-            raise
-        raise KeyTrouble(
-            f"{trouble.what} The credential {name} was sealed with the key {sealed_with[0]}.",
-            untouched=trouble.untouched,
-            do=trouble.do,
-            who=trouble.who,
-            code="key",
-        ) from trouble
+def opened(connection: Connection, place: KeyPlace, name: str) -> dict[str, str]:
+    """The fields of a secret; Misconfigured when it was never set.
 
-
-def make_key(connection: Connection, path: Path, *, anew: bool) -> tuple[Key, list[SecretNote]]:
-    """Make the key of an instance where there is none, and what stays sealed with lost ones.
-
-    KeyTrouble when credentials are sealed and a new key is not asked for with `anew`: it would
-    only hide that theirs is missing.
+    When the key is not there, KeyTrouble says which key the secret needs.
     """
-    lock(connection, SECRETS)
-    sealed = listed(connection)
-    if sealed and not anew:
-        names = ", ".join(f"{note.name} (key {note.key_fingerprint})" for note in sealed)
-        raise KeyTrouble(
-            f"There is no key in {path}, but there are credentials sealed with one: {names}.",
-            untouched="The sealed credentials were left as they are; no key was made.",
-            do=f"Put the key back. {vault.if_lost()}",
-            who="who keeps the key of this instance",
-        )
-    return vault.make_key(path), sealed
-
-
-def make_keys(connection: Connection, path: Path, author: Author, *, anew: bool) -> None:
-    """The same, told in the trail; with `anew` a key of the trail that was lost is made as well."""
-    if anew and (trail := audit.make_key(connection, anew=True)):
-        told = Telling(author.name, "made key", "trail-key", {"public_key": trail.public})
-        audit.append(connection, author.at, told, anew=True)
-        if path.exists():
-            return
-    key, sealed = make_key(connection, path, anew=anew)
-    others = {note.name: note.key_fingerprint for note in sealed}
-    detail = {"key": key.fingerprint, "sealed_with_others": others}
-    audit.append(connection, author.at, Telling(author.name, "made key", "key", detail))
-
-
-def get(connection: Connection, key: Key, name: str) -> dict[str, str]:
-    """The opened fields; Misconfigured when the secret was never set."""
     query = select(app_secret.c.sealed).where(app_secret.c.name == name)
     sealed = connection.execute(query).scalar_one_or_none()
+    try:
+        place.held()  # that there is none is told before that nothing is sealed with it
+    except KeyTrouble as trouble:
+        if sealed is None:
+            raise
+        needs = f"The credential {name} was sealed with the key {vault.fingerprint_of(sealed)}."
+        raise KeyTrouble(
+            f"{trouble.what} {needs}", untouched=trouble.untouched, do=trouble.do,
+            who=trouble.who, code="key",
+        ) from trouble  # fmt: skip
     if sealed is None:
         raise Misconfigured(
             f"No credentials are stored for {name}.",
@@ -120,7 +83,7 @@ def get(connection: Connection, key: Key, name: str) -> dict[str, str]:
             who="who holds the user name and password",
             code="no-credentials",
         )
-    return vault.unseal(key, name, sealed)
+    return place.opened(name, sealed)
 
 
 def listed(connection: Connection) -> list[SecretNote]:

@@ -130,7 +130,9 @@ def _kind(row: Row[Any], uncounted: Collection[str]) -> str:
 def _needed_runs(connection: Connection) -> set[str]:
     """Runs whose records something that stands open or holds today refers to."""
     manifest, run = app_manifest.c, app_run.c
-    numbers = select(func.max(run.number).label("number"), run.flow).where(run.kind != COMPACT)
+    numbers = select(func.max(run.number).label("number"), run.flow).where(
+        run.kind != COMPACT, run.part_of.is_(None)
+    )  # fmt: skip
     newest = numbers.group_by(run.flow).subquery()
     of_last = (run.flow == newest.c.flow) & (run.number == newest.c.number)
     compared = (manifest.superseded_by.is_(None), manifest.kind.in_(COMPARISONS))

@@ -32,7 +32,8 @@ def runs_since(database: Database, flow: str, at: datetime) -> Iterator[Run]:
 
 def flows_run(connection: Connection) -> list[str]:
     """The names of all flows that ever ran, configured today or not."""
-    return list(connection.execute(select(app_run.c.flow).distinct().order_by("flow")).scalars())
+    whole = select(app_run.c.flow).where(app_run.c.part_of.is_(None))
+    return list(connection.execute(whole.distinct().order_by("flow")).scalars())
 
 
 def mapping_changes(connection: Connection) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ class Run:
     sentence: str = ""
     exit_code: int | None = None
     config_version: int | None = None
+    part_of: str | None = None  # the run whose steps it carries out (store.parts)
 
     @property
     def finished(self) -> bool:
@@ -152,8 +153,11 @@ def listed(
     outcomes: Sequence[str] = (),
     limit: int = RUNS_SHOWN_MAX,
 ) -> list[Run]:
-    """Runs, newest first; those of one flow by their number, for a clock can be set back."""
-    query = select(app_run)
+    """Runs, newest first, without parts of others; those of one flow by their number.
+
+    A clock can be set back.
+    """
+    query = select(app_run).where(app_run.c.part_of.is_(None))
     if flow is not None:
         query = query.where(app_run.c.flow == flow).order_by(desc(app_run.c.number))
     else:
@@ -227,7 +231,9 @@ def among(connection: Connection, ids: Sequence[str]) -> dict[str, Run]:
 
 def steps(connection: Connection, run: str) -> list[StepDone]:
     """The committed steps of a run in their order."""
-    query = select(app_step).where(app_step.c.run == run).order_by(app_step.c.seq)
+    # Parts commit steps side by side: those that saw as many before them are told by the clock.
+    query = select(app_step).where(app_step.c.run == run)
+    query = query.order_by(app_step.c.seq, app_step.c.finished_at, app_step.c.name)
     return [
         StepDone(row.name, row.seq, row.started_at, row.finished_at, row.result)
         for row in connection.execute(query)

@@ -94,10 +94,12 @@ app_run = Table(
     Column("config_version", Integer, ForeignKey("app_config.version")),
     Column("asked", Json, nullable=False),  # what the run was asked for: period, replayed run, …
     Column("figures", Json, nullable=False),
+    Column("part_of", Text, ForeignKey("app_run.id")),  # the run whose steps this one carries out
     UniqueConstraint("flow", "number", name="app_run_number"),
     _one_of("outcome", RUN_OUTCOMES, "app_run_outcome"),
     Index("app_run_started", "started_at"),
     Index("app_run_by_outcome", "outcome", "started_at"),
+    Index("app_run_part_of", "part_of"),
 )
 
 app_step = Table(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import (
     BigInteger,
@@ -34,6 +34,7 @@ from tieout.clock import Clock
 from tieout.errors import Busy, KeyTrouble, Trouble
 from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
+from tieout.store.keys import KeyPlace
 from tieout.store.schema import UNFINISHED, app_run, metadata
 from tieout.store.server_time import MICROSECONDS, clock_words, read_server_time
 
@@ -64,29 +65,31 @@ app_seat_line = Table(
 )
 
 
+def sealed_as(connection: str) -> str:
+    """The name under which the token of a session is sealed."""
+    return f"session of {connection}"
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The seats of one connection: its name, how many, and the file of the key that seals."""
+    """The seats of one connection: its name, how many, and the place of the key that seals."""
 
     connection: str
     seats: int
-    key: Path
+    keys: KeyPlace
 
     def sealed(self, token: str) -> str:
         """A token as it may lie in the database; nothing of it when there is no key."""
         with suppress(KeyTrouble):
-            return vault.seal(vault.read_key(self.key), self._name(), {"token": token})
+            return vault.seal(self.keys.newest(), sealed_as(self.connection), {"token": token})
         return NOBODY
 
     def opened(self, session: str) -> str:
         """The token again; nothing when it was sealed by another key."""
         with suppress(KeyTrouble):
             if session:
-                return vault.unseal(vault.read_key(self.key), self._name(), session)["token"]
+                return self.keys.opened(sealed_as(self.connection), session)["token"]
         return ""
-
-    def _name(self) -> str:
-        return f"session of {self.connection}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,8 @@ class _Owed:
 
 
 _owed: set[_Owed] = set()  # by this process
+_taking = Lock()  # one thread of this process after the other
+_seated: set[tuple[str, str, int]] = set()  # executor, connection, number: seats we know we have
 
 
 class Seat:
@@ -152,6 +157,7 @@ class Seat:
         if self._number is None:
             return
         told: dict[str, object] = {"executor": NOBODY, "run": NOBODY}
+        _seated.discard(self._key(self._number))
         try:
             self._write(told | ({"session": NOBODY} if signed_out else {}))
         except Trouble:
@@ -163,11 +169,16 @@ class Seat:
         def look(connection: Connection) -> tuple[int, str, int] | None:
             return _take(connection, self._room, self._sitter, in_line=in_line)
 
-        found = self._database.transact(look)
-        if found is None:
-            return None
-        self._number, left, self._taken = found
+        with _taking:
+            found = self._database.transact(look)
+            if found is None:
+                return None
+            self._number, left, self._taken = found
+            _seated.add(self._key(self._number))
         return self._room.opened(left)
+
+    def _key(self, number: int) -> tuple[str, str, int]:
+        return self._sitter.executor, self._room.connection, number
 
     def _write(self, values: dict[str, object]) -> None:
         mine = [*_of(self._room), app_seat.c.number == self._number, _held_by(self._sitter)]
@@ -185,6 +196,7 @@ def _take(
     lock(connection, f"seats of {room.connection}")
     now = read_server_time(connection)
     give_back(connection, sitter.executor)
+    _free_unknown(connection, room, sitter.executor)
     _clear(connection, room, sitter, now)
     me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
     mine = [app_seat_line.c[name] == value for name, value in me.items()]
@@ -265,6 +277,16 @@ def give_back(connection: Connection, executor: str) -> None:
             _owed.discard(seat)
 
 
+def _free_unknown(connection: Connection, room: Room, executor: str) -> None:
+    """Free seats that this process took without learning of it: the answer to a commit was lost.
+
+    Only where no other thread of this process is taking one at this moment.
+    """
+    known = [n for who, where, n in _seated if (who, where) == (executor, room.connection)]
+    unknown = [*_of(room), app_seat.c.executor == executor, app_seat.c.number.not_in(known)]
+    connection.execute(update(app_seat).where(*unknown).values(executor=NOBODY, run=NOBODY))
+
+
 def is_held_by(connection: Connection, run: str) -> bool:
     """Whether a seat is noted as held by a run."""
     return (
@@ -314,13 +336,16 @@ def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
 
 
 def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
-    """The tokens of sessions on seats that nobody holds any more; noted no more from now on."""
+    """The sealed tokens of sessions on seats that nobody holds any more."""
     lock(connection, f"seats of {room.connection}")
     _clear(connection, room, sitter, read_server_time(connection))
-    free_ones = _left(room)
-    found = list(connection.execute(select(app_seat.c.session).where(*free_ones)).scalars())
-    connection.execute(update(app_seat).where(*free_ones).values(session=NOBODY))
-    return [token for session in found if (token := room.opened(session))]
+    return list(connection.execute(select(app_seat.c.session).where(*_left(room))).scalars())
+
+
+def ended(connection: Connection, room: Room, session: str) -> None:
+    """A session that was left behind is gone: it is noted no more."""
+    there = update(app_seat).where(*_of(room), app_seat.c.session == session)
+    connection.execute(there.values(session=NOBODY))
 
 
 def _left(room: Room) -> list[ColumnElement[bool]]:

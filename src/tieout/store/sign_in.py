@@ -10,14 +10,15 @@ from tieout.errors import KeyTrouble
 from tieout.store import vault
 from tieout.store.database import saying_what_failed
 from tieout.store.disk import flush_directory, write_private
+from tieout.store.keys import KeyPlace
 
 SIGN_IN_FILE = "sign-in"
 _NAME = "the sign-in of this directory"  # sealed under it: no connection's secret can be put here
 
 
-def keep(home: Path, token: str) -> None:
+def keep(home: Path, keys: KeyPlace, token: str) -> None:
     """Seal `token` in the directory, in place of the one before."""
-    sealed = vault.seal(vault.read_key(home / vault.KEY_FILE), _NAME, {"token": token})
+    sealed = vault.seal(keys.newest(), _NAME, {"token": token})
     part = home / f"{SIGN_IN_FILE}-{secrets.token_hex(8)}.part"
     with saying_what_failed():
         try:
@@ -28,8 +29,21 @@ def keep(home: Path, token: str) -> None:
         flush_directory(home)
 
 
-def token(home: Path) -> str:
+def reseal(home: Path, keys: KeyPlace) -> None:
+    """Seal the kept token with the newest key, so that the one before can leave."""
+    if kept := token(home, keys):
+        keep(home, keys, kept)
+
+
+def token(home: Path, keys: KeyPlace) -> str:
     """The token of the sealed sign-in, empty without one; KeyTrouble when it does not open."""
+    try:
+        return _token(home, keys)
+    except KeyTrouble:  # the key may have changed between reading what is sealed and the key
+        return _token(home, keys)
+
+
+def _token(home: Path, keys: KeyPlace) -> str:
     try:
         sealed = (home / SIGN_IN_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -38,7 +52,7 @@ def token(home: Path) -> str:
         words = os.strerror(error.errno or 0) if isinstance(error, OSError) else "it is no text"
         raise _unreadable(home, words) from error
     try:
-        return vault.unseal(vault.read_key(home / vault.KEY_FILE), _NAME, sealed)["token"]
+        return keys.opened(_NAME, sealed)["token"]
     except KeyTrouble as trouble:
         raise _unreadable(home, trouble.what) from trouble
 

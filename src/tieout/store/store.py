@@ -18,7 +18,6 @@ from tieout.store import (
     cancels,
     checkpoints,
     configs,
-    credentials,
     mappings,
     migrate,
     positions,
@@ -29,21 +28,21 @@ from tieout.store import (
     seals,
     steps,
     tasks,
-    vault,
 )
 from tieout.store.anchors import Anchored
 from tieout.store.audit import Entry, Telling, Verdict
 from tieout.store.configs import Config
-from tieout.store.credentials import Author, SecretNote
 from tieout.store.database import Database
 from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, Place, Records, place_for
 from tieout.store.home import refuse_network_disk
+from tieout.store.keys import KeyPlace, in_home
 from tieout.store.mappings import SetMapping
 from tieout.store.ownership import owner
 from tieout.store.positions import OpenCell
 from tieout.store.records import Manifest
 from tieout.store.rejects import Reject
 from tieout.store.runs import RUNS_SHOWN_MAX, CallMade, Ending, NewRun, Run, StepDone
+from tieout.store.safe import Safe
 from tieout.store.schema import UNFINISHED
 from tieout.store.steps import Step
 from tieout.store.tasks import Chunk, Task, TaskKey
@@ -56,7 +55,7 @@ class Store:
 
     def __init__(
         self, home: Path, clock: Clock, url: str | None = None, anchor: Anchored | None = None,
-        place: Place | None = None,
+        place: Place | None = None, keys: KeyPlace | None = None,
     ) -> None:  # fmt: skip
         """Open the instance in `home`; `url` names PostgreSQL, the others what is not in `home`."""
         self.home, self.clock = home, clock
@@ -65,6 +64,7 @@ class Store:
             refuse_network_disk(home)
         key = home / seals.TRAIL_KEY_FILE
         self.database = Database(url, key) if url else Database.at(home / DATABASE_FILE, key)
+        self.safe = Safe(home, self.database, clock, keys or in_home(home))
         place = place or place_for("", home, {})
         self.records = Records(place, purges.explainer(self.database), owner(self.database))
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
@@ -134,7 +134,7 @@ class Store:
         """Write down the calls of a run that its steps could not: a sign-out, or on a full disk."""
         if late := self._late.get(run, []):
             self.database.transact(lambda c: steps.add_calls(c, late))
-            del self._late[run]
+            self._late.pop(run, None)
 
     def _call_late(self, call: steps.CallRow) -> None:
         self._late.setdefault(call["run"], []).append(call)
@@ -349,33 +349,6 @@ class Store:
         """Every setting of one code, oldest first."""
         with self.database.read() as connection:
             return mappings.history(connection, dimension, source)
-
-    def set_secret(self, name: str, fields: Mapping[str, str], by: str) -> None:
-        """Seal credentials under the present key of this instance, whatever sealed them before."""
-        key = vault.read_key(self.home / vault.KEY_FILE)
-        author = Author(by, self.clock.now())
-        with self.begin() as connection:
-            replaced = credentials.put(connection, key, name, fields, author)
-            detail = {"fields": sorted(fields), "key": key.fingerprint, "replaced_key": replaced}
-            audit.append(connection, author.at, Telling(by, "set credential", name, detail))
-
-    def make_key(self, by: str, *, anew: bool = False) -> None:
-        """Make the key, or with `anew` the lost ones; KeyTrouble when that is not what it takes."""
-        author = Author(by, self.clock.now())
-        with self.begin() as connection:
-            credentials.make_keys(connection, self.home / vault.KEY_FILE, author, anew=anew)
-
-    def secret(self, name: str) -> dict[str, str]:
-        """Opened credentials, for use in a request and for nothing else."""
-        with self.database.read() as connection:
-            held = credentials.listed(connection)
-            key = credentials.key_for(self.home / vault.KEY_FILE, name, held)
-            return credentials.get(connection, key, name)
-
-    def secrets(self) -> list[SecretNote]:
-        """Which credentials are stored, without their content."""
-        with self.database.read() as connection:
-            return credentials.listed(connection)
 
     # The trail
 

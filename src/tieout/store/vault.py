@@ -8,12 +8,11 @@ to another name, a field moved to another field, a changed byte or a field left 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,9 @@ from tieout.store.disk import flush_directory, write_private
 
 KEY_FILE = "key"
 KEY_BYTES = 32
+KEYS_MAX = 4  # of one place: the one that seals, the one before or after it, and what was left
+OTHERS = 0o077  # of a file that its owner alone may read (0600 or 0400)
+OPENS = "opens the stored credentials"
 NONCE_BYTES = 12
 FINGERPRINT_DIGITS = 16
 FORMAT = "tieout secret 1"
@@ -47,16 +49,26 @@ class Key:
         return digest[:FINGERPRINT_DIGITS]
 
 
+def draw_key() -> Key:
+    """A new key, which nobody knows yet."""
+    return Key(secrets.token_bytes(KEY_BYTES))
+
+
+def spelled(key: Key) -> bytes:
+    """A key as its file holds it: a line of base64."""
+    return base64.b64encode(key.secret) + b"\n"
+
+
 def make_key(path: Path) -> Key:
     """Draw a key and write it to `path` (0600); KeyTrouble when a file is there already.
 
     The file is there whole or not at all, and a power cut does not take it away again.
     """
-    key = Key(secrets.token_bytes(KEY_BYTES))
+    key = draw_key()
     part = path.with_name(f"{path.name}-{secrets.token_hex(8)}.part")
     with saying_what_failed():
         try:
-            write_private(part, base64.b64encode(key.secret) + b"\n")
+            write_private(part, spelled(key))
             os.link(part, path)  # a rename would overwrite
         except FileExistsError:
             raise KeyTrouble(
@@ -70,19 +82,54 @@ def make_key(path: Path) -> Key:
     return key
 
 
-def read_key(path: Path, does: str = "opens the stored credentials", lost: str = "") -> Key:
-    """The key in `path`; KeyTrouble when it is missing, readable by others, or not a key.
+def replace_keys(path: Path, keys: Sequence[Key]) -> None:
+    """Let the file hold `keys`, one a line, oldest first: whole, at once, and on the disk."""
+    part = path.with_name(f"{path.name}-{secrets.token_hex(8)}.part")
+    with saying_what_failed():
+        try:
+            write_private(part, b"".join(map(spelled, keys)))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        flush_directory(path.parent)
+
+
+def keys_in(text: bytes) -> tuple[Key, ...]:
+    """The keys of a text, oldest first: 32 bytes each as base64; ValueError for all else."""
+    words = text.split()
+    found = tuple(Key(base64.b64decode(word, validate=True)) for word in words)
+    if not 0 < len(found) <= KEYS_MAX or any(len(key.secret) != KEY_BYTES for key in found):
+        raise ValueError(f"it holds {len(found)} keys, or something else")
+    return found
+
+
+def read_key(path: Path, does: str = OPENS, lost: str = "") -> Key:
+    """The one key in `path`; KeyTrouble when it is missing, readable by others, or not a key.
 
     `does` says what it is for, `lost` what to do without it.
+    """
+    found = read_keys(path, does, lost)
+    if len(found) > 1:
+        raise no_key(str(path), "it holds several keys", does, lost or if_lost(MOVE))
+    return found[0]
+
+
+def read_keys(
+    path: Path, does: str = OPENS, lost: str = "", seen_by: int = OTHERS
+) -> tuple[Key, ...]:
+    """The keys in `path`, oldest first; KeyTrouble as `read_key`.
+
+    `seen_by`: the bits of the mode of a file that others can read.
     """
     try:
         mode = path.stat().st_mode
         text = path.read_bytes()
     except FileNotFoundError as error:
-        raise _no_key(path, "there is no such file", does, lost or if_lost()) from error
+        raise no_key(str(path), "there is no such file", does, lost or if_lost()) from error
     except OSError as error:
-        raise _no_key(path, os.strerror(error.errno or 0), does, lost or if_lost(MOVE)) from error
-    if mode & 0o077:
+        why = os.strerror(error.errno or 0)
+        raise no_key(str(path), why, does, lost or if_lost(MOVE)) from error
+    if mode & seen_by:
         raise KeyTrouble(
             f"Other users of this machine can read the key in {path} (mode {mode & 0o777:o}).",
             untouched="Nothing was opened with it.",
@@ -90,19 +137,17 @@ def read_key(path: Path, does: str = "opens the stored credentials", lost: str =
             who="who runs this machine",
         )
     try:
-        secret = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error as error:
-        raise _no_key(path, "it is not a key", does, lost or if_lost(MOVE)) from error
-    if len(secret) != KEY_BYTES:
-        raise _no_key(path, "it is not a key", does, lost or if_lost(MOVE))
-    return Key(secret)
+        return keys_in(text)
+    except ValueError as error:
+        raise no_key(str(path), "it is not a key", does, lost or if_lost(MOVE)) from error
 
 
-def _no_key(path: Path, why: str, does: str, lost: str) -> KeyTrouble:
+def no_key(where: str, why: str, does: str = OPENS, lost: str = "") -> KeyTrouble:
+    """The refusal of a place that holds no key."""
     return KeyTrouble(
-        f"The key that {does} cannot be read from {path}: {why}.",
+        f"The key that {does} cannot be read from {where}: {why}.",
         untouched="Nothing was written to the database; what it sealed was left as it is.",
-        do=f"Put the key of this instance back. {lost}",
+        do=f"Put the key of this instance back. {lost or if_lost()}",
         who="who keeps the key of this instance",
     )
 
@@ -157,6 +202,19 @@ def unseal(key: Key, name: str, sealed: str) -> dict[str, str]:
         }
     except (InvalidTag, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _changed(name) from error
+
+
+def rewrapped(old: Key, new: Key, name: str, sealed: str) -> str:
+    """The same secret under another key: its data key is wrapped anew, its fields stay sealed.
+
+    KeyTrouble when it does not open with `old`.
+    """
+    unseal(old, name, sealed)
+    parts: dict[str, Any] = json.loads(sealed)
+    aad = _for_data_key(name, sorted(parts["fields"]))
+    data_key = _decrypt(old.secret, parts["data_key"], aad)
+    again = {"key": new.fingerprint, "data_key": _encrypt(new.secret, data_key, aad)}
+    return canonical(parts | again)
 
 
 def wrong_key(name: str, sealed_with: str, found: str) -> KeyTrouble:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from tieout.app import Instance
 from tieout.core.policy import INSTANCE, Actor, Thing, why_not
 from tieout.errors import NotAllowed
+from tieout.redaction import hide
 from tieout.store import people, sign_in
 
 
 def held_token(instance: Instance) -> str:
     """The token this process acts with: TIEOUT_TOKEN, else that of the kept sign-in, else none."""
-    return instance.environment.token or sign_in.token(instance.home)
+    token = instance.environment.token or sign_in.token(instance.home, instance.store.safe.keys)
+    hide(token)
+    return token
 
 
 def require(instance: Instance, act: str, on: Thing = INSTANCE) -> Actor:

@@ -7,7 +7,6 @@ be an amount of the ledger.
 
 from __future__ import annotations
 
-import base64
 import importlib.metadata
 import json
 import platform
@@ -17,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tieout.app import Instance
 from tieout.errors import Misconfigured, Trouble
+from tieout.redaction import BLOT, SECRET_CHARACTERS_MIN, spellings
 from tieout.settings import Environment
 from tieout.store.disk import write_private
 from tieout.store.people import TOKEN_PREFIX
@@ -31,8 +31,6 @@ from tieout.verbs.words import moment
 
 LOG_FILE, LOG_BYTES_MAX, LOG_LINES_MAX = "tieout.log", 200_000, 300
 RUNS_MAX = 20
-SECRET_CHARACTERS_MIN = 4
-BLOT = "…"
 _AMOUNT = re.compile(r"(?<![\w.])-?\d[\d,']*\.\d+(?![\w.]*\.\d)")
 _TOKEN = re.compile(TOKEN_PREFIX + r"[\w-]{8,}")  # of a user; also of one who does not act here
 _SECRET_NAME = re.compile("KEY|SECRET|TOKEN|PASS|CREDENTIAL", re.IGNORECASE)
@@ -67,7 +65,7 @@ class _Redact:
     """Blots out what is known, what looks like a secret, and amounts."""
 
     def __init__(self, known: Iterable[str]) -> None:
-        spelled = {way for secret in known for way in _spellings(secret)}
+        spelled = {way for secret in known for way in spellings(secret)}
         longest_first = sorted(spelled, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -87,28 +85,20 @@ class _Redact:
         return value
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    data = secret.encode()
-    yield secret
-    yield quote(secret, safe="")
-    yield json.dumps(secret)[1:-1]
-    yield data.hex()
-    for start in range(3):  # wherever it begins in what was encoded, these characters are its own
-        inner = base64.b64encode(b"\0" * start + data)[4 if start else 0 : -4].decode()
-        yield inner.rstrip("=")
-        yield inner.rstrip("=").translate(str.maketrans("+/", "-_"))
-
-
 def _known(environment: Environment, instance: Instance | None) -> set[str]:
     """Everything on this machine that is a secret, as far as it can be opened."""
     urls = (environment.database, environment.records, environment.anchor)
-    known = {environment.token, *(urlsplit(url).password or "" for url in urls)}
+    known = {
+        environment.token,
+        *environment.key.chosen.get("TIEOUT_KEY", "").split(),
+        *(urlsplit(url).password or "" for url in urls),
+    }
     known |= {v for n, v in environment.standard.items() if _SECRET_NAME.search(n)}
     known |= {urlsplit(v).password or "" for v in environment.standard.values() if "://" in v}
     for name in ("key", "trail-key", "sign-in"):
         file = environment.home / name
         if file.is_file():
-            known.add(file.read_text(encoding="utf-8", errors="replace").strip())
+            known.update(file.read_text(encoding="utf-8", errors="replace").split())
     known |= _opened(instance) if instance else set()
     return {secret for secret in known if len(secret) >= SECRET_CHARACTERS_MIN}
 
@@ -117,9 +107,9 @@ def _opened(instance: Instance) -> set[str]:
     """What the vault holds; what cannot be opened here was not used here either."""
     known: set[str] = set()
     with suppress(Trouble):
-        for note in instance.store.secrets():
+        for note in instance.store.safe.listed():
             with suppress(Trouble):
-                known |= set(instance.store.secret(note.name).values())
+                known |= set(instance.store.safe.opened(note.name).values())
     return known
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.app import Instance
-from tieout.engine.story import cancelled
+from tieout.engine.story import cancelled, leave_out_parts
 from tieout.errors import Misconfigured, Refused
 from tieout.store import audit, cancels, runs
 from tieout.store.audit import Telling
@@ -18,7 +18,7 @@ WAITING = ("waiting",)
 
 
 def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
-    """Ask a run to end: at once if it waits, else before its next step.
+    """Ask a run to end: at once if it waits, else before its next step; its parts with it.
 
     A run whose import was asked for goes on to its end. Refused for a run that has ended, and for
     one that sends a batch, whose journals are settled one by one. Misconfigured without a reason.
@@ -36,6 +36,7 @@ def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
             audit.append(connection, at, telling)
         standing = cancels.asked(connection, run_id)
     if standing is not None:
+        leave_out_parts(instance.store, run_id, f"{run_id} was cancelled")
         found = instance.store.finish_run(run_id, cancelled(standing), only=WAITING)
     return {"ok": True, "will_end": standing is not None, **seeing.run_as_json(found)}
 
@@ -43,6 +44,12 @@ def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
 def _refuse_unfit(run: Run) -> None:
     if run.finished:
         raise Refused(f"{run.id} has ended ({run.outcome}).", untouched="It stays as it is.")
+    if run.part_of:
+        raise Refused(
+            f"{run.id} is a part of {run.part_of}, which needs every one of them.",
+            untouched="It goes on.",
+            do=f"`tieout cancel {run.part_of}` ends the whole run.",
+        )
     if run.kind == SUBMIT:
         raise Refused(
             f"{run.id} sends the approved batch {run.asked.get('batch', '')}; its journals are "

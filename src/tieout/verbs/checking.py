@@ -34,6 +34,7 @@ class Looking:
     clock: Clock = field(default_factory=SystemClock)
     port: int = 7070
     peers: bool = False
+    ledger: bool = False
     disk_bytes_low: int = 2 * GIB
     disk_bytes_min: int = GIB // 5
     zones: tuple[str, ...] = ("UTC", "America/Chicago", "Europe/Berlin", "Asia/Kolkata")

@@ -13,8 +13,9 @@ from tieout.engine.lock import executor_of
 from tieout.errors import KeyTrouble, Misconfigured
 from tieout.http import Http
 from tieout.network import expiries
+from tieout.outgoing import Allowed
 from tieout.project import AnaplanConnection, JdeConnection, Project, seconds
-from tieout.store import anchors, audit, examined, executors, seals, vault
+from tieout.store import anchors, audit, examined, executors, seals
 from tieout.store.connecting import journal_mode
 from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
 from tieout.store.server_time import MICROSECONDS, read_server_time
@@ -91,19 +92,22 @@ def configuration(looking: Looking, instance: Instance) -> Iterator[Check]:
 
 def vault_key(looking: Looking, instance: Instance) -> Iterator[Check]:
     """The key that opens the credentials; KeyTrouble when it is not there, or may be read."""
-    key = vault.read_key(instance.home / vault.KEY_FILE)
-    others = [n for n in instance.store.secrets() if n.key_fingerprint != key.fingerprint]
+    keys = instance.store.safe.keys
+    here = {key.fingerprint for key in keys.held()}
+    others = [n for n in instance.store.safe.listed() if n.key_fingerprint not in here]
     for note in others:
         yield trouble(
             "vault-key",
             KeyTrouble(
                 f"The credential {note.name} is sealed with the key {note.key_fingerprint}; the "
-                f"key here is {key.fingerprint}.",
+                f"key here is {keys.fingerprints()}.",
                 do=f"Put that key back, or enter it anew: `tieout connect {note.name}`.", who=KEYS,
             ),
         )  # fmt: skip
     if not others:
-        yield good("vault-key", f"The key {key.fingerprint} opens every credential.")
+        yield good(
+            "vault-key", f"The key {keys.fingerprints()} in {keys.name} opens every credential."
+        )
 
 
 def trail_key(looking: Looking, instance: Instance) -> Iterator[Check]:
@@ -237,7 +241,7 @@ def _peer_clock(
     http = Http(
         url, system=name, clock=looking.clock, timeout_seconds=seconds(connection.request_timeout),
         ca_file=connection.ca_file or None, allow_http=connection.allow_http, tries=1,
-        allow=instance.project().outgoing.allow,
+        allowed=Allowed(instance.project().outgoing.allow),
     )  # fmt: skip
     try:
         told = http.send("GET", "", repeatable=True).headers.get("date", "")

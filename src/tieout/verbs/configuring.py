@@ -1,7 +1,7 @@
 """The configuration as code: exported, compared in words, applied by one person or by two.
 
 The database holds it, version by version; `HOME/tieout.toml` is its working copy
-(docs/decisions/0025-configuration-in-the-database.md).
+(docs/decisions/0026-configuration-in-the-database.md).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _follows(instance: Instance, wanted: Project) -> list[str]:
             told.append(f"{name} reads everything anew at its next run.")
     for name in held.flows.keys() - wanted.flows.keys():
         told.append(f"{name} runs no more; its records and history stay.")
-    sealed = {note.name for note in instance.store.secrets()}
+    sealed = {note.name for note in instance.store.safe.listed()}
     for name, connection in wanted.connections.items():
         if secret_name(connection.secret) not in sealed:
             told.append(f"{name} needs credentials: `tieout connect {name}`.")

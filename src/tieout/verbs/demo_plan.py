@@ -38,7 +38,7 @@ def make_people(instance: Instance) -> None:
         by = _as(instance, tokens[ALEX])
     told = {name: {"roles": ROLES[name], "token": token} for name, token in tokens.items()}
     write_private(instance.home / PEOPLE_FILE, json.dumps(told, indent=1).encode())
-    sign_in.keep(instance.home, tokens[ANA])
+    sign_in.keep(instance.home, instance.store.safe.keys, tokens[ANA])
 
 
 @contextmanager

@@ -16,7 +16,14 @@ from tieout.errors import Misconfigured, Trouble
 from tieout.store import anchors
 from tieout.store.files import place_for
 from tieout.store.store import DATABASE_FILE
-from tieout.verbs import acting, bundling, checking_instance, checking_machine, checking_shared
+from tieout.verbs import (
+    acting,
+    bundling,
+    checking_instance,
+    checking_ledger,
+    checking_machine,
+    checking_shared,
+)
 from tieout.verbs.checking import Check, Looking, notice, trouble
 
 # In the order in which they are told.
@@ -43,6 +50,7 @@ OF_THE_INSTANCE: dict[str, Callable[[Looking, Instance], Iterator[Check]]] = {
     "ca-files": checking_instance.certificates,
 }
 OF_PEERS = {"peer-clock": checking_instance.peer_clocks}
+OF_LEDGERS = {"ledger": checking_ledger.ledgers}
 LAST_WITHOUT_A_DATABASE = ("database", "schema")  # when one fails, the others cannot be asked
 
 
@@ -92,6 +100,7 @@ def _opened(looking: Looking, checks: list[Check]) -> Instance | None:
 
 def _of_instance(looking: Looking, instance: Instance) -> Iterator[Check]:
     looks = OF_THE_INSTANCE | (OF_PEERS if looking.peers else {})
+    looks |= OF_LEDGERS if looking.ledger else {}
     for code, look in looks.items():
         found = list(_guarded(code, partial(look, looking, instance)))
         yield from found

@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from tieout.app import LISTS_OF, Instance
+from tieout.app import Instance
 from tieout.core.findings import counted
 from tieout.core.mapping import fault
 from tieout.errors import Misconfigured
-from tieout.project import LoadMembers
+from tieout.project import LISTS_OF, LoadMembers
 from tieout.store.mappings import Mapping
 from tieout.verbs import acting
 from tieout.verbs.setting_up import DIMENSIONS, PERIOD, mappings

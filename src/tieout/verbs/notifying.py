@@ -19,6 +19,7 @@ from tieout import messengers
 from tieout.app import Instance, secret_name
 from tieout.errors import Misconfigured, Trouble, Unavailable, Uncertain
 from tieout.http import Http
+from tieout.outgoing import Allowed
 from tieout.project import Notice, Project, seconds
 from tieout.store import notices
 from tieout.store.notices import Event, Note
@@ -111,7 +112,7 @@ def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
             f"The address of {name} is one JSON object with the field {FIELD}.",
             untouched="Nothing was kept.",
         )
-    instance.store.set_secret(secret_name(to), dict(fields), by.name)
+    instance.store.safe.put(secret_name(to), dict(fields), by.name)
     return secret_name(to)
 
 
@@ -233,7 +234,8 @@ def _post(
     base, path, query = _split(address)
     http = Http(
         base, system="The receiver of notices", clock=instance.clock, tries=1,
-        allow=project.outgoing.allow, timeout_seconds=SEND_SECONDS_MAX, allow_http=allow_http,
+        allowed=Allowed(project.outgoing.allow), timeout_seconds=SEND_SECONDS_MAX,
+        allow_http=allow_http,
     )  # fmt: skip
     with closing(http):
         answer = http.send("POST", path, query=query, json=dict(body), repeatable=False, once=True)
@@ -245,7 +247,7 @@ def _beat(instance: Instance, project: Project, to: str, suffix: str) -> None:
     local = urlsplit(base).hostname in ("127.0.0.1", "localhost", "::1")
     http = Http(
         base, system="The receiver of heartbeats", clock=instance.clock, tries=1,
-        allow=project.outgoing.allow, timeout_seconds=SEND_SECONDS_MAX, allow_http=local,
+        allowed=Allowed(project.outgoing.allow), timeout_seconds=SEND_SECONDS_MAX, allow_http=local,
     )  # fmt: skip
     with closing(http):
         answer = http.send("GET", path.rstrip("/") + suffix, query=query, repeatable=True)
@@ -256,7 +258,7 @@ def _opened(instance: Instance, to: str) -> str:
     """The address, which may be sealed; it stands in no sentence."""
     if not to.startswith(SECRET):
         return to
-    return instance.store.secret(secret_name(to)).get(FIELD, "").strip()
+    return instance.store.safe.opened(secret_name(to)).get(FIELD, "").strip()
 
 
 def _split(address: str) -> tuple[str, str, str]:

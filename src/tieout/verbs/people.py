@@ -79,7 +79,7 @@ def login(instance: Instance, text: str) -> dict[str, Any]:
         raise Misconfigured("No token was given.", untouched="Nothing was kept.")
     with instance.store.begin() as connection:
         actor = people.who(connection, text, at)
-        sign_in.keep(instance.home, text.strip())
+        sign_in.keep(instance.home, instance.store.safe.keys, text.strip())
         token = people.find(connection, actor.token)
         detail = {"token": token.id, "home": str(instance.home)}
         audit.append(connection, at, Telling(actor.name, "signed in", actor.name, detail))

@@ -31,6 +31,7 @@ from tieout.ladder import (
     Rung,
     climb,
 )
+from tieout.outgoing import Allowed
 from tieout.project import (
     AnaplanConnection,
     JdeConnection,
@@ -109,7 +110,7 @@ def _way(
 ) -> Way:  # fmt: skip
     return Way(
         url, system, instance.clock.now, ca_file=connection.ca_file,
-        allow_http=connection.allow_http, allow=project.outgoing.allow,
+        allow_http=connection.allow_http, allowed=Allowed(project.outgoing.allow),
         seconds=seconds(connection.request_timeout),
     )  # fmt: skip
 

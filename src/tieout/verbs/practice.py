@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tieout.errors import Unavailable
+from tieout.settings import for_other_programs
 
 PRACTICE_DIRECTORY = "sim"
 ANSWER_SECONDS_MAX = 1.0
@@ -51,7 +52,7 @@ def start_practice(home: Path, *arguments: str) -> dict[str, str]:
     with (home / "sim.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program, arguments are ours
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-            start_new_session=True,
+            start_new_session=True, env=for_other_programs(),
         )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()

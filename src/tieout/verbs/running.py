@@ -34,6 +34,8 @@ def engine_for(instance: Instance) -> Engine:
     """The executor of an instance; runs into one Anaplan model go one after the other."""
 
     def lane(run: Run) -> str:
+        if run.part_of:
+            return f"parts of {_read_from(instance, run.part_of)}"
         # As it was begun: a file that was edited since must not leave waiting runs lying.
         try:
             project = instance.applied(run.config_version)
@@ -47,11 +49,22 @@ def engine_for(instance: Instance) -> Engine:
         connection = project.anaplan(flow)
         return f"{connection.tenant}/{connection.workspace}/{connection.model}"
 
+    instance.store.safe.check()  # before a run begins that could not sign in
     engine = Engine(
         instance.store, STORIES, instance.world_for, lane_for=lane, failpoint=instance.failpoint()
     )
     instance.fence = engine.refuse_unheld
     return engine
+
+
+def _read_from(instance: Instance, run_id: str) -> str:
+    """The connection to JD Edwards that a run reads from."""
+    run = instance.store.run(run_id)
+    try:
+        project = instance.applied(run.config_version)
+        return project.jde_name(project.flows[run.flow])
+    except (Misconfigured, KeyError):  # its story says so
+        return run.flow
 
 
 @dataclass(frozen=True, slots=True)

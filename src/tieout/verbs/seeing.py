@@ -11,12 +11,13 @@ from typing import Any
 import polars as pl
 
 from tieout.app import Instance
-from tieout.core.findings import RULES, Severity
+from tieout.core.findings import RULES, Severity, counted
 from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
-from tieout.store import leases, purges
+from tieout.store import leases, parts, purges
+from tieout.store.parts import Standing
 from tieout.store.rejects import UNDECIDED, Reject
 from tieout.store.runs import COMPACT, Run
 from tieout.verbs.words import NOTED
@@ -55,7 +56,30 @@ def runs(
     found = instance.store.runs(flow=flow, limit=limit)
     if flow is not None and not found:
         known(instance, flow)
-    return [run_as_json(r) for r in found]
+    with instance.store.database.read() as connection:
+        cut = parts.standing(connection) if any(not r.finished for r in found) else {}
+    return [
+        run_as_json(r) | ({"sentence": _read_so_far(cut[r.id])} if r.id in cut else {})
+        for r in found
+    ]
+
+
+def _read_so_far(stands: Standing) -> str:
+    """How far a run is that was cut."""
+    return f"{stands.parts - stands.unfinished} of {counted(stands.parts, 'part')} are read."
+
+
+def _parts(instance: Instance, run: Run) -> dict[str, Any]:
+    """The parts of a run, or what a part is one of; nothing for the others."""
+    if run.part_of:
+        return {"part_of": run.part_of, "reads": run.asked["what"]}
+    with instance.store.database.read() as connection:
+        found = parts.of_run(connection, run.id)
+        cut = parts.standing(connection, [run.id])
+    if not found:
+        return {}
+    told = [run_as_json(part) | {"reads": part.asked["what"]} for part in found]
+    return {"parts": told} | ({} if run.finished else {"sentence": _read_so_far(cut[run.id])})
 
 
 def known(instance: Instance, flow: str) -> Flow:
@@ -82,6 +106,7 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
         purged = purges.of_run(connection, run_id)
     return {
         **run_as_json(run),
+        **_parts(instance, run),
         "accounted": next(
             (_account(s.result["accounted"]) for s in steps if "accounted" in s.result), None
         ),

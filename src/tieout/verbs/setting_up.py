@@ -14,7 +14,6 @@ from tieout.errors import Misconfigured, Refused
 from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
 from tieout.project_text import differences, read_file, write_file
 from tieout.settings import read_project
-from tieout.store import vault
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
@@ -24,7 +23,7 @@ from tieout.verbs.configuring import needs_two_people
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-4])")  # a fiscal year and period
 DIMENSIONS = ("account", "business_unit", "company")
 UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
-NEEDED_FIELDS = ("username", "password")
+PUBLIC_FIELD = "username"  # of credentials; whoever types the others should not see them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,12 @@ def make_instance(instance: Instance, *, new_key: bool = False) -> None:
     """
     make_home(instance.home)
     instance.store.migrate()
-    if new_key or not (instance.home / vault.KEY_FILE).exists():
+    file = instance.store.safe.keys.file
+    if new_key or (file is not None and not file.exists()):
         by = acting.require(instance, "set credentials")
-        instance.store.make_key(by.name, anew=new_key)
+        instance.store.safe.make_key(by.name, anew=new_key)
+    else:
+        instance.store.safe.check()
 
 
 def apply_project(instance: Instance, text: str | None = None) -> Applied:
@@ -78,6 +80,7 @@ def apply_project(instance: Instance, text: str | None = None) -> Applied:
 def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnection:
     """A configured connection; Misconfigured lists those there are."""
     acting.require(instance, "set credentials")  # before a password is asked for
+    instance.store.safe.check()
     found = instance.project().connections
     if name not in found:
         raise Misconfigured(
@@ -86,6 +89,11 @@ def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnecti
             do=f"Name one of: {', '.join(sorted(found)) or 'none is configured'}.",
         )
     return found[name]
+
+
+def needed_fields(connection: JdeConnection | AnaplanConnection) -> tuple[str, ...]:
+    """The fields of the credentials that a connection signs in with."""
+    return ("jwt",) if connection.sign_in == "jwt" else (PUBLIC_FIELD, "password")
 
 
 def credentials_from(text: str) -> dict[str, str]:
@@ -106,18 +114,21 @@ def credentials_from(text: str) -> dict[str, str]:
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
     """Seal the credentials of a connection; returns the name of its secret."""
     by = acting.require(instance, "set credentials")
-    secret = secret_name(connection(instance, name).secret)
-    missing = [f for f in NEEDED_FIELDS if not fields.get(f)]
-    strange = sorted(set(fields) - set(NEEDED_FIELDS))
+    found = connection(instance, name)
+    secret = secret_name(found.secret)
+    needed = needed_fields(found)
+    example = json.dumps(dict.fromkeys(needed, "…"), ensure_ascii=False)
+    missing = [f for f in needed if not fields.get(f)]
+    strange = sorted(set(fields) - set(needed))
     if missing or strange:
         told = [f"lack {' and '.join(missing)}"] if missing else []
         told += [f"have {', '.join(strange)}, which nothing reads"] if strange else []
         raise Misconfigured(
             f"The credentials of {name} {' and '.join(told)}.",
             untouched="Nothing was kept.",
-            do='Give one JSON object: {"username": "…", "password": "…"}.',
+            do=f"Give one JSON object: {example}.",
         )
-    instance.store.set_secret(secret, dict(fields), by.name)
+    instance.store.safe.put(secret, dict(fields), by.name)
     return secret
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from tieout.app import LISTS_OF, Instance
-from tieout.project import LoadMembers
+from tieout.app import Instance
+from tieout.project import LISTS_OF, LoadMembers
 from tieout.verbs import acting, seeing
 from tieout.verbs.setting_up import UNMATCHED
 

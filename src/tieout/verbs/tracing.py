@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tieout.anaplan import wire
-from tieout.app import LISTS_OF, Instance
+from tieout.app import Instance
 from tieout.core.frames import CELL_KEY
 from tieout.core.mapping import resolved
 from tieout.core.policy import INSTANCE
@@ -18,7 +18,7 @@ from tieout.flows.dimensions import ALWAYS
 from tieout.flows.drill import FILE, Wanted
 from tieout.flows.loading import FIRST_DATA_LINE
 from tieout.flows.world import World
-from tieout.project import LoadActuals, LoadMembers
+from tieout.project import LISTS_OF, LoadActuals, LoadMembers
 from tieout.store import batches, journals, purges, records, tasks
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal

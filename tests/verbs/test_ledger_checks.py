@@ -1,0 +1,89 @@
+"""Claims about what `tieout doctor --ledger` finds out of a ledger before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from books import Books
+
+from tieout.verbs import checking_ledger, doctoring, setting_up
+from tieout.verbs.checking import Check, Looking
+
+LINES = 600
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "doctor.md"
+CODES = {
+    "ledger-companies", "ledger-calendars", "ledger-codes", "ledger-batches", "ledger-stamps",
+    "ledger-history", "ledger-balances", "ledger-speed",
+}  # fmt: skip
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    made = Books(tmp_path / "home", lines=LINES)
+    yield made
+    made.close()
+
+
+def probed(books: Books) -> list[Check]:
+    looking = Looking(books.instance.environment, clock=books.instance.clock)
+    return list(checking_ledger.ledgers(looking, books.instance))
+
+
+def told(checks: list[Check], code: str, state: str) -> list[str]:
+    return [check.what for check in checks if (check.code, check.state) == (code, state)]
+
+
+def test_a_ledger_in_good_health_is_told_question_by_question_and_the_session_is_ended(
+    books: Books,
+) -> None:
+    checks = probed(books)
+
+    assert {check.code for check in checks} == CODES
+    assert all(f"| `{code}` |" in REFERENCE.read_text(encoding="utf-8") for code in CODES)
+    assert not [check for check in checks if check.state == "trouble"]
+    (lines,) = told(checks, "ledger-companies", "good")
+    assert "00060 104" in lines, "posted lines by company"
+    assert told(checks, "ledger-balances", "good")
+    brought_forward, summarized = told(checks, "ledger-history", "notice")
+    assert "(BF)" in brought_forward, "the demo company has lines that stand for purged ones"
+    assert "summarized" in summarized
+    assert not books.systems.jde.sessions, "no session is left at JD Edwards"
+
+
+def test_a_posting_that_died_half_way_is_seen_in_lines_that_do_not_sum_up_to_balances(
+    books: Books,
+) -> None:
+    died = books.event("died_post")
+
+    (words,) = told(probed(books), "ledger-balances", "notice")
+
+    assert f"do not agree in {died['company']} AA" in words
+
+
+def test_a_company_that_the_user_may_not_see_is_named_with_who_can_change_that(
+    books: Books,
+) -> None:
+    applied = books.store.config()
+    assert applied is not None
+    text = applied.text.replace('companies = ["00001"', 'companies = ["00999", "00001"', 1)
+    assert text != applied.text
+    setting_up.apply_project(books.instance, text)
+
+    (check,) = [one for one in probed(books) if one.state == "trouble"]
+
+    assert (check.code, check.exit_code) == ("ledger-companies", 3)
+    assert check.what == "erp shows no company 00999 in F0010."
+    assert "security administrator" in check.who
+
+
+def test_when_jd_edwards_lets_nobody_in_the_rest_is_told_all_the_same(books: Books) -> None:
+    books.fault("jde", "status", path="tokenrequest$", times=9, status=403)
+
+    found = doctoring.examine(Looking(books.instance.environment, port=0, ledger=True))
+
+    checks = {check["code"]: check for check in found["checks"]}
+    assert checks["ledger"]["state"] == "trouble"
+    assert checks["records"]["state"] == "good"
+    assert found["exit_code"] == checks["ledger"]["exit_code"] != 0
