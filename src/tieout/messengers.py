@@ -51,7 +51,7 @@ def send(address: str, title: str, body: str, allow: Sequence[str]) -> None:
     try:
         allowed.addresses(origin)
     except OSError as error:
-        raise Unavailable(f"The host of the receiver ({kind}) is not known.") from error
+        raise Unavailable(f"No address is known of the receiver ({kind}).") from error
     try:
         taken = receiver.notify(body=body, title=title)
     except Exception as error:  # its hundred authors raise what they like
