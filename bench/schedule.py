@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,14 +93,11 @@ class Size:
 
 def made(home: Path, url: str, size: Size) -> Instance:
     """An instance with its practice systems, configured; `url` names PostgreSQL or is empty."""
-    os.environ.pop("TIEOUT_DATABASE", None)
-    if url:
-        os.environ["TIEOUT_DATABASE"] = url
     addresses = practice.start_practice(home, "--lines", str(LINES))
     tenants = practice.control(
         home, "anaplan", "tenants", count=size.tenants, models=size.models
     )["tenants"]  # fmt: skip
-    instance = Instance(environment(str(home)))
+    instance = Instance(replace(environment(str(home)), database=url or "sqlite"))
     setting_up.make_instance(instance)
     setting_up.apply_project(instance, project(addresses, tenants, size))
     known = practice.credentials(home)

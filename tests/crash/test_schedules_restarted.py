@@ -39,9 +39,8 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.mark.needs("postgres", "initdb")
 def test_each_due_time_runs_once_and_complete_though_the_database_restarts_meanwhile(
-    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("TIEOUT_DATABASE", raising=False)
     home = tmp_path / "home"
     instance = made(home, cluster.url, SIZE)
     workers = Processes(home, cluster.url, SIZE.workers)
