@@ -25,7 +25,7 @@ def run_without_a_server(folder: Path, require: str) -> subprocess.CompletedProc
     (folder / "test_it.py").write_text(TEST)
     nobody = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     ours = {"TIEOUT_REQUIRE": require, "TIEOUT_TEST_DATABASE": nobody,
-            "PYTHONPATH": str(HERE / "support")}  # fmt: skip
+            "PYTHONPATH": f"{HERE / 'support'}{os.pathsep}{HERE.parent}"}  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "."]
     return subprocess.run(
         command, cwd=folder, env={**os.environ, **ours}, capture_output=True, text=True, check=False

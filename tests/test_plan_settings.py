@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tieout.errors import Misconfigured
 from tieout.project import SubmitPlan
 from tieout.settings import read_project
-from tieout.verbs import demo
+from tieout.verbs import demo, starting
 
 PROJECT = """
 [connections.erp]
@@ -188,7 +186,7 @@ def plan_again(name: str, more: str = "") -> str:
 
 
 def test_the_plan_in_the_example_of_a_new_home_is_accepted_without_its_marks() -> None:
-    example = (Path(demo.__file__).parent / "example.toml").read_text(encoding="utf-8")
+    example = starting.filled({})
     begin = example.index("# [flows.plan]")
     marked = example[begin:].splitlines()
     assert all(line.startswith("# ") for line in marked)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from scheduled import FLOWS
 
 from tieout.errors import Misconfigured
 from tieout.settings import read_project
-from tieout.verbs import demo
+from tieout.verbs import starting
 
 SCHEDULED = (
     FLOWS
@@ -80,7 +78,7 @@ def test_a_schedule_and_its_calendar_are_read() -> None:
 
 
 def test_the_schedule_in_the_example_of_a_new_home_is_accepted_without_its_marks() -> None:
-    example = (Path(demo.__file__).parent / "example.toml").read_text(encoding="utf-8")
+    example = starting.filled({})
     begin = example.index("# [schedules.close]")
     marked, _, rest = example[begin:].partition("\n\n")
     text = "\n".join(line.removeprefix("# ") for line in marked.splitlines())

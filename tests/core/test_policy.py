@@ -18,6 +18,7 @@ DECIDING = (
     "release",
     "certify",
     "sign baseline",
+    "approve configuration",
 )  # written here again: the rule must not agree with itself only
 
 
@@ -27,7 +28,7 @@ def expected(actor: Actor, act: str, on: Thing) -> bool:
         return False
     if EVERYTHING not in actor.scopes and act not in actor.scopes:
         return False
-    if act in ("approve", "decline", "certify", "sign baseline"):
+    if act in ("approve", "decline", "certify", "sign baseline", "approve configuration"):
         fit = on.state == "prepared"
     elif act == "void":
         fit = on.state in ("prepared", "approved")

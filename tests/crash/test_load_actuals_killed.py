@@ -116,6 +116,7 @@ def test_a_load_killed_ten_times_starts_one_import_and_ties(
 
 
 def test_the_next_run_after_the_kills_finds_nothing_new(demo: Demo) -> None:
+    demo.tieout("run", "actuals", "--json")  # where the seed drew none of the kills
     demo.imports_started()
 
     run = json.loads(demo.tieout("run", "actuals", "--json").stdout)

@@ -121,8 +121,9 @@ def test_a_renamed_column_stops_the_run_before_anything_is_uploaded(books: Books
 
     assert run.outcome == "failed", told(books, run)
     assert run.exit_code == 3, told(books, run)
-    assert "Amount" in run.sentence
-    assert "Value" in run.sentence
+    (finding,) = [r.finding for r in books.store.rejects(run=run.id)]
+    assert "Amount" in finding.what
+    assert "Value" in finding.what
     asked = books.requests("anaplan")
     assert not [e for e in asked if "/files/" in e["path"] and e["method"] != "GET"]
     assert (books.position(), books.tasks(), books.anaplan()) == (position, tasks, held)
@@ -155,7 +156,8 @@ def test_an_import_that_is_gone_stops_the_run_and_lists_those_there_are(books: B
 
     assert run.outcome == "failed", told(books, run)
     assert run.exit_code == 3
-    assert "Load Actuals (old)" in run.sentence
+    (finding,) = [r.finding for r in books.store.rejects(run=run.id)]
+    assert "Load Actuals (old)" in finding.what
     assert (books.position(), books.anaplan()) == (position, held)
     books.person("rename_import", **{"import": "Load Actuals (old)", "to": "Load GL Actuals"})
     assert_tied(books, books.run())

@@ -22,7 +22,10 @@ from tieout.store.keys import KeyPlace, in_home, place_for
 from tieout.store.rotation import Rewrapped, Rotation
 from tieout.store.store import Store
 
-SECRETS = {"erp": {"username": "TIEOUT", "password": "päss"}, "planning": {"password": "word"}}
+SECRETS = {
+    "erp": {"username": "TIEOUT", "password": "päss"},
+    "planning": {"password": "key of planning"},
+}
 
 
 def drawn() -> str:
