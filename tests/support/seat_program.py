@@ -72,7 +72,7 @@ def main(asked: dict[str, Any]) -> None:
                     system="JD Edwards",
                     clock=clock,
                     allow_http=True,
-                    allowed=Allowed([asked["url"]]),
+                    allowed=Allowed([asked["url"].removesuffix("/jderest")]),
                 )
                 seat = Seat(store.database, room, Sitter(run, executor), clock)
                 readers.append(Jde(http, connection, lambda: who, clock, seat))
