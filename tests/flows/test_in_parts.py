@@ -49,10 +49,10 @@ def told(books: Books, run: Run) -> dict[str, pl.DataFrame]:
     return {kind: frame.sort(frame.columns) for kind, frame in frames.items()}
 
 
-@pytest.mark.parametrize("seed", Random().sample(range(10_000), 1))
 def test_a_run_in_parts_reads_proves_and_sends_what_a_whole_one_does(
-    make: Callable[..., Books], tmp_path: Path, seed: int
+    make: Callable[..., Books], tmp_path: Path, dice: Random
 ) -> None:
+    seed = dice.randrange(10_000)
     first = make(seed=seed, lines=3_000)
     for flow in ("companies", "accounts", "cost_centers"):
         first.run(flow)

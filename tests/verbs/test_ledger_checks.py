@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from books import Books
 
+from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs import checking_ledger, doctoring, setting_up
 from tieout.verbs.checking import Check, Looking
 
@@ -28,6 +29,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 def probed(books: Books) -> list[Check]:
     looking = Looking(books.instance.environment, clock=books.instance.clock)
+    books.requests("jde")
     return list(checking_ledger.ledgers(looking, books.instance))
 
 
@@ -76,6 +78,22 @@ def test_a_company_that_the_user_may_not_see_is_named_with_who_can_change_that(
     assert (check.code, check.exit_code) == ("ledger-companies", 3)
     assert check.what == "erp shows no company 00999 in F0010."
     assert "security administrator" in check.who
+
+
+def test_when_runs_have_all_sessions_nobody_is_kept_waiting_and_it_is_said(books: Books) -> None:
+    store = books.store
+    for run in ("one", "two"):
+        seat = Seat(
+            store.database, Room("erp", 2, store.safe.keys),
+            Sitter(run, store.database.executor), store.clock,
+        )  # fmt: skip
+        assert seat.take_free() is not None
+
+    (check,) = probed(books)
+
+    assert (check.code, check.state) == ("ledger", "notice")
+    assert "All sessions that erp allows are in use" in check.what
+    assert books.requests("jde") == []
 
 
 def test_when_jd_edwards_lets_nobody_in_the_rest_is_told_all_the_same(books: Books) -> None:

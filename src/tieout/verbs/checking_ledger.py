@@ -86,7 +86,20 @@ def ledgers(looking: Looking, instance: Instance) -> Iterator[Check]:
     for name in sorted(names):
         with ExitStack() as open_things:
             jde = instance.jde_alone(project, name, open_things)
-            yield from _probed(looking, project, name, jde)
+            try:
+                yield from _asked(looking, project, name, jde)
+            except Trouble as told:
+                yield trouble("ledger", told)
+
+
+def _asked(looking: Looking, project: Project, name: str, jde: Jde) -> Iterator[Check]:
+    if jde.may_read():
+        yield from _probed(looking, project, name, jde)
+        return
+    yield notice(
+        "ledger", f"All sessions that {name} allows are in use, so its ledger was not asked.",
+        "Ask again when fewer runs read (`tieout doctor` says which do).", "an operator",
+    )  # fmt: skip
 
 
 def _actuals(project: Project) -> list[LoadActuals]:
@@ -268,10 +281,7 @@ def _balances(ledger: _Ledger) -> Iterator[Check]:
     Lines that a BF line stands for do not count beside it.
     """
     by = ("company", "ledger", "fiscal_year", "object_account")
-    posted = every(equal("posted", "P"), not_equal("summarized", "Y"), ledger.of_the_years())
-    lines = ledger.jde.groups(
-        tables.ACCOUNT_LEDGER, group_by=by, sums=("amount",), where=posted
-    ).rename({"amount": "lines"})
+    lines = _lines(ledger, by)
     nets = [f"net_{number:02}" for number in range(1, 15)]
     shown = ledger.jde.groups(
         tables.ACCOUNT_BALANCES, group_by=by, sums=nets, where=ledger.of_the_years()
@@ -297,6 +307,22 @@ def _balances(ledger: _Ledger) -> Iterator[Check]:
         "Run the integrity reports, or sign the difference as a baseline (`tieout baselines`).",
         ACCOUNTING,
     )  # fmt: skip
+
+
+def _lines(ledger: _Ledger, by: tuple[str, ...]) -> pl.DataFrame:
+    """`lines`, the sum of posted lines, by `by`; those that a BF line stands for are taken off.
+
+    Taken off, not left out by the query: a mark that was never set may be null.
+    """
+    posted = every(equal("posted", "P"), ledger.of_the_years())
+    stood_for = every(equal("summarized", "Y"), not_equal("document_type", "BF"), posted)
+    of_all, of_those = (
+        ledger.jde.groups(tables.ACCOUNT_LEDGER, group_by=by, sums=("amount",), where=where)
+        for where in (posted, stood_for)
+    )
+    both = of_all.join(of_those, on=by, how="left", suffix="_stood_for")
+    left = pl.col("amount") - pl.col("amount_stood_for").fill_null(0)
+    return both.select(*by, lines=left)
 
 
 def _speed(ledger: _Ledger) -> Iterator[Check]:
