@@ -23,7 +23,7 @@ from tieout.network import Deadlines, Network, trust
 from tieout.outgoing import Allowed
 from tieout.pace import Pace, back_off, retry_after
 from tieout.redaction import guard_logs, hide
-from tieout.strict_json import excerpt, plain, read_json
+from tieout.strict_json import JSON_VALUES_MAX, excerpt, plain, read_json
 
 CONNECT_SECONDS_MAX = 10.0
 TRIES = 4
@@ -75,16 +75,17 @@ class Answer:
         """Whether the status is 2xx."""
         return self.status in OK_STATUSES
 
-    def json(self) -> Any:
+    def json(self, values_max: int = JSON_VALUES_MAX) -> Any:
         """The body as strict JSON: `Decimal` for fractions and exponents, `int` for the rest.
 
-        Raises Refused for a page, an empty or cut body, NaN, a name given twice, depth over 64.
+        Raises Refused for a page, an empty or cut body, NaN, a name given twice, depth over 64,
+        more than `values_max` values.
         """
-        return read_json(self.body, self.system)
+        return read_json(self.body, self.system, values_max)
 
-    def json_object(self) -> dict[str, Any]:
+    def json_object(self, values_max: int = JSON_VALUES_MAX) -> dict[str, Any]:
         """The body as a JSON object; anything else is Refused."""
-        value = self.json()
+        value = self.json(values_max)
         if not isinstance(value, dict):
             raise Refused(
                 f"{self.system} answered with JSON, but not with an object.",

@@ -19,15 +19,15 @@ class _NotStrictError(ValueError):
     """JSON that no honest system sends, in words."""
 
 
-def read_json(body: bytes, system: str) -> Any:
+def read_json(body: bytes, system: str, values_max: int = JSON_VALUES_MAX) -> Any:
     """The value of `body`: `Decimal` for fractions and exponents, `int` for other numbers.
 
     Raises Refused, with a sentence about `system`, for a page, an empty or cut body, text that is
     not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over
-    64, more than a million values.
+    64, more than `values_max` values.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > JSON_VALUES_MAX:  # each takes a hundred bytes
-        raise _refusal(system, body, f"JSON of more than {JSON_VALUES_MAX:,} values")
+    if sum(map(body.count, (b",", b"[", b"{"))) > values_max:  # each takes a hundred bytes
+        raise _refusal(system, body, f"JSON of more than {values_max:,} values")
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
         _check_depth(value)

@@ -8,6 +8,7 @@ import pytest
 
 from tieout.errors import Refused, Unavailable
 from tieout.jde.tables import ACCOUNT_LEDGER
+from tieout.strict_json import JSON_VALUES_MAX
 
 Desk = Any  # the fixture's class lives in conftest
 
@@ -37,3 +38,12 @@ def test_groups_of_a_ledger_that_never_rests_are_given_up(ledger: Desk) -> None:
     ledger.ais.between_totals = lambda: ledger.post(len(ledger.ais.tables["F0911"]) - 1)
     with pytest.raises(Unavailable, match="changed while it was read, 3 times"):
         ledger.client().groups(ACCOUNT_LEDGER, group_by=("document",))
+
+
+def test_totals_of_more_groups_than_other_answers_may_have_values_are_read(ledger: Desk) -> None:
+    ledger.post(260_000)
+
+    found = ledger.client().totals(ACCOUNT_LEDGER, group_by=("document",))
+
+    assert 4 * found.height > JSON_VALUES_MAX, "or this shows nothing"
+    assert found["count"].sum() == 260_000

@@ -24,6 +24,8 @@ from tieout.strict_json import plain
 
 DATE_GROUP_PATTERN = "yyyyMMdd"  # without a pattern a date group is a moment in an unknown zone
 SUM_DIGITS_MAX, SUM_DECIMALS_MAX = 34, 4
+# Of one answer: some 90,000 groups of F0902, each with 28 sums. Few ledgers have so many.
+VALUES_MAX = 3_000_000
 _PLAIN_SUM = r"^-?[0-9]{1,30}(\.[0-9]{1,4})?$"  # exact in AMOUNT whatever the digits are
 INTEGER_DIGITS_MAX = 18  # of a count or a key: fits Int64 whatever the digits are
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([Ee][+-]?[0-9]{1,2})?")

@@ -310,7 +310,7 @@ class Jde:
             "aggregation": aggregate.request(table, group_by, sums, maxima),
         }  # fmt: skip
         answer = self._asked(table, where, ask)
-        told = answer.json_object()
+        told = answer.json_object(aggregate.VALUES_MAX)
         words = complaints(told)
         if words:
             raise _complained(table, words)
