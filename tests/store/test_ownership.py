@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kept_objects import keep, kept, total
@@ -58,6 +59,33 @@ def test_a_second_instance_neither_writes_nor_removes_where_the_first_has_its_re
     two.first.records.check(manifest)
     assert two.first.sweep(age_seconds_min=0) == []
     assert total(two.instance(two.first.home), manifest) == 1
+
+
+def test_of_two_processes_that_are_the_first_to_write_to_a_new_place_neither_is_refused(
+    two: Two,
+) -> None:
+    class Later:
+        """The place, found without a mark and looked into when the other process has written."""
+
+        def __init__(self) -> None:
+            self._place = place_for(two.named, two.first.home, two.options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._place, name)
+
+        def is_empty(self) -> bool:
+            keep_in(two.first, "read first")
+            return self._place.is_empty()
+
+    second = Store(two.first.home, SystemClock(), place=Later())
+
+    keep_in(second, "read second")
+
+    assert len(second.kept(run_of(second))) == 2
+
+
+def keep_in(store: Store, step: str) -> None:
+    store.run_step(run_of(store), step, keep)
 
 
 def test_an_instance_told_of_another_place_does_not_go_on_there(two: Two, tmp_path: Path) -> None:
