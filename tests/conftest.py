@@ -24,7 +24,7 @@ LEFT_OUT = "left out, needs "
 SAMPLE_FROM_TESTS = 1000  # who runs fewer has chosen them
 LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
 # Folders of tests that take long: the seed draws which of them are tried, and half of their cases.
-SAMPLED, SHARE = ("crash", "cli", "flows"), 0.45
+SAMPLED, SHARE = ("crash", "cli", "flows"), 0.3
 ALWAYS = "test_chaos.py"  # of these, is never left out
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
