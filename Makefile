@@ -4,11 +4,15 @@
 #   make demo ONCE=1   the same, and end by itself
 #   make test          the tests (ARGS="-k words" chooses some, WORKERS=0 runs them in one process)
 #   make campaign      the full counts of what the tests sample (PARTS=faults,switches,walk,
-#                      killed,histories,rows,tamper,chaos,hostile: a plan killed at every moment,
-#                      2,000 lives of a plan, a row lost at every place, 2,000 edits of trail and
-#                      kept files, half an hour in which workers and the database die at random,
-#                      1,500 hostile answers;
+#                      killed,histories,rows,tamper,chaos,hostile,fuzz,xss,browser: a plan killed at every
+#                      moment, 2,000 lives of a plan, a row lost at every place, 2,000 edits of trail
+#                      and kept files, half an hour in which workers and the database die at random,
+#                      1,500 hostile answers, 500 calls of each operation of the API, 1,000 hostile texts
+#                      in every field that a page or file shows, every page in
+#                      every way it can be looked at;
 #                      PARTS=all: every case of every test)
+#   make connections   the figures of connections: set-ups that ping names, forbidden addresses, 1,500
+#                      hostile answers, places searched for secrets, round trips of a configuration
 #   make check         style, types and the import rule
 #   make fix           let ruff repair what it can
 #   make bench         the speed and memory figures (ROWS=200000 for a short run; may end with 1)
@@ -17,6 +21,8 @@
 #   make bench-scaleout  one backfill read by one, two and four workers (half an hour)
 #   make chaos         workers and a database of its own die at random (SECONDS=120)
 #   make bench-plan    20,000 plan lines exported, checked, differenced and built
+#   make bench-pages   what every page costs with 2,000 runs, 1 million rejects and 10 million lines
+#                      (ROWS=200000 ARGS="--rejects 10000" for fewer)
 #   make docs          write the generated reference, check the documents against the code
 #   make sim           the practice systems alone
 #   make setup         build .venv only
@@ -51,12 +57,12 @@ TEST_TMP ?= $(shell test -w /dev/shm && \
 	test "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 2>/dev/null && \
 	echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 ROWS ?= 1000000
-PARTS ?= faults,switches,walk,killed,histories,rows,tamper,chaos,hostile
+PARTS ?= faults,switches,walk,killed,histories,rows,tamper,chaos,hostile,fuzz,xss,browser
 PART ?= all
 ARGS ?=
 
 .PHONY: help setup demo test campaign check fix bench bench-trace bench-plan bench-schedule
-.PHONY: bench-scaleout
+.PHONY: bench-scaleout bench-pages connections
 .PHONY: chaos docs sim clean
 
 help:
@@ -99,10 +105,19 @@ else
 		ARGS="tests/flows/test_wire_faults.py tests/flows/test_random_walk.py \
 		tests/flows/test_settings_and_switches.py tests/flows/test_plan_faults.py \
 		tests/flows/test_plan_killed.py tests/flows/test_accounted.py \
-		tests/crash/test_submit_plan_killed.py tests/flows/test_plan_histories.py \
+		tests/crash/test_submit_plan_killed.py tests/crash/test_load_table_killed.py \
+		tests/flows/test_plan_histories.py \
 		tests/store/test_tampering.py tests/crash/test_chaos.py \
-		tests/test_hostile_answers.py $(ARGS)"
+		tests/test_hostile_answers.py tests/web/test_api_fuzzed.py tests/web/test_every_address.py \
+		tests/web/test_hostile_words.py tests/browser $(ARGS)"
 endif
+
+connections: $(READY)
+	@TIEOUT_CAMPAIGN=hostile $(MAKE) --no-print-directory test \
+		ARGS="tests/verbs/test_pinging.py tests/verbs/test_pinging_anaplan.py tests/test_addresses.py \
+		tests/test_hostile_answers.py tests/flows/test_secrets_stay.py tests/test_docs.py \
+		tests/verbs/test_configuring.py tests/cli/test_config_commands.py tests/test_tutorial.py \
+		tests/test_messengers.py tests/flows/test_new_vendor_words.py $(ARGS)"
 
 # All four are run, so that one call shows everything that is wrong.
 check: $(READY)
@@ -134,6 +149,9 @@ chaos: $(READY)
 
 bench-plan: $(READY)
 	@$(BIN)/python -m bench.plan $(ARGS)
+
+bench-pages: $(READY)
+	@$(BIN)/python -m bench.pages --rows $(if $(filter file,$(origin ROWS)),10000000,$(ROWS)) $(ARGS)
 
 docs: $(READY)
 	@$(BIN)/python tests/support/cli_reference.py

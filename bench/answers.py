@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import ge, le
 from typing import Any
 
 from bench.books import DATE, TIME
@@ -211,6 +212,9 @@ class Ais:
         ]  # fmt: skip
 
 
+_BEYOND = {"LESS_EQUAL": le, "GREATER_EQUAL": ge}
+
+
 def _conditions(query: Mapping[str, Any]) -> dict[str, list[str]]:
     """Alias → values of every condition, all of which must hold."""
     found: dict[str, list[str]] = {}
@@ -221,6 +225,9 @@ def _conditions(query: Mapping[str, Any]) -> dict[str, list[str]]:
             raise NotPreparedError(f"{alias} is asked for: something did not tie")
         if condition["operator"] == "NOT_EQUAL":
             literals = ["not", *literals]
+        elif alias == "PN" and condition["operator"] in _BEYOND:  # either of them: no such line
+            beyond, limit = _BEYOND[condition["operator"]], int(literals[0])
+            literals = [*found.get("PN", []), *(str(p) for p in PERIODS if beyond(p, limit))]
         elif condition["operator"] not in ("EQUAL", "LIST"):
             continue  # the window of stamps: every line is inside
         found[alias] = literals

@@ -25,21 +25,30 @@ class Cluster:
     """Started on a free loopback port; `folder` must be one that OWNER can reach."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises FileNotFoundError without the server's programs."""
+        """Made in `folder`, or the one that was made there before: what it holds is still there.
+
+        Raises FileNotFoundError without the server's programs.
+        """
         self._data, self.port = folder / "data", _free_port()
         found = programs()
         if found is None:
             raise FileNotFoundError("initdb: the programs of a PostgreSQL server are not installed")
         self._programs = found
+        if not folder.exists():
+            self._make(folder)
+        with (self._data / "postgresql.conf").open("a") as settings:  # what comes last holds
+            settings.write(f"port = {self.port}\nlisten_addresses = '127.0.0.1'\n")
+            settings.write(f"unix_socket_directories = '{folder}'\nmax_connections = 300\n")
+            # Another process's time would not be told of who asked.
+            settings.write("max_parallel_workers_per_gather = 0\n")
+        self.start()
+
+    def _make(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "-U", OWNER, "-N")
-        with (self._data / "postgresql.conf").open("a") as settings:
-            settings.write(f"port = {self.port}\nlisten_addresses = '127.0.0.1'\n")
-            settings.write(f"unix_socket_directories = '{folder}'\nmax_connections = 300\n")
-        self.start()
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""The demo's company with some two hundred flows more: windows of actuals, and other models."""
+"""The demo's company with some two hundred flows more: tables, windows of actuals, other models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tieout.settings import environment
 from tieout.verbs import demo, demo_plan, practice, setting_up
 
 LINES = 1000
-WINDOWS, MEMBERS = 20, 180  # with the demo's five: 205 flows
+TABLES = ("balances", "payables")
+WINDOWS, MEMBERS = 20, 180  # with the tables and the demo's five: 207 flows
 TENANTS, MODELS = 4, 4  # of each: as many lanes of runs beside that of the demo's model
 MONTHS = range(1, 13)
 
@@ -50,6 +51,7 @@ def made(home: Path, url: str) -> Instance:
     tenants = practice.control(home, "anaplan", "tenants", count=TENANTS, models=MODELS)["tenants"]
     text = (home / "tieout.toml").read_text()
     text = text.replace('kind = "submit_plan"', 'kind = "submit_plan"\nactuals = "actuals"')
+    text += (home / demo.TABLES_FILE).read_text()
     text += "".join(map(_window, range(WINDOWS))) + _members(addresses["anaplan"], tenants)
     with demo_plan.desk(Instance(environment(str(home))), demo_plan.ALEX) as alex:
         setting_up.apply_project(alex, text)

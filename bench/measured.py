@@ -29,6 +29,7 @@ environment = "JPD920"
 secret = "secret://erp"
 page_rows = 5000
 readers = {readers}
+parts = 1
 allow_http = true
 
 [connections.planning]
@@ -81,11 +82,12 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def prepared(home: Path, url: str, readers: int) -> Instance:
-    """A new instance in `home`, connected to the benchmark's server."""
+def prepared(home: Path, url: str, readers: int, database: str = "") -> Instance:
+    """A new instance in `home`, connected to the benchmark's server; SQLite without `database`."""
     home.mkdir(mode=0o700)
+    database = database or f"sqlite:///{home / 'tieout.sqlite'}"
     nowhere = Environment(
-        home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records="", clock_url="",
+        home=home, database=database, records="", clock_url="",
         kill_at="", log_level="WARNING",
     )  # fmt: skip
     instance = Instance(nowhere, SystemClock())

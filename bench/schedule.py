@@ -23,6 +23,7 @@ from bench.processes import Processes, cpu_seconds, idle_cpu, machine
 from bench.start_of_run import start_costs
 from tieout.app import Instance
 from tieout.settings import environment
+from tieout.sim.anaplan.tasks import STEPS_BEFORE, STEPS_RUNNING
 from tieout.store import schedules
 from tieout.store.schema import UNFINISHED
 from tieout.verbs import practice, setting_up
@@ -47,7 +48,7 @@ system = "jde"
 url = "{jde}/jderest"
 environment = "JPD920"
 secret = "secret://erp"
-readers = 2
+readers = {readers}
 allow_http = true
 """
 MODEL = """
@@ -89,6 +90,8 @@ class Size:
     tenants: int
     models: int  # of each tenant
     workers: int
+    readers: int = 2  # sessions at JD Edwards; many workers need more than the default
+    task_seconds: float = 0.0  # how long Anaplan takes for a task; 0: a moment
 
 
 def made(home: Path, url: str, size: Size) -> Instance:
@@ -97,6 +100,9 @@ def made(home: Path, url: str, size: Size) -> Instance:
     tenants = practice.control(
         home, "anaplan", "tenants", count=size.tenants, models=size.models
     )["tenants"]  # fmt: skip
+    if size.task_seconds:
+        step = size.task_seconds / (STEPS_BEFORE + STEPS_RUNNING)
+        practice.control(home, "anaplan", "switch", name="task_step_seconds", value=step)
     instance = Instance(replace(environment(str(home)), database=url or "sqlite"))
     setting_up.make_instance(instance)
     setting_up.apply_project(instance, project(addresses, tenants, size))
@@ -111,7 +117,7 @@ def made(home: Path, url: str, size: Size) -> Instance:
 def project(addresses: dict[str, str], tenants: list[dict[str, Any]], size: Size) -> str:
     """The project file: flows go round the tenants first, then round their models."""
     jde, anaplan = addresses["jde"], addresses["anaplan"]
-    text = [HEAD.format(jde=jde, anaplan=anaplan)]
+    text = [HEAD.format(jde=jde, anaplan=anaplan, readers=size.readers)]
     for number, tenant in enumerate(tenants):
         for place, model in enumerate(tenant["models"]):
             text.append(
@@ -229,7 +235,8 @@ def load(home: Path, url: str, size: Size, p99_max: float) -> dict[str, Any]:
         found = judged(instance, due) | at_anaplan(home)
         figures = {
             "flows": size.flows, "tenants": size.tenants, "models": size.tenants * size.models,
-            "processes": size.workers, **found, "seconds": round(took, 1),
+            "processes": size.workers, "task_seconds": size.task_seconds, **found,
+            "seconds": round(took, 1),
             "our_cpu_seconds": round(processes.cpu_seconds() - ours, 1),
             "practice_cpu_seconds": round(cpu_seconds(practised) - theirs, 1),
             "machine_idle": round(idle_cpu(ticks), 2), "memory_mb": round(processes.memory_mb()),
@@ -294,11 +301,17 @@ def part(name: str, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         if name == "start":
             return start(folder)
         if name == "sqlite":
-            size = Size(asked.flows or 300, asked.tenants or 30, asked.models or 2, 1)
+            size = Size(
+                asked.flows or 300, asked.tenants or 30, asked.models or 2, 1,
+                task_seconds=asked.task_seconds,
+            )  # fmt: skip
             return load(home, "", size, SQLITE_P99_SECONDS)
         cluster = Cluster(folder / "server")
         try:
-            size = Size(asked.flows or 2000, asked.tenants or 50, asked.models or 8, 4)
+            size = Size(
+                asked.flows or 2000, asked.tenants or 50, asked.models or 8, 4, 16,
+                asked.task_seconds,
+            )  # fmt: skip
             return load(home, cluster.url, size, POSTGRES_P99_SECONDS)
         finally:
             cluster.stop("fast")
@@ -315,6 +328,7 @@ def main() -> int:
     parser.add_argument("--flows", type=int, default=0)
     parser.add_argument("--tenants", type=int, default=0)
     parser.add_argument("--models", type=int, default=0, help="of each tenant")
+    parser.add_argument("--task-seconds", type=float, default=0.0, help="of Anaplan, for each")
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS)
     parser.add_argument("--keep", action="store_true", help="leave the folder behind")
     asked = parser.parse_args()

@@ -21,10 +21,12 @@ from bench.cluster import programs
 DEFAULT_DATABASE = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 CONNECT_SECONDS_MAX = 3
 LEFT_OUT = "left out, needs "
+AT_MOST = "at most"  # how the name of what is not added up ends: the largest counts
 SAMPLE_FROM_TESTS = 1000  # who runs fewer has chosen them
 LONGEST_FIRST = ("crash", "cli", "flows", "engine")  # folders of tests
-# Folders of tests that take long: the seed draws which of them are tried, and half of their cases.
-SAMPLED, SHARE = ("crash", "cli", "flows"), 0.3
+# Folders of tests that take long: the seed draws so many of them, and half of the cases of each.
+SHARES = {"crash": 0.2, "cli": 0.2, "flows": 0.15, "browser": 0.5, "web": 0.5}
+EVERY = {"browser": 6}  # one in so many cases, where a case takes seconds
 ALWAYS = "test_chaos.py"  # of these, is never left out
 
 # A shared machine may pause a test for longer than Hypothesis allows an example to take.
@@ -40,10 +42,10 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first, so that no worker is left alone with one at the end.
 
-    Of the tests that take long a share is drawn; `make campaign PARTS=all` tries all.
+    Of the tests that take long a share is drawn, but never in a campaign: it counts all it names.
     """
-    if "all" not in os.environ.get("TIEOUT_CAMPAIGN", "") and len(items) > SAMPLE_FROM_TESTS:
-        long = [i for i in items if i.path.parent.name in SAMPLED and i.path.name != ALWAYS]
+    if not os.environ.get("TIEOUT_CAMPAIGN") and len(items) > SAMPLE_FROM_TESTS:
+        long = [i for i in items if i.path.parent.name in SHARES and i.path.name != ALWAYS]
         left_out = {i.nodeid for i in long} - _drawn(i.nodeid for i in long)
         items[:] = [item for item in items if item.nodeid not in left_out]
 
@@ -55,25 +57,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _drawn(names: Iterable[str]) -> set[str]:
-    """SHARE of the tests, and half of the cases of each, at least one, by the run's seed."""
+    """The share of each folder, and half of the cases of each test, at least one, by the seed."""
     cases: dict[str, list[str]] = {}
     for name in names:
         cases.setdefault(name.partition("[")[0], []).append(name)
     drawn: set[str] = set()
     for test, some in sorted(cases.items()):
         dice = Random(f"{os.environ['TIEOUT_SEED']} {test}")
-        if dice.random() > SHARE:
+        if dice.random() > SHARES[test.split("/")[1]]:
             continue
-        drawn.update(dice.sample(sorted(some), (len(some) + 1) // 2))
+        every = EVERY.get(test.split("/")[1], 2)
+        drawn.update(dice.sample(sorted(some), -(-len(some) // every)))
     return drawn
 
 
 def pytest_report_header() -> list[str]:
     seed = os.environ["TIEOUT_SEED"]
+    told = ", ".join(f"{share:.0%} in {folder}" for folder, share in SHARES.items())
     return [
         f"seed: {seed} (TIEOUT_SEED={seed} repeats it)",
-        f"of the tests in {', '.join(SAMPLED)} {SHARE:.0%} are drawn by it when all are asked for, "
-        "with half of their cases (make campaign PARTS=all tries all)",
+        f"when all are asked for, it draws {told} of the tests there, with half of their cases "
+        "(make campaign PARTS=all tries all)",
     ]
 
 
@@ -128,11 +132,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counted: Counter[str] = Counter()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
-            counted.update(dict(report.user_properties))
+            for name, count in report.user_properties:
+                most = name.endswith(AT_MOST)
+                counted[name] = max(counted[name], count) if most else counted[name] + count
     if counted:
         told = ", ".join(f"{count} {name}" for name, count in sorted(counted.items()))
         waited = counted["journals that waited"] / max(1, counted["journals"])
-        terminalreporter.write_line(f"counted: {told}; {waited:.1%} of the journals waited")
+        of_journals = f"; {waited:.1%} of the journals waited" if counted["journals"] else ""
+        terminalreporter.write_line(f"counted: {told}{of_journals}")
     counts: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         reason = str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "")

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 
 from tieout import errors, settings
+from tieout.web.routes import ADDRESSES
 
 REPOSITORY = Path(__file__).parent.parent
 SKIPPED_FOLDERS = {".venv", ".venv-uv", ".git", "tieout-demo", "node_modules", "build", "dist"}
@@ -159,9 +161,10 @@ def rows_under(title: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("struct", tables(settings.Strict), ids=lambda s: s.__name__)
 def test_every_key_of_the_project_file_is_documented_with_its_default(
-    struct: type[msgspec.Struct],
+    struct: type[msgspec.Struct], record_property: Callable[[str, object], None]
 ) -> None:
     assert keys_of(struct) == rows_under(heading(struct))
+    record_property("keys of the project file on the reference page", len(keys_of(struct)))
 
 
 def test_the_example_of_the_project_file_is_accepted() -> None:
@@ -207,7 +210,7 @@ def shown_commands() -> list[tuple[str, str]]:
         lines = [line.strip() for block in blocks(text, "sh") for line in block.splitlines()]
         prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
         for line in lines + re.findall(r"`(tieout [^`\n]+)`", prose):
-            match = re.match(r"(?:\S*/)?tieout ([^|<>#;&]+)", line)
+            match = re.match(r'(?:\S*/)?tieout ((?:"[^"]*"|[^|<>#;&"])+)', line)
             if match and "[" not in line and "…" not in line:
                 # A sentence may name a command without its arguments.
                 named_only = line not in lines and " " not in match[1].strip()
@@ -276,3 +279,18 @@ def test_decisions_are_numbered_in_order_and_complete() -> None:
         assert re.search(
             r"^Status: (accepted|replaced by \d{4}), \d{4}-\d\d-\d\d$", pages()[path], re.MULTILINE
         )
+
+
+# ---------------------------------------------------------------------------- pages
+
+
+def test_the_guide_to_the_pages_names_addresses_and_buttons_that_there_are() -> None:
+    text = pages()["docs/how-to/use-the-pages.md"]
+    known = {address.path for address in ADDRESSES}
+    named = set(re.findall(r"`(/[^`]*)`", text))
+    assert named - known == set()
+    assert len(named) >= 8
+    web = REPOSITORY / "src" / "tieout" / "web"
+    source = "".join(p.read_text() for p in web.rglob("*") if p.suffix in (".html", ".py"))
+    buttons = {" ".join(words.split()) for words in re.findall(r"\*\*(.+?)\*\*", text)}
+    assert {words for words in buttons if words not in source} == set()

@@ -22,6 +22,7 @@ from tieout.outgoing import Allowed
 from tieout.pace import RETRY_AFTER_SECONDS_MAX, retry_after
 from tieout.sim.box import Box, Request, Response, serve
 from tieout.sim.clock import PracticeClock
+from tieout.through import Means
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
@@ -338,7 +339,7 @@ def test_cookies_are_not_sent_back_unless_asked_for(bench: Bench) -> None:
     bench.get()
     bench.get()
     assert "cookie" not in bench.peer.requests[1].headers
-    sticky = bench.door(keep_cookies=True)
+    sticky = bench.door(means=Means(keep_cookies=True))
     sticky.send("GET", "/x", repeatable=True)
     sticky.send("GET", "/x", repeatable=True)
     assert bench.peer.requests[3].headers["cookie"] == "JSESSIONID=abc"
@@ -370,6 +371,8 @@ BAD_BODIES = [
     (b"[" * 100_000 + b"]" * 100_000, "levels deep"),
     (b'{"a": ' + b"9" * 5000 + b"}", "more than 100 digits"),
     (b'{"a": 1e400}', "more than 100 digits"),
+    (b'{"a": [{"b": "' + b"x" * 65_537 + b'"}]}', "a text of more than 65,536 characters"),
+    (b'"' + b"x" * 65_537 + b'"', "a text of more than 65,536 characters"),
     (b'{"a": "\xff"}', "cut off or damaged"),
     (b'{"a": "\\ud800"}', "cut off or damaged"),
 ]

@@ -83,5 +83,5 @@ def test_the_schedule_in_the_example_of_a_new_home_is_accepted_without_its_marks
     marked, _, rest = example[begin:].partition("\n\n")
     text = "\n".join(line.removeprefix("# ") for line in marked.splitlines())
     schedule = read_project(example[:begin] + text + "\n" + rest).schedules["close"]
-    assert schedule.run == ("accounts", "cost_centers", "actuals")
+    assert schedule.run == ("companies", "accounts", "cost_centers", "actuals")
     assert not read_project(example).schedules

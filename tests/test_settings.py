@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from tieout.errors import Misconfigured
 from tieout.meanings import COLUMN_MEANINGS, NEEDED_COLUMNS
-from tieout.project import (
-    AnaplanConnection,
-    JdeConnection,
-    LoadActuals,
-    LoadMembers,
-    seconds,
-)
+from tieout.project import AnaplanConnection, JdeConnection, LoadActuals, LoadMembers
+from tieout.project_words import seconds
 from tieout.settings import environment, read_project
 
 PROJECT = """

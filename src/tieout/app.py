@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import polars as pl
 
 from tieout.anaplan.client import Anaplan, Connection
 from tieout.anaplan.names import Pins
 from tieout.clock import Clock, PracticeSystemsClock, SystemClock
+from tieout.doors import Doors, secret_name
+from tieout.engine.places import Places, RestingClock
 from tieout.engine.story import Failpoint
 from tieout.errors import Misconfigured, Trouble
 from tieout.flows.compacting import compact
+from tieout.flows.configured import configured, plan_of, shared, target
 from tieout.flows.load_actuals import load_actuals, tie_out
 from tieout.flows.load_members import load_members
+from tieout.flows.load_table import load_table
+from tieout.flows.load_table import tie_out as tie_out_table
+from tieout.flows.mirror import KnownReads
 from tieout.flows.parts import read_part
 from tieout.flows.period_look import Seen, look_at_periods
 from tieout.flows.prepare_plan import prepare_plan
 from tieout.flows.submit_plan import follow_journals, submit_plan
-from tieout.flows.world import Evidence, PlanOf, World
-from tieout.http import TRIES, Http
+from tieout.flows.world import Evidence, Patience, World
+from tieout.http import TRIES
 from tieout.jde.client import Jde
-from tieout.jde.credentials import Credentials as JdeCredentials
+from tieout.jde.credentials import credentials_in
 from tieout.jde.session import sign_out
-from tieout.outgoing import Allowed
-from tieout.pace import Pace
+from tieout.outgoing import Once
 from tieout.project import (
     REQUESTS_A_MINUTE,
     AnaplanConnection,
-    Flow,
     JdeConnection,
     Project,
-    SubmitPlan,
-    seconds,
 )
+from tieout.project_tables import LoadTable
 from tieout.project_text import differences, read_file
+from tieout.project_words import seconds
 from tieout.settings import Environment, read_project
-from tieout.store import anchors, parts, seats
+from tieout.store import anchors, parts, seat_line, seats
 from tieout.store.budget import Budget, Rate
 from tieout.store.configs import Config
 from tieout.store.files import place_for
+from tieout.store.kept import Known
 from tieout.store.keys import place_for as place_of_key
 from tieout.store.looks import Current
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.store import Store
 
-DIGEST_DIGITS = 16
 PROJECT_FILE = "tieout.toml"
 PARTS_MAX = 32  # of a large read, where several processes may read them
 PARSED_KEPT = 4  # configurations; runs of an older one are rare
+
+
+def _tie_out(run: Any, world: World[Any]) -> dict[str, Any]:
+    """Both sides compared as they are now, by the story of the flow's kind."""
+    story = tie_out_table if isinstance(world.flow, LoadTable) else tie_out
+    return story(run, world)
+
+
 STORIES: Mapping[str, Callable[..., Any]] = {
     "load_members": load_members,
     "load_actuals": load_actuals,
-    "tie_out": tie_out,
+    "load_table": load_table,
+    "tie_out": _tie_out,
     parts.KIND: read_part,
     "compact": compact,
     "prepare_plan": prepare_plan,
@@ -79,20 +93,41 @@ class Instance:
         self._failpoint = failpoint
         self.home: Path = environment.home
         chosen = PracticeSystemsClock(environment.clock_url) if environment.clock_url else None
-        self.clock: Clock = clock or chosen or SystemClock()
+        self.places = Places()
+        self.clock: Clock = RestingClock(clock or chosen or SystemClock(), self.places)
         self.given_clock: Clock | None = clock or chosen  # not the machine's own
         url = environment.database if not environment.database.startswith("sqlite") else None
         anchor = anchors.named(environment.anchor, environment.standard)
         place = place_for(environment.records, self.home, environment.standard)
         keys = place_of_key(self.home, environment.key)
         self.store = Store(self.home, self.clock, url, anchor, place, keys)
+        self.credential = ""  # of who asked over the network, see `acting_with`
         self.fence: Callable[[], None] = _alone  # raises when others may tell our runs by now
+        self.doors = Doors(self.store, self.clock, _Fence(self), self.failpoint())
+        self.kept_tables: dict[tuple[str, ...], pl.DataFrame] = {}  # by the ids of their files
+        self.kept_digests: dict[tuple[str, ...], str] = {}  # of batches, by the ids of their files
+        self.kept_previews: dict[tuple[str, ...], dict[str, Any]] = {}  # of what would be sent
+        self.kept_reads: KnownReads = {}  # of flows of actuals, for who looks at what is kept
+        self.kept_calls: Known = {}  # what calls of runs were hashed to, for who looks at them
         self._parsed: dict[int, Project] = {}  # by version
         self._budgets: dict[tuple[str, Rate], Budget] = {}
 
     def close(self) -> None:
         """Let go of the database."""
         self.store.close()
+
+    def acting_with(self, credential: str) -> Instance:
+        """The same instance, open once, as the holder of a session or token acts on it."""
+        assert credential, "nobody acts as the owner by asking over the network"
+        other = copy.copy(self)
+        other.credential = credential
+        return other
+
+    def looking_once(self) -> Instance:
+        """The same instance, which asks for the address of each name once: for a test."""
+        other = copy.copy(self)
+        other.doors = replace(self.doors, resolve=Once(self.doors.resolve))
+        return other
 
     def project(self) -> Project:
         """The applied configuration; Misconfigured when `tieout.toml` says something else."""
@@ -129,9 +164,9 @@ class Instance:
     def _parse(self, config: Config, source: str) -> Project:
         """Read a configuration, and keep it: a version never changes, and a file may be large."""
         project = read_project(config.text, source)
-        newest = sorted([*self._parsed, config.version])[-PARSED_KEPT:]
-        parsed = self._parsed | {config.version: project}
-        self._parsed = {version: parsed[version] for version in newest}
+        self._parsed[config.version] = project  # the same for who acts with another credential
+        for version in sorted(self._parsed)[:-PARSED_KEPT]:
+            self._parsed.pop(version, None)
         return project
 
     @contextmanager
@@ -147,11 +182,11 @@ class Instance:
         flow = project.flows.get(run.flow)
         if flow is None:
             raise Misconfigured(f"The flow {run.flow} is not configured any more.")
-        evidence = Evidence()
+        evidence, patience = Evidence(), Patience()
         with ExitStack() as open_things:
             erp = project.jde(flow)
             room = self._room(project.jde_name(flow), erp)
-            sitter = f"look at {run_id}" if looking else run_id
+            sitter = self._sitter(f"look at {run_id}" if looking else run_id, patience)
             if not (part.finished or looking):
                 self._free_seats_of(run_id)
                 open_things.callback(self._end_what_is_left, project, room, run_id)
@@ -169,10 +204,20 @@ class Instance:
                 chunk_bytes=planning.chunk_bytes, tenant=planning.tenant,
                 executor=self.store.database.executor,
                 somebody_waits=partial(self._somebody_waits, room),
-                plan=plan_of(project, flow), evidence=evidence,
+                plan=plan_of(project, flow), evidence=evidence, patience=patience,
+                outdated=partial(self._outdated, run.flow, shared(project, flow)),
                 moment=self.failpoint(), parts_max=erp.parts or self._parts_max(),
                 part=part.asked if part.part_of else {},
             )  # fmt: skip
+
+    def _outdated(self, name: str, begun: str) -> str:
+        """What was applied since a run of a flow was begun under `begun`; "" when nothing was."""
+        newest, version = self.applied(), getattr(self.store.config(), "version", 0)
+        flow = newest.flows.get(name)
+        if flow is not None and shared(newest, flow) == begun:
+            return ""
+        done = "was removed from" if flow is None else "was changed in"
+        return f"the flow {name} {done} the configuration (version {version})"
 
     def look_at_periods(
         self, project: Project, connection: str, companies: Sequence[str],
@@ -183,7 +228,7 @@ class Instance:
         assert isinstance(erp, JdeConnection)  # held by `consistency`
         with ExitStack() as open_things:
             room = self._room(connection, erp)
-            looking = f"periods of {connection}"  # no run, but who looks stands in line as one
+            looking = self._sitter(f"periods of {connection}")  # no run, but in line as one
             jde = self._jde(project, room, looking, Evidence(), open_things)
             return look_at_periods(jde, companies, known)
 
@@ -192,7 +237,8 @@ class Instance:
         erp = project.connections[name]
         assert isinstance(erp, JdeConnection), "the caller has looked"
         room = self._room(name, erp)
-        return self._jde(project, room, f"ping of {name}", Evidence(), open_things, tries=1)
+        sitter = self._sitter(f"ping of {name}")
+        return self._jde(project, room, sitter, Evidence(), open_things, tries=1)
 
     def anaplan_alone(self, project: Project, name: str, open_things: ExitStack) -> Anaplan:
         """The same for Anaplan."""
@@ -200,21 +246,8 @@ class Instance:
         assert isinstance(planning, AnaplanConnection), "the caller has looked"
         return self._anaplan(project, planning, Evidence(), open_things, tries=1)
 
-    def _http(
-        self, project: Project, url: str, connection: JdeConnection | AnaplanConnection,
-        evidence: Evidence, system: str, pace: Pace | None = None, tries: int = TRIES,
-    ) -> Http:  # fmt: skip
-        sticky = isinstance(connection, JdeConnection) and connection.cookies == "sticky"
-        http = Http(
-            url, system=system, clock=self.clock, allowed=Allowed(project.outgoing.allow),
-            timeout_seconds=seconds(connection.request_timeout), told=evidence,
-            ca_file=connection.ca_file or None, allow_http=connection.allow_http,
-            keep_cookies=sticky, tries=tries,
-        )  # fmt: skip
-        if pace is not None:
-            http.keep(pace)
-        http.keep(_Fence(self))  # last: nothing may come between it and the request
-        return http
+    def _sitter(self, run: str, patience: Patience | None = None) -> Sitter:
+        return Sitter(run, self.store.database.executor, patience or Patience())
 
     def _room(self, name: str, connection: JdeConnection) -> Room:
         return Room(name, connection.readers, self.store.safe.keys)
@@ -241,14 +274,14 @@ class Instance:
         The next holder of a seat does the same, but perhaps nobody wants the seat for long. `run`
         is told by this process: what another one left of it is of a dead one.
         """
-        me = Sitter(run, self.store.database.executor)
+        me = self._sitter(run)
         with self.store.database.read() as reading:
             if not seats.may_be_left(reading, room, me):
                 return 0
         left = self.store.database.transact(lambda c: seats.left_behind(c, room, me))
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
-        http = self._http(project, connection.url, connection, Evidence(), "JD Edwards")
+        http = self.doors.http(project, connection.url, connection, Evidence(), "JD Edwards")
         for session in left:
             token = room.opened(session)  # nothing when another key sealed it
             if not token or sign_out(http, connection, token):
@@ -258,22 +291,21 @@ class Instance:
 
     def _somebody_waits(self, room: Room) -> bool:
         with suppress(Trouble), self.store.database.read() as connection:
-            return seats.waited_for(connection, room.connection)
+            return seat_line.waited_for(connection, room.connection)
         return False  # it is asked again at the next pause
 
     def _jde(
-        self, project: Project, room: Room, run: str, evidence: Evidence, close: ExitStack,
+        self, project: Project, room: Room, sitter: Sitter, evidence: Evidence, close: ExitStack,
         tries: int = TRIES,
     ) -> Jde:  # fmt: skip
         connection = project.connections[room.connection]
         assert isinstance(connection, JdeConnection), "it is the one a flow reads from"
-        http = self._http(project, connection.url, connection, evidence, "JD Edwards", tries=tries)
+        url = connection.url
+        http = self.doors.http(project, url, connection, evidence, "JD Edwards", tries=tries)
         close.callback(http.close)
         opened = partial(self.store.safe.opened, secret_name(connection.secret))
-        seat = Seat(
-            self.store.database, room, Sitter(run, self.store.database.executor), self.clock
-        )
-        jde = Jde(http, connection, lambda: JdeCredentials(**opened()), self.clock, seat)
+        seat = Seat(self.store.database, room, sitter, self.clock)
+        jde = Jde(http, connection, lambda: credentials_in(opened()), self.clock, seat)
         close.callback(jde.close)
         return jde
 
@@ -282,8 +314,9 @@ class Instance:
         tries: int = TRIES,
     ) -> Anaplan:  # fmt: skip
         turns = self._budget(connection)
-        api = self._http(project, connection.api_url, connection, evidence, "Anaplan", turns, tries)
-        auth = self._http(
+        door = partial(self.doors.http, project, tries=tries)
+        api = door(connection.api_url, connection, evidence, "Anaplan", turns)
+        auth = self.doors.http(
             project, connection.auth_url, connection, evidence, "Anaplan's sign-in", tries=tries
         )
         close.callback(api.close)
@@ -298,15 +331,15 @@ class Instance:
                 (connection.stage or "") if tries == TRIES else "",  # a test may look all the same
             ),
         )  # fmt: skip
-        secret = secret_name(connection.secret)
-        anaplan = Anaplan(api, auth, chosen, partial(self.store.safe.opened, secret), self.clock)
+        how = self.doors.sign_in(project, connection, auth, close, evidence, tries)
+        anaplan = Anaplan(api, auth, chosen, how, self.clock)
         close.callback(anaplan.close)
         return anaplan
 
     def _budget(self, connection: AnaplanConnection) -> Budget:
         """The turns of this process at a tenant, whichever run asks (calls to sign in are free)."""
         rate = Rate(REQUESTS_A_MINUTE - connection.headroom, connection.burst)
-        shared = isinstance(self.clock, SystemClock)
+        shared = self.given_clock is None
         made = Budget(self.store.database, connection.tenant, rate, self.clock, by_database=shared)
         return self._budgets.setdefault((connection.tenant, rate), made)
 
@@ -336,37 +369,3 @@ class _Fence:
 
 def _alone() -> None:
     """Nobody else tells what this process tells."""
-
-
-def configured(project: Project, flow: Flow) -> str:
-    """A digest that changes with the flow itself and with either end: then all is read anew."""
-    erp = project.jde(flow)
-    return _digest([flow, erp.url, erp.environment, erp.role, target(project, flow)])
-
-
-def target(project: Project, flow: Flow) -> str:
-    """A digest of where a flow loads to; what was proved in another model counts no more."""
-    to = project.anaplan(flow)
-    lists = project.lists_of(project.anaplan_name(flow))
-    if isinstance(flow, SubmitPlan):
-        return _digest([to.api_url, to.workspace, to.model, flow.export, lists])
-    return _digest([to.api_url, to.workspace, to.model, flow.import_, flow.read_back, lists])
-
-
-def plan_of(project: Project, flow: Flow) -> PlanOf | None:
-    """What a flow that submits a plan shares with the flow of its actuals; None for others."""
-    shared = project.actuals_of(flow) if isinstance(flow, SubmitPlan) else None
-    if shared is None or not isinstance(flow, SubmitPlan):
-        return None
-    allowed = project.jde(flow).plan_ledgers
-    return PlanOf(*shared, companies=project.companies_of(flow), allowed=allowed)
-
-
-def _digest(value: object) -> str:
-    told = msgspec.json.encode(value, order="sorted")
-    return hashlib.sha256(told).hexdigest()[:DIGEST_DIGITS]
-
-
-def secret_name(reference: str) -> str:
-    """`secret://erp` → erp."""
-    return reference.removeprefix("secret://")

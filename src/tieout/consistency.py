@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
+from tieout.cell_owners import shared_cells
 from tieout.core.local_time import zone_named
 from tieout.core.schedule import PeriodCloses
 from tieout.core.when import UnreadableError, parse, zone_unknown
@@ -12,7 +13,6 @@ from tieout.core.working_days import WEEKDAYS
 from tieout.meanings import COLUMN_MEANINGS, NEEDED_COLUMNS
 from tieout.project import (
     REQUESTS_A_MINUTE,
-    TEMPLATE_COMPANY,
     AnaplanConnection,
     Calendar,
     Flow,
@@ -21,10 +21,10 @@ from tieout.project import (
     LoadMembers,
     Project,
     Schedule,
-    Strict,
     SubmitPlan,
-    seconds,
 )
+from tieout.project_tables import LoadTable, table_problems
+from tieout.project_words import TEMPLATE_COMPANY, Strict, seconds
 
 COLUMNS_SHOWN_MAX = 8
 QUIET_TIMES = 2  # how much longer than a call nothing must be seen of it (reliability.md §2.5)
@@ -34,6 +34,11 @@ def inconsistencies(project: Project) -> list[str]:
     """Each in words, with its place in the file."""
     problems = _tenant_problems(project.connections) + _stage_problems(project)
     for name, connection in project.connections.items():
+        if connection.proxy:
+            keys = ("url", "api_url", "auth_url", "oauth_url")
+            urls = [getattr(connection, key, "") for key in keys]
+            if any(url.startswith("http:") for url in urls):
+                problems.append(f"connections.{name}.proxy carries https addresses alone")
         for key in ("request_timeout", "poll", "task_timeout", "look_at_periods"):
             if seconds(getattr(connection, key, "1s")) == 0:
                 problems.append(f"connections.{name}.{key} must be longer than nothing")
@@ -46,13 +51,16 @@ def inconsistencies(project: Project) -> list[str]:
         if isinstance(flow, SubmitPlan):
             problems += _plan_problems(project, name, flow)
             continue
+        if isinstance(flow, LoadTable):
+            problems += table_problems(f"flows.{name}", flow)
+            continue
         problems += _column_problems(name, flow)
         if isinstance(flow, LoadActuals):
             problems += _actuals_problems(name, flow)
             problems += _period_problems(name, flow)
         elif not flow.read_back.list:
             problems.append(f"flows.{name}.read_back needs `list`")
-    problems += _overlap_problems(project)
+    problems += shared_cells(project)
     for name, calendar in project.calendars.items():
         problems += _calendar_problems(project, f"calendars.{name}", calendar)
     for name, schedule in project.schedules.items():
@@ -201,24 +209,6 @@ def _twice(place: str, codes: Sequence[str]) -> list[str]:
     return [f"{place} names {code} twice" for code in repeated]
 
 
-def _overlap_problems(project: Project) -> list[str]:
-    """One flow owns a ledger of a company; two would undo each other's journals."""
-    problems = []
-    owners: dict[tuple[str, str, str], str] = {}
-    for name, flow in project.flows.items():
-        if not isinstance(flow, SubmitPlan):
-            continue
-        for ledger in sorted(set(flow.ledgers().values())):
-            for company in project.companies_of(flow):
-                owner = owners.setdefault((flow.to, ledger, company), name)
-                if owner != name:
-                    problems.append(
-                        f"flows.{owner} and flows.{name} both write ledger {ledger} of company "
-                        f"{company}; one flow owns it"
-                    )
-    return problems
-
-
 def _actuals_problems(name: str, flow: LoadActuals) -> list[str]:
     """Ledgers, companies, signs and the read-back of a flow of actuals."""
     problems = []
@@ -309,6 +299,14 @@ def _notice_problems(project: Project) -> list[str]:
                 f"{place} is not an https address, nor secret://NAME: other addresses hold "
                 "passwords and are sealed"
             )
+    for name, schedule in project.schedules.items():
+        besides = {"heartbeat_ca_file": schedule.heartbeat_ca_file,
+                   "heartbeat_proxy": schedule.heartbeat_proxy}  # fmt: skip
+        for key, value in besides.items():
+            if value and not schedule.heartbeat:
+                problems.append(f"schedules.{name}.{key} is of a heartbeat, and there is none")
+        if schedule.heartbeat_proxy and schedule.heartbeat.startswith("http:"):
+            problems.append(f"schedules.{name}.heartbeat_proxy carries https addresses alone")
     for name, one in project.notices.items():
         strange = sorted(set(one.flows) - set(project.flows))
         if strange:

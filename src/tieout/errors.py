@@ -14,6 +14,8 @@ Wrong *data* is not an exception but a `core.findings.Finding`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class Trouble(Exception):
     """One clear sentence for the person who reads it, and what belongs to it.
@@ -63,8 +65,21 @@ class Misconfigured(Refused):
     exit_code = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Who was not allowed what, on what: an entry of the trail."""
+
+    actor: str
+    act: str
+    on: str
+
+
 class NotAllowed(Refused):
-    """Who acts may not do this, or nobody is signed in."""
+    """Who acts may not do this, or nobody is signed in; `denied` when it is known who."""
+
+    def __init__(self, what: str, *, denied: Denied | None = None, **told: str) -> None:
+        super().__init__(what, **told)
+        self.denied = denied
 
 
 class KeyTrouble(Refused):

@@ -6,7 +6,8 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -24,6 +25,7 @@ from tieout.outgoing import Allowed
 from tieout.pace import Pace, back_off, retry_after
 from tieout.redaction import guard_logs, hide
 from tieout.strict_json import JSON_VALUES_MAX, excerpt, plain, read_json
+from tieout.through import NOTHING_BESIDES, Means, Through, not_through
 
 CONNECT_SECONDS_MAX = 10.0
 TRIES = 4
@@ -32,7 +34,9 @@ TOO_MANY_REQUESTS = 429
 GATEWAY_STATUSES = (502, 503, 504)
 SECRET_HEADERS = {"authorization", "proxy-authorization", "jde-ais-auth"}
 REDIRECT_STATUSES = (301, 302, 303, 307, 308)
-OK_STATUSES, SERVER_ERROR_STATUS = range(200, 300), 500
+# How TLS says that the certificate we showed is not taken.
+REFUSES_OURS = ("ALERT_UNKNOWN_CA", "ALERT_CERTIFICATE", "ALERT_BAD_CERTIFICATE")
+OK_STATUSES, SERVER_ERROR_STATUS, LAST_STATUS = range(200, 300), 500, 599
 
 # The libraries log every URL and, at DEBUG, every header: tokens included. They stay silent, and
 # what a person turns on all the same goes through the redaction.
@@ -124,14 +128,21 @@ class _Sending:
 
 
 class _Transport(httpx2.HTTPTransport):
-    """HTTP/1.1 without proxies, over connections with deadlines."""
+    """HTTP/1.1 over connections with deadlines, through a proxy only where one is named."""
 
-    def __init__(self, tls: ssl.SSLContext, network: Network) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext, network: Network, through: Through | None = None
+    ) -> None:
         super().__init__(verify=tls, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=tls, max_connections=CONNECTIONS_MAX, http1=True, http2=False,
-            keepalive_expiry=CONNECTION_IDLE_SECONDS_MAX, network_backend=network,
-        )  # fmt: skip
+        same: dict[str, Any] = {
+            "ssl_context": tls, "max_connections": CONNECTIONS_MAX, "http1": True, "http2": False,
+            "keepalive_expiry": CONNECTION_IDLE_SECONDS_MAX, "network_backend": network,
+        }  # fmt: skip
+        if through is None:
+            self._pool = httpcore2.ConnectionPool(**same)
+        else:
+            login = through.login()
+            self._pool = httpcore2.HTTPProxy(proxy_url=through.url, proxy_auth=login, **same)
 
 
 class Http:
@@ -139,25 +150,27 @@ class Http:
 
     `system` is the peer's name in sentences; `timeout_seconds` bounds each try as a whole;
     `ca_file` (PEM) replaces the public certificate authorities; `allowed` says which
-    addresses may be called; `keep_cookies` is for load balancers that need them; `told` hears of
-    every exchange.
+    addresses may be called; `told` hears of every exchange. `means` are a certificate of ours, a
+    proxy, and cookies for load balancers that need them.
     """
 
     def __init__(
         self, base_url: str, *, system: str, clock: Clock, allowed: Allowed,
         timeout_seconds: float = 60, ca_file: str | None = None, allow_http: bool = False,
-        told: Callable[[Call], None] | None = None, tries: int = TRIES, keep_cookies: bool = False,
+        told: Callable[[Call], None] | None = None, tries: int = TRIES,
+        means: Means = NOTHING_BESIDES,
     ) -> None:  # fmt: skip
         origin, self._base, self._path = allowed.checked(base_url, system, allow_http)
         self.system, self._clock, self._told = system, clock, told
         self._paces: list[Pace] = []
         self.timeout_seconds, self._tries = timeout_seconds, max(1, tries)
         self._deadlines = Deadlines()
-        self._network = Network(self._deadlines, allowed, origin)
+        proxy = means.through
+        self._network = Network(self._deadlines, allowed, proxy.origin if proxy else origin)
         self._cookies = CookieJar(
-            None if keep_cookies else DefaultCookiePolicy(allowed_domains=[])
+            None if means.keep_cookies else DefaultCookiePolicy(allowed_domains=[])
         )  # fmt: skip
-        self._trust = trust(ca_file)
+        self._ca_file, self._means = ca_file, means
         self._opening = threading.Lock()
         self._opened: httpx2.Client | None = None
 
@@ -166,8 +179,9 @@ class Http:
         """Made at the first request: a run has more connections than it uses."""
         with self._opening:
             if self._opened is None:
+                tls = trust(self._ca_file, self._means.shown())
                 self._opened = httpx2.Client(
-                    transport=_Transport(self._trust, self._network), trust_env=False,
+                    transport=_Transport(tls, self._network, self._means.through), trust_env=False,
                     follow_redirects=False, cookies=self._cookies,
                 )  # fmt: skip
             return self._opened
@@ -179,6 +193,18 @@ class Http:
         """
         self._paces.append(pace)
 
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Within it nobody is asked: who may do nothing else any more may still end its session.
+
+        For connections that one thread uses.
+        """
+        paces, self._paces = self._paces, []
+        try:
+            yield
+        finally:
+            self._paces = paces
+
     def close(self) -> None:
         """Close all connections."""
         with self._opening:
@@ -189,8 +215,11 @@ class Http:
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None,
         query: str = "", json: object | None = None, body: bytes | None = None,
         repeatable: bool, once: bool = False, timeout_seconds: float | None = None,
+        under: str | None = None,
     ) -> Answer:  # fmt: skip
         """Send one request; `path` starts with "/", `query` is already encoded.
+
+        `under` is another path than that of the base URL, for this request.
 
         `repeatable` says that doing it twice does no harm. Lost connections, time-outs, 429 and
         502–504 are then tried again, and end in Unavailable. Otherwise only what was certainly not
@@ -208,9 +237,11 @@ class Http:
         for name in SECRET_HEADERS & sent_headers.keys():
             hide(sent_headers[name].rpartition(" ")[2])
         names = "&".join(part.split("=", 1)[0] for part in query.split("&")) if query else ""
+        base = self._base if under is None else self._base.removesuffix(self._path) + under
+        shown = self._path if under is None else under
         request = _Sending(
-            method, self._base + path + ("?" + query if query else ""),
-            self._path + path + ("?" + names if names else ""),
+            method, base + path + ("?" + query if query else ""),
+            shown + path + ("?" + names if names else "") if not self._means.secret_paths else "/…",
             sent_headers, content, timeout_seconds or self.timeout_seconds,
         )  # fmt: skip
         return self._deliver(request, repeatable and not once, once)
@@ -257,6 +288,11 @@ class Http:
                 f"{self.system} answered {answer.status} after the request was sent {where}: "
                 "it may have been carried out.",
                 do="Look there before it is sent again.", evidence=answer.excerpt(),
+            )  # fmt: skip
+        if answer.status > LAST_STATUS:
+            raise Refused(
+                f"{self.system} answered with the status {answer.status}, which HTTP does not have "
+                f"{where}.", evidence=answer.excerpt(), code="unreadable",
             )  # fmt: skip
         return answer
 
@@ -309,12 +345,29 @@ class Http:
             return _Lost(why, sent, wait, answer.excerpt(), answer=answer, code=code)
         return answer
 
+    def _not_through(self, words: str) -> _Lost:
+        """A proxy that fails may do so only now; one that says no goes on saying it."""
+        if words[:1] == "5":
+            return _Lost("was not reached through the proxy", False, evidence=words, code="proxy")
+        raise not_through(self.system, words)
+
     def _lost(self, error: httpx2.HTTPError) -> _Lost:
         """What a transport error means; a certificate that is not trusted is never tried again."""
+        if isinstance(error, httpx2.ProxyError):
+            return self._not_through(str(error))
         tls = _cause(error, ssl.SSLError)
         at_connect = isinstance(error, httpx2.ConnectError)
         if tls is not None and not isinstance(tls, ssl.SSLEOFError):
             reason = str(getattr(tls, "verify_message", "") or tls.reason or "handshake failed")
+            told = reason.upper().replace(" ", "_")
+            if "REQUIRED" not in told and any(words in told for words in REFUSES_OURS):
+                raise Refused(
+                    f"{self.system} does not accept our certificate: {reason}.",
+                    do="Let the server trust who signed it, or give another one with `tieout "
+                    "connect`.",
+                    who="the administrator of the server",
+                    code="client-certificate-refused",
+                ) from error
             if at_connect or "CERTIFICATE_REQUIRED" in reason:
                 raise Refused(
                     f"The TLS connection to {self.system} was not made: {reason}.",

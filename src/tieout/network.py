@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import secrets
 import ssl
 import threading
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import httpcore2
 
+from tieout.certificates import Pair
 from tieout.errors import Misconfigured
 from tieout.outgoing import Allowed, Origin
 
@@ -100,13 +103,16 @@ class Network(httpcore2.SyncBackend):
         raise failed
 
 
-def trust(ca_file: str | None) -> ssl.SSLContext:
+def trust(ca_file: str | None, ours: Pair | None = None) -> ssl.SSLContext:
     """TLS 1.2 or later with the authorities of `ca_file` (PEM), else those of this machine.
 
     Connections share what is read here, which takes longer than a request; a file that was
-    changed since is read again.
+    changed since is read again. With `ours`, a certificate to show when a server asks for one, it
+    is a context of its own.
     """
     try:
+        if ours is not None:
+            return _showing(_fresh(ca_file), ours)
         return _trust(ca_file, os.stat(ca_file).st_mtime_ns if ca_file else 0)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(
@@ -116,8 +122,22 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
         ) from error
 
 
+def _showing(context: ssl.SSLContext, ours: Pair) -> ssl.SSLContext:
+    """The library takes files only: the key lies there sealed by a word that only we know."""
+    word = secrets.token_urlsafe()
+    with NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(ours.pem + ours.chain + ours.sealed_key(word))
+        file.flush()
+        context.load_cert_chain(file.name, password=word)
+    return context
+
+
 @lru_cache(maxsize=TRUSTS_MAX)
 def _trust(ca_file: str | None, changed_at: int) -> ssl.SSLContext:
+    return _fresh(ca_file)
+
+
+def _fresh(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -26,6 +26,20 @@ def resolved(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+class Once:
+    """Asks for each name once: what a test of seconds tells of it is then also what it calls."""
+
+    def __init__(self, resolve: Resolve = resolved) -> None:
+        self._resolve = resolve
+        self._known: dict[tuple[str, int], list[str]] = {}
+
+    def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of `host`, as they were at the first call."""
+        if (host, port) not in self._known:
+            self._known[host, port] = self._resolve(host, port)
+        return self._known[host, port]
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What is allowed or not: a scheme, a host in small letters without brackets, and a port."""

@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
-from tieout.core.retention import AGE
-from tieout.errors import Misconfigured
-
-DURATION_UNITS_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
-PERIOD = r"^[0-9]{4}-(0[1-9]|1[0-4])$"
-CURRENT_OR_PERIOD = rf"^current$|{PERIOD}"
-DOCUMENT_TYPE = r"^[A-HK-NQU-Z][A-Z0-9]$"  # not P R T I O J S, which JD Edwards keeps for itself
-OBJECT_RANGE = r"^[^-\s]+(-[^-\s]+)?$"
-
-TEMPLATE_COMPANY = "00000"  # of F0010; it is never a company of transactions
-PERIODS_FROM_CALENDAR = "F0008"
-Duration = Annotated[str, Meta(pattern=DURATION, description="a number and ms, s, m, h or d")]
-PeriodText = Annotated[str, Meta(pattern=PERIOD, description="fiscal year and period, 2025-03")]
-CurrentOrPeriod = Annotated[str, Meta(pattern=CURRENT_OR_PERIOD)]
-FIRST_PERIOD = rf"^current( *\+ *[0-9]{{1,2}})?$|{PERIOD}"
-PERIOD_RANGE = r"^[0-9]{4}-(0[1-9]|1[0-4])\.\.[0-9]{4}-(0[1-9]|1[0-4])$"
-Code = Annotated[str, Meta(min_length=1)]
-Age = Annotated[str, Meta(pattern=AGE)]
-ObjectRange = Annotated[str, Meta(pattern=OBJECT_RANGE)]
-
-
-def seconds(text: str) -> float:
-    """A duration such as "90s" or "2h" in seconds."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text)
-    if match is None:
-        raise Misconfigured(f"{text!r} is not a duration such as 30s, 5m or 2h.")
-    return float(match[1]) * DURATION_UNITS_SECONDS[match[2]]
-
-
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the project file: unknown keys are refused."""
+from tieout.project_tables import LoadTable
+from tieout.project_words import (
+    DOCUMENT_TYPE,
+    FIRST_PERIOD,
+    PERIOD_RANGE,
+    PERIODS_FROM_CALENDAR,
+    RENAMED,
+    Age,
+    Code,
+    CurrentOrPeriod,
+    Duration,
+    ObjectRange,
+    PeriodText,
+    ReadBack,
+    Strict,
+)
 
 
 class Outgoing(Strict, frozen=True, kw_only=True):
     """Which addresses this instance may call."""
 
     allow: tuple[str, ...] = ()
+
+
+class SignIn(Strict, frozen=True, kw_only=True):
+    """Another system that vouches for people, by OpenID Connect; empty: passwords only."""
+
+    issuer: str = ""
+    client_id: str = ""
+    secret: str = ""  # secret://… of a client that has one
+    title: str = "your company"
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by group
+    ca_file: str = ""
+    allow_http: bool = False
 
 
 class Retention(Strict, frozen=True, kw_only=True):
@@ -73,6 +70,12 @@ class Policy(Strict, frozen=True, kw_only=True):
     configuration: Literal["one person", "two people"] = "one person"
 
 
+AisPart = Literal[
+    "defaultconfig", "tokenrequest", "dataservice", "discover", "open-api-catalog", "orchestrator"
+]
+PathPrefix = Annotated[str, Meta(pattern=r"^(/[^/?#\s]+)*$", description="a path such as /ais")]
+
+
 class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="jde"):
     """How to reach one JD Edwards AIS server."""
 
@@ -93,6 +96,9 @@ class JdeConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="
     request_timeout: Duration = "60s"
     allow_http: bool = False
     ca_file: str = ""
+    client_certificate: bool = False  # one of ours is shown; it is sealed with the password
+    proxy: str = ""
+    prefixes: dict[AisPart, PathPrefix] = field(default_factory=dict)  # behind a gateway
 
 
 class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", tag="anaplan"):
@@ -100,7 +106,11 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
 
     api_url: str = "https://api.anaplan.com/2/0"
     auth_url: str = "https://auth.anaplan.com"
-    sign_in: Literal["basic"] = "basic"
+    oauth_url: str = "https://us1a.app.anaplan.com"
+    sign_in: Literal["basic", "certificate", "oauth"] = "basic"
+    certificate_format: Literal["auto", "v2", "v1"] = "auto"
+    certificate_header: Literal["pem", "body"] = "pem"  # base64 of the whole PEM, or its own alone
+    certificate_time: Literal["seconds", "milliseconds"] = "seconds"  # of format v2
     tenant: str = "default"
     headroom: Annotated[int, Meta(ge=0, le=590)] = 60
     burst: Annotated[int, Meta(ge=1, le=590)] = 60
@@ -117,15 +127,7 @@ class AnaplanConnection(Strict, frozen=True, kw_only=True, tag_field="system", t
     chunk_bytes: Annotated[int, Meta(ge=1_000, le=50_000_000)] = 10_000_000
     allow_http: bool = False
     ca_file: str = ""
-
-
-class ReadBack(Strict, frozen=True, kw_only=True):
-    """What is read from Anaplan after a load, to prove it."""
-
-    list: str = ""
-    view: str = ""
-    export: str = ""
-    dimensions: dict[str, str] = field(default_factory=dict)
+    proxy: str = ""
 
 
 class Signs(Strict, frozen=True, kw_only=True):
@@ -135,11 +137,10 @@ class Signs(Strict, frozen=True, kw_only=True):
 
 
 AccountCode = Literal["object", "object.subsidiary", "account", "account_id"]
-_NAMES = {"from_": "from", "import_": "import"}  # words that Python keeps for itself
 
 
 class LoadMembers(
-    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_members", rename=_NAMES
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_members", rename=RENAMED
 ):
     """Accounts, business units or companies into an Anaplan list."""
 
@@ -154,7 +155,7 @@ class LoadMembers(
 
 
 class LoadActuals(
-    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_actuals", rename=_NAMES
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="load_actuals", rename=RENAMED
 ):
     """Posted ledger lines into an Anaplan module, proved cell by cell."""
 
@@ -199,7 +200,7 @@ Queue = Literal[
 
 
 class SubmitPlan(
-    Strict, frozen=True, kw_only=True, tag_field="kind", tag="submit_plan", rename=_NAMES
+    Strict, frozen=True, kw_only=True, tag_field="kind", tag="submit_plan", rename=RENAMED
 ):
     """Approved plan amounts from an Anaplan export into a ledger of JD Edwards, as journals.
 
@@ -240,7 +241,7 @@ class SubmitPlan(
         return dict(self.versions) or {"": self.ledger}
 
 
-Flow = LoadMembers | LoadActuals | SubmitPlan
+Flow = LoadMembers | LoadActuals | LoadTable | SubmitPlan
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -258,9 +259,12 @@ class Calendar(Strict, frozen=True, kw_only=True):
     holidays: dict[date, str] = field(default_factory=dict)
 
 
-NoticeOf = Literal["needs attention", "failed", "did not run", "waits for approval", "drift"]
+NoticeOf = Literal[
+    "needs attention", "failed", "did not run", "waits for approval", "drift", "certificate ends"
+]
 NOTICES_OF: tuple[NoticeOf, ...] = (
     "needs attention", "failed", "did not run", "waits for approval", "drift",
+    "certificate ends",
 )  # fmt: skip
 
 
@@ -273,6 +277,8 @@ class Schedule(Strict, frozen=True, kw_only=True):
     calendar: str = ""  # "": F0008 of the first company of the first of its flows that has any
     companies: tuple[Code, ...] = ()  # whose periods close; (): those of the calendar or the flow
     heartbeat: str = ""  # an address that is told of each begin and end, or secret://NAME
+    heartbeat_ca_file: str = ""
+    heartbeat_proxy: str = ""
 
 
 class Notice(Strict, frozen=True, kw_only=True):
@@ -282,7 +288,9 @@ class Notice(Strict, frozen=True, kw_only=True):
     on: tuple[NoticeOf, ...] = NOTICES_OF
     waits: Duration = "8h"  # how long something waits for approval before it is told
     flows: tuple[Code, ...] = ()  # (): of all
-    allow_http: bool = False
+    allow_http: bool = False  # mail without TLS is one too
+    ca_file: str = ""
+    proxy: str = ""
 
 
 class Project(Strict, frozen=True, kw_only=True):
@@ -291,8 +299,9 @@ class Project(Strict, frozen=True, kw_only=True):
     outgoing: Outgoing = field(default_factory=Outgoing)
     retention: Retention = field(default_factory=Retention)
     policy: Policy = field(default_factory=Policy)
+    sign_in: SignIn = field(default_factory=SignIn)
     connections: dict[str, JdeConnection | AnaplanConnection] = field(default_factory=dict)
-    flows: dict[str, LoadMembers | LoadActuals | SubmitPlan] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     notices: dict[str, Notice] = field(default_factory=dict)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,45 @@ def decoded(content: bytes, source: str) -> str:
             f"{source} is not UTF-8 text (byte {error.start + 1}).", untouched="Nothing was done.",
             do="Save it as UTF-8.",
         ) from error  # fmt: skip
+
+
+def with_texts(text: str, table: str, keys: Mapping[str, str], after: str) -> str:
+    """`text` with keys of a table set to texts, and nothing else changed.
+
+    Where they stand, commented out or not, else below the key `after`. Misconfigured when the
+    file is written in a way that this cannot follow.
+    """
+    lines = text.splitlines(keepends=True)
+    head = re.compile(rf"\[{re.escape(table)}\]\s*(#|$)")
+    begin = next((n for n, line in enumerate(lines) if head.match(line.strip())), len(lines))
+    rest = range(begin + 1, len(lines))
+    end = next((n for n in rest if lines[n].lstrip().startswith("[")), len(lines))
+    inside = lines[begin:end]
+    said = {key: json.dumps(value, ensure_ascii=False) for key, value in keys.items()}
+    for key, value in reversed(said.items()):
+        line = f"{key} = {value}\n"
+        place = _line_of(inside, rf"(# *)?{re.escape(key)} *=")
+        if place is not None:
+            inside[place] = line
+        elif (below := _line_of(inside, rf"{re.escape(after)} *=")) is not None:
+            inside.insert(below + 1, line)
+    made = "".join([*lines[:begin], *inside, *lines[end:]])
+    wanted = {f"{table}.{key}": value for key, value in said.items()}
+    if {c.key: c.after for c in changes(text, made)}.items() <= wanted.items():
+        now = dict(_keys(tomllib.loads(made.removeprefix("\ufeff"))))
+        if wanted.items() <= now.items():
+            return made
+    told = ", ".join(f"{key} = {value}" for key, value in said.items())
+    raise Misconfigured(
+        f"The place of {' and '.join(keys)} in [{table}] was not found.",
+        untouched="The file stays as it is.", do=f"Write them yourself: {told}.",
+    )  # fmt: skip
+
+
+def _line_of(lines: Sequence[str], pattern: str) -> int | None:
+    """Which line begins so; None when none does."""
+    found = re.compile(pattern)
+    return next((n for n, line in enumerate(lines) if found.match(line.lstrip())), None)
 
 
 def write_file(path: Path, text: str) -> None:

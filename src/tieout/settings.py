@@ -16,15 +16,9 @@ import msgspec
 
 from tieout.consistency import inconsistencies
 from tieout.core.retention import AGE, AGE_WORDS
+from tieout.core.table_words import ALIAS, TYPE
 from tieout.errors import Misconfigured
 from tieout.project import (
-    CURRENT_OR_PERIOD,
-    DOCUMENT_TYPE,
-    DURATION,
-    FIRST_PERIOD,
-    OBJECT_RANGE,
-    PERIOD,
-    PERIOD_RANGE,
     STAGE,
     AnaplanConnection,
     Calendar,
@@ -35,13 +29,24 @@ from tieout.project import (
     Outgoing,
     Policy,
     Project,
-    ReadBack,
     Retention,
     Schedule,
+    SignIn,
     Signs,
-    Strict,
     SubmitPlan,
     Universe,
+)
+from tieout.project_tables import TARGET, Filter, LoadTable
+from tieout.project_words import (
+    CURRENT_OR_PERIOD,
+    DOCUMENT_TYPE,
+    DURATION,
+    FIRST_PERIOD,
+    OBJECT_RANGE,
+    PERIOD,
+    PERIOD_RANGE,
+    ReadBack,
+    Strict,
 )
 
 
@@ -74,15 +79,19 @@ def read_project(text: str, source: str = "tieout.toml") -> Project:
 # Which structs a table of the file may be; the key that chooses between them is their tag.
 _TABLES: dict[str, tuple[type[Strict], ...]] = {
     "connections": (JdeConnection, AnaplanConnection),
-    "flows": (LoadMembers, LoadActuals, SubmitPlan),
+    "flows": (LoadMembers, LoadActuals, LoadTable, SubmitPlan),
     "calendars": (Calendar,),
     "schedules": (Schedule,),
     "notices": (Notice,),
 }
 _ALONE: tuple[tuple[str, type[Strict]], ...]
-_ALONE = (("outgoing", Outgoing), ("retention", Retention), ("policy", Policy))
+_ALONE = (
+    ("outgoing", Outgoing), ("retention", Retention), ("policy", Policy), ("sign_in", SignIn),
+)  # fmt: skip
 _INNER_TABLES: dict[str, type[Strict]]
-_INNER_TABLES = {"read_back": ReadBack, "signs": Signs, "universe": Universe}
+_INNER_TABLES = {
+    "read_back": ReadBack, "signs": Signs, "universe": Universe, "where": Filter,
+}  # fmt: skip
 _OF_KEY = re.compile(r"encoded date - at `key` in `\$([^`]*)`")
 _WORDS = {
     AGE: AGE_WORDS,
@@ -93,6 +102,10 @@ _WORDS = {
     PERIOD_RANGE: "a range of periods such as 2026-01..2026-12",
     DOCUMENT_TYPE: "a document type of your own, such as BN, that begins with no letter of PRTIOJS",
     OBJECT_RANGE: "an object account, or a range such as 4000-4999",
+    ALIAS: "the alias of a column without the prefix of its table, such as AAP",
+    TARGET: "a table or business view of JD Edwards, such as F0411 or V0411A",
+    TYPE: "what a field can hold: text, code, code 12, date, whole, number 2, amount, amount of "
+    "company, amount of ledger or amount of CRCD",
     STAGE: "a word of capitals such as PROD or TEST",
 }
 
@@ -149,7 +162,7 @@ def _in_words(place: str, message: str, kind: type[Strict]) -> str:
         return f"{place}{of_key[1]} names a day that is no date such as 2026-12-25"
     key = re.search(r"`([^`]+)`", message)
     if key is not None and "unknown field" in message:
-        inner = _INNER_TABLES.get(place.rpartition(".")[2], kind)
+        inner = _INNER_TABLES.get(place.rpartition(".")[2].partition("[")[0], kind)
         return _unknown(key[1], inner, f"{place}.")
     if key is not None and "missing required field" in message:
         return f"{place}.{key[1]} is missing"

@@ -12,6 +12,7 @@ from tieout.redaction import blotted
 JSON_LEVELS_MAX = 64
 JSON_VALUES_MAX = 1_000_000  # of one body; pages of a ledger have their own reader
 NUMBER_CHARACTERS_MAX = 100
+TEXT_CHARACTERS_MAX = 65_536  # of one value: a text cell of Anaplan has at most 60,000
 EVIDENCE_CHARACTERS_MAX = 400
 
 
@@ -23,14 +24,14 @@ def read_json(body: bytes, system: str, values_max: int = JSON_VALUES_MAX) -> An
     """The value of `body`: `Decimal` for fractions and exponents, `int` for other numbers.
 
     Raises Refused, with a sentence about `system`, for a page, an empty or cut body, text that is
-    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, depth over
-    64, more than `values_max` values.
+    not UTF-8, NaN and Infinity, names given twice, numbers of more than 100 digits, texts of more
+    than 65,536 characters, depth over 64, more than `values_max` values.
     """
     if sum(map(body.count, (b",", b"[", b"{"))) > values_max:  # each takes a hundred bytes
         raise _refusal(system, body, f"JSON of more than {values_max:,} values")
     try:
         value = _decoder.decode(body.decode("utf-8-sig"))
-        _check_depth(value)
+        _check(value)
         if b"\\ud" in body.lower():
             json.dumps(value, ensure_ascii=False, default=str).encode()  # half a character
     except _NotStrictError as error:
@@ -88,15 +89,17 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(JSON_LEVELS_MAX):
+def _check(value: Any) -> None:
+    level: list[Any] = [[value]]
+    for _ in range(JSON_LEVELS_MAX + 1):  # the value itself stands in a list of ours
         inside: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                inside.extend(v for v in item.values() if isinstance(v, dict | list))
-            elif isinstance(item, list):
-                inside.extend(v for v in item if isinstance(v, dict | list))
+            values = item.values() if isinstance(item, dict) else item
+            for one in values:
+                if isinstance(one, dict | list):
+                    inside.append(one)
+                elif isinstance(one, str) and len(one) > TEXT_CHARACTERS_MAX:
+                    raise _NotStrictError(f"a text of more than {TEXT_CHARACTERS_MAX:,} characters")
         if not inside:
             return
         level = inside

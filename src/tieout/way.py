@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,8 +16,11 @@ from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
 from tieout.ladder import Told, coded
 from tieout.network import trust
 from tieout.outgoing import DEFAULT_PORTS, Allowed, Origin
+from tieout.strict_json import plain
+from tieout.through import NOTHING_BESIDES, Means, not_through
 
 KNOCK_SECONDS_MAX = 10.0
+PROXY_HEAD_BYTES_MAX = 16_384  # of its answer to CONNECT
 ENDS_SOON = timedelta(days=30)
 NETWORK = "the network team"
 SERVER = "who runs the server"
@@ -33,9 +37,11 @@ class Way:
     def __init__(
         self, url: str, system: str, now: Callable[[], datetime], *, ca_file: str = "",
         allowed: Allowed, allow_http: bool = False, seconds: float = KNOCK_SECONDS_MAX,
+        means: Means = NOTHING_BESIDES,
     ) -> None:  # fmt: skip
         self._url, self._system, self._ca_file = url, system, ca_file
         self._allow_http, self._allowed = allow_http, allowed
+        self._means, self._through = means, means.through
         self._found: list[str] = []  # where the host is, from the name on
         self._seconds, self._now = min(seconds, KNOCK_SECONDS_MAX), now
         self.from_address = self.to_address = ""  # known from the door on
@@ -61,14 +67,18 @@ class Way:
         """The address may be called, and its host is known here."""
         with coded("address"):
             origin, _, _ = self._allowed.checked(self._url, self._system, self._allow_http)
+            origin = self._through.origin if self._through else origin
         self._found = self._addresses(origin)
-        yield Told(f"{self.host} is {', '.join(sorted(self._found))}.")
+        yield Told(
+            f"{origin.host} is {', '.join(sorted(self._found))}."
+            + (f" That proxy is asked for {self.host}." if self._through else "")
+        )
 
     def _addresses(self, origin: Origin) -> list[str]:
         try:
             return self._allowed.addresses(origin)
         except socket.gaierror as error:
-            raise unknown_name(self.host, error) from error
+            raise unknown_name(origin.host, error) from error
         except (OSError, UnicodeError) as error:
             raise Misconfigured(
                 f"{self.host} cannot be the name of a machine.",
@@ -80,22 +90,31 @@ class Way:
         """Something listens there."""
         with self._connected() as door:
             self.from_address, self.to_address = door.getsockname()[0], door.getpeername()[0]
-        yield Told(
-            f"{self.to_address} answers on port {self.port}; we come from {self.from_address}."
-        )
+        who = f"The proxy at {self.to_address}" if self._through else self.to_address
+        yield Told(f"{who} answers on port {self._knocked[1]}; we come from {self.from_address}.")
+
+    @property
+    def _knocked(self) -> tuple[str, int]:
+        """Host and port where we knock: those of the proxy, if there is one."""
+        if self._through is None:
+            return self.host, self.port
+        return self._through.origin.host, self._through.origin.port
 
     def _connected(self) -> socket.socket:
         """To the first of the checked addresses that answers."""
+        host, port = self._knocked
         for address in self._found[:-1]:
             with suppress(OSError):
-                return socket.create_connection((address, self.port), self._seconds)
-        shown = f"{self.host}, port {self.port}"
+                return socket.create_connection((address, port), self._seconds)
+        there = "the proxy" if self._through else self._system
+        machine = "The machine of the proxy" if self._through else "The machine"
+        shown = f"{'the proxy ' if self._through else ''}{host}, port {port}"
         try:
-            return socket.create_connection((self._found[-1], self.port), self._seconds)
+            return socket.create_connection((self._found[-1], port), self._seconds)
         except ConnectionRefusedError as error:
             raise Unavailable(
-                f"The machine is there, but nothing listens on port {self.port} of {self.host}.",
-                do=f"Start {self._system}, or correct the port; a firewall may also refuse us.",
+                f"{machine} is there, but nothing listens on port {port} of {host}.",
+                do=f"Start {there}, or correct its port; a firewall may also refuse us.",
                 who=SERVER, evidence=str(error), code="closed",
             ) from error  # fmt: skip
         except TimeoutError as error:
@@ -110,6 +129,21 @@ class Way:
                 do="Let the route be looked at.", who=NETWORK, evidence=str(error), code="no-way",
             ) from error  # fmt: skip
 
+    def _let_through(self) -> socket.socket:
+        """A connection to the host itself, which a proxy makes where there is one."""
+        door = self._connected()
+        if self._through is None:
+            return door
+        try:
+            told = asked_of_proxy(door, f"{self.host}:{self.port}", self._through.login())
+        except OSError:
+            door.close()
+            raise
+        if not told.startswith("2"):
+            door.close()
+            raise not_through(self._system, told)
+        return door
+
     def lock(self) -> Iterator[Told]:
         """TLS with a certificate that holds for this host, from an authority that is trusted."""
         if urlsplit(self._url).scheme == "http":
@@ -119,9 +153,9 @@ class Way:
             )  # fmt: skip
             return
         with coded("ca-file"):
-            trusted = trust(self._ca_file or None)
+            trusted = trust(self._ca_file or None, self._means.shown())
         try:
-            with trusted.wrap_socket(self._connected(), server_hostname=self.host) as door:
+            with trusted.wrap_socket(self._let_through(), server_hostname=self.host) as door:
                 shown, version = door.getpeercert() or {}, door.version()
         except ssl.SSLCertVerificationError as error:
             raise self._not_trusted(error) from error
@@ -132,7 +166,8 @@ class Way:
                 "server offers.", who=SERVER, evidence=str(error), code="no-tls",
             ) from error  # fmt: skip
         ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
-        told = f"{version}; the certificate of {self.host} holds until {ends:%Y-%m-%d}."
+        by = f" through the proxy {self._knocked[0]}" if self._through else ""
+        told = f"{version}{by}; the certificate of {self.host} holds until {ends:%Y-%m-%d}."
         if ends - self._now() < ENDS_SOON:
             yield Told(told, "ends-soon", "Renew the certificate of the server.", SERVER)
         else:
@@ -161,11 +196,16 @@ class Way:
         )  # fmt: skip
 
     def _shown(self) -> x509.Certificate | None:
-        """The certificate as it is, to be named to people; it is never relied upon."""
+        """The certificate as it is, to be named to people; it is never relied upon.
+
+        It is looked at where the door was knocked at, by the same proxy, and nothing is sent.
+        """
+        looking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        looking.check_hostname, looking.verify_mode = False, ssl.CERT_NONE
         try:
-            pem = ssl.get_server_certificate((self.host, self.port), timeout=self._seconds)
-            return x509.load_pem_x509_certificate(pem.encode())
-        except (OSError, ValueError):
+            with looking.wrap_socket(self._let_through(), server_hostname=self.host) as door:
+                return x509.load_der_x509_certificate(door.getpeercert(binary_form=True) or b"")
+        except (OSError, ValueError, Trouble):
             return None
 
     def _signer(self) -> str:
@@ -181,6 +221,23 @@ class Way:
         except x509.ExtensionNotFound:
             return "another one"
         return ", ".join(str(n.value) for n in names.value) or "another one"
+
+
+def asked_of_proxy(door: socket.socket, target: str, login: tuple[str, str] | None) -> str:
+    """Ask a proxy for a connection to `target`; its status and reason, as "200 OK"."""
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if login is not None:
+        pair = base64.b64encode(":".join(login).encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {pair}")
+    door.sendall("\r\n".join([*lines, "", ""]).encode())
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < PROXY_HEAD_BYTES_MAX:
+        piece = door.recv(1)  # not one byte of what follows belongs to the proxy
+        if not piece:
+            break
+        head += piece
+    status = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")[2]
+    return plain(status) or "no answer"
 
 
 def unknown_name(host: str, error: socket.gaierror) -> Trouble:

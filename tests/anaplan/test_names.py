@@ -142,7 +142,7 @@ def test_everything_is_found_by_name_on_whatever_page_it_stands(planning: Planni
     whole = planning.connect()
     kinds = ("imports", "files", "lists", "views", "processes")
     told = {kind: [n.id for n in whole.all(kind)] for kind in kinds}
-    assert len(told["imports"]) == 9
+    assert len(told["imports"]) == 11
     for name, value in (("page_cap", 2), ("paging_total", "absent")):
         planning.system.control("switch", {"name": name, "value": value})
         client = planning.connect()
@@ -184,7 +184,7 @@ def test_a_list_that_grows_while_it_is_read_is_refused_and_read_whole_the_next_t
     assert "Nothing was changed" in caught.value.sentence()
     assert growing.made == 1
     planning.box.system = growing.system
-    assert len(planning.client.all("imports")) == 5
+    assert len(planning.client.all("imports")) == 7
 
 
 @pytest.mark.parametrize(

@@ -242,3 +242,9 @@ def test_items_that_others_roll_up_into_are_marked() -> None:
         ("T", True), ("5005", False), ("", True), ("", False),
     ]  # fmt: skip
     assert wire.list_items([]).columns == ["id", "name", "code", "parent", "is_parent"]
+
+
+def test_a_value_that_is_longer_than_any_text_of_anaplan_is_refused() -> None:
+    assert wire.rows_of(b"A,B\n1," + b"x" * 65_536, "export").height == 1
+    with pytest.raises(Refused, match="more than 65,536 characters"):
+        wire.rows_of(b"A,B\n1," + b"x" * 65_537, "export")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,21 @@ def kept(home: Home) -> tuple[list[object], bytes]:
     return [*rows, *trail], (home.path / "tieout.toml").read_bytes()
 
 
-def test_an_export_piped_into_apply_is_the_same_bytes_and_changes_nothing(new: Home) -> None:
+def test_wrong_answers_and_questions_nobody_answers_leave_nothing_behind(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    done = home.run("init", "--anaplan-region", "atlantis", "--from-period", "2025")
+    assert (done.code, home.path.exists()) == (3, False)
+    assert "Nothing was written" in done.err
+    file = Home(tmp_path / "file")
+    file.path.write_text("somebody's")
+    done = file.run("init")
+    assert (done.code, len(done.err.splitlines())) == (3, 1)
+    assert "cannot be the directory of an instance" in done.err
+
+
+def test_an_export_piped_into_apply_is_the_same_bytes_and_changes_nothing(
+    new: Home, record_property: Callable[[str, object], None]
+) -> None:
     before = kept(new)
     tieout = f"{sys.executable} -m tieout --home {new.path}"
     pipe = f"{tieout} config export | tee {new.path}.toml | {tieout} config apply -"
@@ -40,6 +55,7 @@ def test_an_export_piped_into_apply_is_the_same_bytes_and_changes_nothing(new: H
     assert "Nothing changes" in done.stdout
     assert Path(f"{new.path}.toml").read_bytes() == before[1]
     assert kept(new) == before
+    record_property("configurations exported and applied again without a byte changed", 1)
 
 
 def test_a_person_plans_applies_looks_back_and_goes_back(new: Home) -> None:

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from demo_home import Done, Home
 
 from tieout.engine import library
 
-RECORDED = Path(__file__).with_name("steps_of_engine_version_4.json")
+RECORDED = Path(__file__).with_name("steps_of_engine_version_5.json")
 
 
-def test_the_stories_have_the_steps_that_the_engine_version_promises(
+def shape(value: Any) -> Any:
+    """What a result is made of: names and types, without what stands there; of a list its kinds."""
+    if isinstance(value, dict):
+        return {name: shape(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return sorted({json.dumps(shape(one)) for one in value})
+    return type(value).__name__
+
+
+def test_the_stories_have_the_steps_and_results_that_the_engine_version_promises(
     made: tuple[Home, Done],
 ) -> None:
-    """Recorded by an earlier build; other steps, or another order, need another `library.ABI`.
+    """Recorded by an earlier build; what is told otherwise needs another `library.ABI`.
 
-    A run in flight goes on by the names of its steps. To record anew: the steps of each run of
-    `tieout demo --once --lines 4000`, under the new version.
+    A run in flight goes on by the names of its steps, and reads the results of those that are done.
+    To record anew, under the new version: write what `told` is here.
     """
-    recorded = json.loads(RECORDED.read_text())
-    rows = made[0].rows("select run, name from app_step order by run, seq")
-    told: dict[str, list[str]] = {}
-    for run, name in rows:
-        told.setdefault(run, []).append(name)
+    rows = made[0].rows("select run, name, result from app_step order by run, seq")
+    told: dict[str, dict[str, Any]] = {}
+    for run, name, result in rows:
+        told.setdefault(run, {})[name] = shape(json.loads(result))
 
+    recorded = json.loads(RECORDED.read_text())
     assert recorded["engine version"] == library.ABI
-    assert {run: one["steps"] for run, one in recorded["runs"].items()} == told
+    assert recorded["runs"] == told
+    assert all(list(recorded["runs"][run]) == list(told[run]) for run in told), "in another order"

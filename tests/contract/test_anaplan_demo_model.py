@@ -48,11 +48,13 @@ def test_the_demo_model_has_the_names_people_configure(demo: Practice) -> None:
     model = demo.get("")["model"]
     assert (model["name"], model["currentWorkspaceName"]) == ("FP&A 2026", "Finance")
     for kind, names in (
-        ("lists", ["Companies", "GL Accounts", "Cost Centers"]), ("modules", ["GL Actuals"]),
+        ("lists", ["Companies", "GL Accounts", "Cost Centers", "Fiscal Years", "Open Payables"]),
+        ("modules", ["GL Actuals", "Account Balances"]),
         ("imports", ["Load Companies", "Load GL Accounts", "Load Cost Centers",
-                     "Load GL Actuals"]),
+                     "Load GL Actuals", "Load Account Balances", "Load Open Payables"]),
         ("processes", ["Load Actuals Process"]), ("exports", ["GL Actuals Export"]),
-        ("views", ["GL Actuals", "GL Actuals.GL Actuals"]),
+        ("views", ["GL Actuals", "GL Actuals.GL Actuals", "Account Balances",
+                   "Account Balances.Account Balances"]),
     ):  # fmt: skip
         assert [t["name"] for t in demo.get(f"/{kind}")[kind]] == names
     action = demo.get(f"/imports/{demo.id('import', 'Load GL Actuals')}")

@@ -228,10 +228,12 @@ def test_a_large_read_of_a_list_has_its_properties(filled: Practice) -> None:
 def test_a_large_read_ends_by_deletion_or_half_an_hour_of_silence(filled: Practice) -> None:
     """A077"""
     path = f"/views/{filled.id('view', 'Flat')}/readRequests"
+    filled.switch("task_step_seconds", 100)
     first = filled.on_model("POST", path, json={}).json()["viewReadRequest"]["requestId"]
     answer = filled.on_model("DELETE", f"{path}/{first}")
     assert answer.json()["viewReadRequest"]["requestState"] == "CANCELLED"
     assert filled.on_model("GET", f"{path}/{first}").status_code == 404
+    filled.switch("task_step_seconds", 1)
     second = filled.on_model("POST", path, json={}).json()["viewReadRequest"]["requestId"]
     filled.clock.advance(10)
     for _ in range(3):
@@ -367,8 +369,8 @@ def test_sixty_thousand_cells_are_read_in_seconds(anaplan: Practice) -> None:
     anaplan.load("Load Accounts", ACCOUNTS_HEAD + rows)
     lines = [f"00001,{m},{t},{m}.25,,,,\n" for m in members for t in MONTHS]
     anaplan.load("Load Ledger", LEDGER_HEAD + "".join(lines))
-    begun = time.perf_counter()
+    begun = time.process_time()
     (page,) = read(anaplan, "view", anaplan.id("view", "Flat"))
-    assert time.perf_counter() - begun < 5  # 0.4 s on an idle machine
+    assert time.process_time() - begun < 5  # seconds of CPU; 0.4 on an idle machine
     assert len(page) == 1 + len(members)
     assert page[1][3:] == ["10000.25"] * 24

@@ -202,9 +202,9 @@ def test_a_batch_answers_under_the_position_of_each_request(ais: Ais) -> None:
 
 def test_a_failing_request_fails_the_whole_batch_or_its_own_part(ais: Ais) -> None:
     """J073"""
-    inner = {"targetName": "F0411", "targetType": "table"}
+    inner = {"targetName": "F0413", "targetType": "table"}
     answer = ais.ask(batchDataRequest=True, dataRequests=[inner])
-    assert (answer.status_code, list(answer.json())) == (200, ["fs_0_DATABROWSE_F0411"])
+    assert (answer.status_code, list(answer.json())) == (200, ["fs_0_DATABROWSE_F0413"])
     ais.switch("batch_error", "whole")
     assert ais.ask(batchDataRequest=True, dataRequests=[inner]).status_code == 500
 

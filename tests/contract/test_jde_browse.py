@@ -102,6 +102,45 @@ def test_the_governing_currency_decides_the_decimals(ais: Ais) -> None:
     assert balances == {"00001001": "1234.50", "00001003": "5000", "00001004": "1234.567"}
 
 
+def test_open_payables_have_the_published_key_and_their_two_currencies(ais: Ais) -> None:
+    """J131"""
+    assert TABLES["F0411"].key == ("DOC", "DCT", "KCO", "SFX", "SFXE")
+    row = {"DOC": 7, "DCT": "PV", "KCO": "00070", "SFX": "001", "CO": "00070", "CRCD": "USD",
+           "POST": "D", "AG": 5000, "AAP": 5000, "ACR": 3333, "FAP": 3333}  # fmt: skip
+    ais.ledger.insert("F0411", [row])
+    (shown,) = ais.rows(targetName="F0411", returnControlIDs="AG|AAP|ACR|FAP|POST")
+    assert {name[6:]: str(value) for name, value in shown.items()} == {
+        "AG": "5000", "AAP": "5000", "ACR": "33.33", "FAP": "33.33", "POST": "D",
+    }  # fmt: skip
+
+
+def test_a_business_view_has_its_own_name_and_the_columns_of_the_table_that_owns_them(
+    ais: Ais,
+) -> None:
+    """J133"""
+    ais.ledger.insert("F0411", [{"DOC": 7, "DCT": "PV", "CO": "00070", "AAP": 5000},
+                                {"DOC": 8, "DCT": "PV", "CO": "00001", "AAP": 1}])  # fmt: skip
+    view = {"targetName": "V0411A", "targetType": "view"}
+    condition = where("F0411.DOC", "EQUAL", "7")
+    asked = {"query": {"condition": [condition]}, "returnControlIDs": "F0411.DOC|F0411.AAP"}
+    answer = ais.ask(**view, **asked).json()
+    (row,) = answer["fs_DATABROWSE_V0411A"]["data"]["gridData"]["rowset"]
+    assert {name: str(value) for name, value in row.items()} == {
+        "F0411_DOC": "7", "F0411_AAP": "5000",
+    }  # fmt: skip
+    for wrong in ({"targetName": "V0411A"}, {"targetName": "F0411", "targetType": "view"}):
+        assert ais.ask(**wrong).status_code != 200
+
+
+def test_the_general_constants_are_a_row_per_product_code(ais: Ais) -> None:
+    """J132"""
+    ais.ledger.insert("F0009", [{"SY": "09", "IARG": "Y", "PBCO": "N"}])
+    (shown,) = ais.rows(targetName="F0009", returnControlIDs="SY|IARG|PBCO|ALIA")
+    assert {name[6:]: value for name, value in shown.items()} == {
+        "SY": "09", "IARG": "Y", "PBCO": "N", "ALIA": " ",
+    }  # fmt: skip
+
+
 def test_dates_are_eight_digits_and_no_date_is_null(ais: Ais) -> None:
     """J036"""
     shown = {int(r["F0911_DOC"]): r["F0911_UPMJ"] for r in ais.rows()}

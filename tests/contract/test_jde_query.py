@@ -186,7 +186,7 @@ REFUSED = [
     {"query": {"complexQuery": [{"andOr": "XOR", "query": {}}]}},
     {"returnControlIDs": "F0911.AA|F0911.NOPE"},
     {"returnControlIDs": ["AA"]},
-    {"targetName": "F0411"},
+    {"targetName": "F0413"},
     {"targetType": "view", "targetName": "V0911A"},
     {"dataServiceType": "UPDATE"},
     {"aggregation": {"orderBy": [{"column": "NOPE"}]}},

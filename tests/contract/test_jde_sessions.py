@@ -250,7 +250,13 @@ def test_credentials_with_each_call_leave_no_session_behind(ais: Ais) -> None:
     assert answer.status_code == 200
     inline = request | {"username": USER, "password": PASSWORD}
     assert ais.send("POST", "/v2/dataservice", json=inline).status_code == 200
-    none = {"sessions": 0, "sessions_opened": 0, "sessions_most": 0, "result_sets": 0}
+    none = {
+        "sessions": 0,
+        "sessions_opened": 0,
+        "sessions_most": 0,
+        "sessions_unused": 0,
+        "result_sets": 0,
+    }
     assert ais.control("state") == none
 
 
@@ -318,3 +324,13 @@ def test_a_switch_with_a_wrong_name_or_value_is_refused(ais: Ais) -> None:
         answer = ais.http.post(f"{ais.control_url}/control/switch", json=body)
         assert answer.status_code == 400
     assert ais.control("switch")["switches"]["order"] == "unstable"
+
+
+def test_old_tools_have_version_1_of_the_services_alone(ais: Ais) -> None:
+    """J140"""
+    ais.switch("services", "v1")
+    config = {"Content-Type": "application/json"}
+    assert ais.send("GET", "/v2/defaultconfig", headers=config).status_code == 404
+    assert ais.send("GET", "/defaultconfig", headers=config).status_code == 200
+    for path in ("/v2/tokenrequest", "/v2/dataservice", "/v3/orchestrator/X"):
+        assert ais.send("POST", path, json={}).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import polars as pl
 import pytest
@@ -16,6 +17,7 @@ from tieout.core.mapping import (
     ends,
     fault,
     kind_of,
+    mapped_to,
     meet,
     resolved,
     takes,
@@ -151,6 +153,22 @@ def test_through_the_table_goes_a_code_as_one_row_after_the_other_says(
     assert found == [_slowly(code, rules, f"2025-{month:02d}") for code in codes]
 
 
+@given(
+    st.lists(st.tuples(st.one_of(CODES, RANGES, PATTERNS, st.just("*")), st.sampled_from("01X="),
+                       st.sampled_from(["", "2025-06"])), max_size=8),
+    st.lists(CODES, min_size=1, max_size=8, unique=True), st.sampled_from("01X"),
+)  # fmt: skip
+def test_the_codes_behind_a_member_are_those_that_the_table_takes_there(
+    rules: list[tuple[str, str, str]], codes: list[str], member: str
+) -> None:
+    table = mapping(*(f"{s}>{t}@{since}" for s, t, since in rules))
+    if list(conflicts(table)):  # refused when it is set; here any of them
+        reject()
+    every = resolved(table, pl.Series(codes))
+    behind = set(every.filter(pl.col("target") == member)["source"])
+    assert set(mapped_to(table, pl.Series(codes), member)) == behind
+
+
 def _slowly(code: str, rules: list[tuple[str, str, str]], at: str) -> str:
     latest = {(source, since): target for source, target, since in rules}
     one = pl.DataFrame({"code": [code]})
@@ -166,3 +184,26 @@ def _slowly(code: str, rules: list[tuple[str, str, str]], at: str) -> str:
                 reject()
             return targets.pop().replace("=", code)
     return code
+
+
+def test_ranges_are_told_apart_and_take_their_codes_as_each_alone_would(dice: Random) -> None:
+    letters = "0123AZaz.é"
+
+    def code() -> str:
+        return "".join(dice.choices(letters, k=dice.randint(1, 5)))
+
+    drawn = [f"{code()}..{code()}" for _ in range(300)]
+    sources = [source for source in dict.fromkeys(drawn) if not fault(source)]
+    table = pl.DataFrame({"source": sources, "target": [str(n % 7) for n in range(len(sources))]})
+    met = {
+        (one, other) for n, one in enumerate(sources) for m, other in enumerate(sources)
+        if n < m and n % 7 != m % 7 and meet(one, other)
+    }  # fmt: skip
+    told = list(conflicts(table))
+    assert len(told) == len(set(told))
+    assert set(told) == met
+    codes = pl.Series([code() for _ in range(400)])
+    for n, source in enumerate(sources[:60]):
+        alone = resolved(table[n : n + 1], codes)
+        frame = codes.unique().alias("code").to_frame()
+        assert set(alone["source"]) == set(frame.filter(takes(source))["code"])

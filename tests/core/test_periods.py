@@ -202,6 +202,33 @@ def test_a_year_that_the_date_pattern_lacks_is_told_and_not_passed_over() -> Non
     assert found.years() == [2025]
 
 
+def test_a_company_of_which_no_period_has_come_is_told_and_not_passed_over() -> None:
+    small = reference(2025, 12, patterns(2024, 2027))
+    found = scope("00001", first="2026-02", small_tables=small)
+    (finding,) = found.findings
+    assert finding.rule == "period-missing"
+    assert "from_period is 2026-02" in finding.what
+    assert found.years() == []
+
+
+def test_a_year_that_the_date_pattern_itself_calls_otherwise_is_told_and_not_loaded() -> None:
+    """Else the balances of one year would be loaded under the months of the one before."""
+    named = patterns(2024, 2027).with_columns(fiscal_year=pl.col("end_01").dt.year())
+    called = pl.when(
+        (pl.col("date_pattern") == "R") & (pl.col("fiscal_year") == 2024)
+    ).then(2025).otherwise("fiscal_year")  # fmt: skip
+
+    right = scope("00001", first="2024-01", small_tables=reference(2026, 12, named))
+    wrong = reference(2026, 12, named.with_columns(fiscal_year=called))
+    found = scope("00001", first="2024-01", small_tables=wrong)
+
+    assert (right.years(), right.findings) == ([2024, 2025, 2026], ())
+    (finding,) = found.findings
+    assert finding.rule == "period-missing"
+    assert "2024, 2025" in finding.what
+    assert found.years() == [2026]
+
+
 def test_a_year_that_two_rows_claim_is_nobodys_and_is_told() -> None:
     """A short year leaves two rows whose first periods end in one calendar year."""
     short = patterns().filter(

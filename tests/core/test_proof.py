@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tieout.core import proof
 from tieout.core.buckets import account_years
 from tieout.core.findings import RULES
-from tieout.core.frames import BUCKET_KEY, BUCKETS, empty
+from tieout.core.frames import AMOUNT, BUCKET_KEY, BUCKETS, empty
 
 ALL = scope()
 KEY = list(BUCKET_KEY)
@@ -332,3 +332,14 @@ def test_buckets_that_rest_on_a_baseline_are_read_again_only_when_baselines_move
     found = buckets({"state": proof.BALANCE, "reason": proof.BASELINE})
     assert proof.worth_reading(found).is_empty()
     assert proof.worth_reading(found, baselines_moved=True).height == 1
+
+
+def test_what_is_held_of_a_denominated_ledger_is_told_in_its_own_currency() -> None:
+    """Rule 4: XA is kept in euros (F0025), whatever the currency of the company."""
+    held = buckets({"ledger": "XA", "amount": 9, "state": "held"}).with_columns(
+        balance=pl.lit(3).cast(AMOUNT), reason=pl.lit(proof.UNEXPLAINED)
+    )
+    told = [*proof.held_findings(held, ALL), *proof.completeness(held, scope("00001"))]
+    assert [(f.rule, f.amount, f.currency) for f in told] == [
+        ("not-proved", 6, "EUR"), ("not-zero", 3, "EUR"),
+    ]  # fmt: skip

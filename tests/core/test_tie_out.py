@@ -270,3 +270,15 @@ def test_the_table_adds_up_to_the_cells_and_the_cells_to_both_sides(
 def test_an_empty_scope_makes_an_empty_table() -> None:
     nothing = compared(LEDGER.clear(), shown(LEDGER.clear()))
     assert tie_out.table(nothing, {}).is_empty()
+
+
+def test_a_ledger_that_is_kept_in_one_currency_is_told_in_that_currency() -> None:
+    """Rule 4: F0025's currency goes before the company's (XA is kept in euros here)."""
+    restated = cells(buckets({"ledger": "XA", "amount": 5}, {"amount": 7}), CHART, YEAR)
+    found = compared(restated, shown(restated).clear())
+    table = tie_out.table(found, CURRENCIES, YEAR.denominated)
+    assert table.select("ledger", "currency", "difference").rows() == [
+        ("AA", "USD", 7), ("XA", "EUR", 5),
+    ]  # fmt: skip
+    findings = tie_out.difference_findings(found, CURRENCIES, YEAR.denominated)
+    assert [(f.amount, f.currency) for f in findings] == [(7, "USD"), (5, "EUR")]

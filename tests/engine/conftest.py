@@ -32,8 +32,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def ask(store: Store) -> Ask:
     """Writes down the wish for a run, as every face of the product does; its id."""
 
-    def asked(flow: str = "actuals", kind: str = "four_steps") -> str:
-        return store.new_run(NewRun(flow, kind, "Anna", outcome="waiting")).id
+    def asked(flow: str = "actuals", kind: str = "four_steps", by: str = "Anna") -> str:
+        return store.new_run(NewRun(flow, kind, by, outcome="waiting")).id
 
     return asked
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import pickle
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from tieout.engine import library
 from tieout.engine.durable import Engine
 from tieout.engine.lock import executor_of
 from tieout.errors import Misconfigured, Unavailable
+from tieout.store.own_sqlite import sqlite3
 from tieout.store.runs import NewRun
 from tieout.store.store import DATABASE_FILE, Store
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import engine_program
 import pytest
@@ -17,11 +18,14 @@ from tieout.clock import SystemClock
 from tieout.engine import library
 from tieout.engine.durable import Engine, Pace
 from tieout.engine.membership import TTL_SECONDS, Membership
+from tieout.engine.story import Run
 from tieout.errors import Unavailable
 from tieout.store import executors
 from tieout.store.database import Database
 from tieout.store.executors import Process, app_executor
+from tieout.store.leases import TakenOver
 from tieout.store.runs import NewRun
+from tieout.store.steps import Step
 from tieout.store.store import Store
 
 pytestmark = pytest.mark.needs("postgres")
@@ -111,6 +115,63 @@ def test_an_executor_that_is_heard_of_just_before_it_is_buried_lives(shared: Sto
     other.close()
     assert heard == [True]
     assert woken in known
+
+
+def test_a_run_of_an_executor_that_is_silent_but_not_buried_is_given_to_nobody(
+    shared: Store, tmp_path: Path
+) -> None:
+    """Its beat is late and it is about to commit, so it is passed over: it goes on with its run."""
+    late, gate = "elsewhere:1:late", engine_program.Gate()
+    pace = Pace(poll_seconds=0.02)
+    stories = {"gated": gate.story}
+    engine = Engine(shared, stories, engine_program.world_in(tmp_path), pace=pace)
+    engine.launch()
+    run = shared.new_run(NewRun("actuals", "gated", "Anna", outcome="waiting")).id
+    assert gate.begun.wait(TAKE_OVER_SECONDS_MAX)
+    other = Database(shared.database.url)
+    with other.begin() as connection:
+        executors.join(connection, late, Process("elsewhere", "", 1, library.ABI))
+        connection.execute(text("UPDATE app_executor SET beat = 0 WHERE id = :id"), {"id": late})
+        begun = "UPDATE dbos.workflow_status SET executor_id = :id WHERE status = 'PENDING'"
+        connection.execute(text(begun), {"id": late})
+    try:
+        with other.begin() as commits:
+            executors.require(commits, late)
+            engine._bury()
+            with other.read() as connection:
+                told = "SELECT status, executor_id FROM dbos.workflow_status"
+                assert [tuple(row) for row in connection.execute(text(told))] == [("PENDING", late)]
+    finally:
+        other.close()
+        gate.open.set()
+        engine.close(5)
+    assert shared.run(run).outcome == "complete"
+
+
+def test_a_run_whose_model_another_process_took_for_it_is_not_ended_here(
+    shared: Store, tmp_path: Path
+) -> None:
+    """Whoever carries it on says how it ends; when nobody does, it is told again."""
+    tellings = []
+
+    def imports(step: Step) -> dict[str, Any]:
+        tellings.append(step.run.id)
+        if len(tellings) == 1:
+            raise TakenOver("Another process carries on.", untouched="Nothing.", do="Look.")
+        return {}
+
+    def story(run: Run, _world: object) -> dict[str, Any]:
+        return run.step("start the import", imports)
+
+    pace = Pace(poll_seconds=0.02, patience_seconds=0.2)
+    engine = Engine(shared, {"load": story}, engine_program.world_in(tmp_path), pace=pace)
+    run = shared.new_run(NewRun("actuals", "load", "Anna", outcome="waiting")).id
+    engine.launch()
+    try:
+        assert engine.wait(run, TAKE_OVER_SECONDS_MAX).outcome == "complete"
+    finally:
+        engine.close(5)
+    assert tellings == [run, run]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -46,7 +46,7 @@ def test_a_database_file_taken_away_stops_the_executor_and_none_is_begun_in_its_
     file.rename(tmp_path / "taken")
     assert until(lambda: not first.alive)
     gate.open.set()
-    with pytest.raises(Refused, match="taken away or replaced"):
+    with pytest.raises(Refused, match="replaced while it was open"):
         first.wait(run, RUN_SECONDS_MAX)
     assert until(lambda: first.close(0))
     assert not file.exists()

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from books import Books, Make, assert_tied
+from books import Books, Make, assert_tied, told
 from small_plan import SmallPlan, Template, copy_of, small_template
+from table_books import FLOWS, map_unplanned, with_tables
 
 Templates = Callable[[str], Template]
 
@@ -99,3 +100,39 @@ def small(small_plans: Templates, tmp_path: Path) -> Iterator[Callable[[str], Sm
 
     yield open_copy
     close()
+
+
+@pytest.fixture(scope="session")
+def new_tables(unloaded: Books, tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """Closed books with both flows, neither ever run, and a unit that is not planned."""
+    made = with_tables(unloaded.copy(tmp_path_factory.mktemp("new_tables") / "home"))
+    made.close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def tabled(new_tables: Books, tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """Closed books whose balances and payables are in Anaplan and proved."""
+    made = new_tables.copy(tmp_path_factory.mktemp("tabled") / "home")
+    map_unplanned(made)
+    for flow in FLOWS:
+        run = made.run(flow)
+        assert run.outcome == "complete", told(made, run)
+    made.close()
+    return made
+
+
+@pytest.fixture
+def tables(tabled: Books, tmp_path: Path) -> Iterator[Books]:
+    """Loaded tables of this test alone."""
+    copied = tabled.copy(tmp_path / "tables")
+    yield copied
+    copied.close()
+
+
+@pytest.fixture
+def never_loaded(new_tables: Books, tmp_path: Path) -> Iterator[Books]:
+    """Tables of this test alone that were never loaded."""
+    copied = new_tables.copy(tmp_path / "new")
+    yield copied
+    copied.close()

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 from books import Books, assert_tied
 
+from tieout.engine.story import Interrupted
 from tieout.errors import Misconfigured, Refused
-from tieout.store.runs import NewRun
+from tieout.flows.leasing import LOOK_SECONDS
+from tieout.store import seats
+from tieout.store.keys import in_home
+from tieout.store.runs import Ending, NewRun, Run
+from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs.cancelling import cancel
 
 
@@ -75,3 +80,66 @@ def test_a_run_that_sends_a_batch_is_not_cancelled(books: Books) -> None:
 
     with pytest.raises(Refused, match="journals are looked for one by one"):
         cancel(books.instance, run.id, "stop")
+
+
+def cancelled_while(books: Books, flow: str, pause_seconds: float) -> tuple[Run, float]:
+    """A run that is cancelled at its first pause of that length; and how long it then went on."""
+    asked: list[float] = []
+
+    def passes(seconds: float) -> None:
+        if seconds == pause_seconds and not asked:
+            asked.append(books.clock.monotonic())
+            run = books.store.unfinished_run(flow)
+            assert run is not None
+            assert cancel(books.instance, run.id, "it waits for too long")["will_end"]
+
+    books.clock.passing = passes
+    run = books.run(flow, full=True)
+    books.clock.passing = None
+    return run, books.clock.monotonic() - asked[0]
+
+
+def test_a_run_that_waits_for_a_session_ends_when_it_is_cancelled(books: Books) -> None:
+    books.change_flow('secret = "secret://erp"', 'secret = "secret://erp"\nreaders = 1')
+    room, other = Room("erp", 1, in_home(books.home)), books.store.new_run(NewRun("x", "y", "Anna"))
+    holder, next_one = (
+        Seat(books.store.database, room, Sitter(other.id, who), books.clock) for who in "ab"
+    )
+    holder.take()
+
+    run, seconds = cancelled_while(books, "companies", seats.LOOK_SECONDS / seats.NAPS)
+
+    assert (run.outcome, seconds < 5) == ("cancelled", True)
+    holder.leave(signed_out=True)
+    assert next_one.take_free() == "", "nobody stands in line any more"
+    next_one.leave(signed_out=True)
+    assert books.run("companies", full=True).outcome == "complete"
+
+
+@pytest.mark.parametrize("holder", ["goes on", "has ended"])
+def test_a_run_that_waits_for_the_model_ends_when_it_is_cancelled(
+    books: Books, holder: str
+) -> None:
+    def dies() -> None:
+        raise Interrupted("killed")
+
+    books.control("anaplan", "switch", name="task_step_seconds", value=100)
+    with pytest.raises(Interrupted):
+        books.run("companies", full=True, meanwhile={"start the import:after": dies})
+    dead = books.store.unfinished_run("companies")
+    assert dead is not None
+    if holder == "has ended":  # its task goes on all the same, and is waited for
+        books.store.finish_run(dead.id, Ending("cancelled", "It was given up.", 1, {}))
+        books.change_flow('poll = "100ms"', 'poll = "5s"')
+    pause_seconds = 1.0 if holder == "has ended" else LOOK_SECONDS
+    tasks = books.tasks()
+
+    run, seconds = cancelled_while(books, "accounts", pause_seconds)
+
+    assert (run.outcome, seconds < 10) == ("cancelled", True), run.sentence
+    assert books.tasks() == tasks
+    books.clock.sleep(600)
+    books.control("anaplan", "switch", name="task_step_seconds", value=0.05)
+    if holder == "goes on":
+        assert books.carry_on(books.store.run(dead.id), {}).outcome == "complete"
+    assert books.run("accounts", full=True).outcome == "complete"

@@ -222,3 +222,28 @@ def test_a_member_that_comes_back_to_jde_is_sent_as_active_again(books: Books) -
     assert books.run("cost_centers").outcome == "complete"
 
     assert members(books, "Cost Centers")[str(row["MCU"]).strip()]["Active"] == "TRUE"
+
+
+def test_two_accounts_whose_codes_read_alike_are_refused_instead_of_added_up(books: Books) -> None:
+    """A point inside an object reads like the one before a subsidiary."""
+    rows = next(rows for rows in _by_unit(books).values() if len(rows) > 1)
+    codes = ({"OBJ": "60.1", "SUB": ""}, {"OBJ": "60", "SUB": "1"})
+    ledger = books.systems.jde.ledger
+    for row, code in zip(rows, codes, strict=False):
+        ledger.update("F0901", code, {"AID": row["AID"]})
+
+    for flow in ("accounts", "actuals"):
+        run = books.run(flow, full=True)
+
+        assert run.outcome == "failed", told(books, run)
+        assert "have one code in Anaplan: 60.1" in run.sentence
+        assert "Nothing was sent" in run.sentence
+
+
+def _by_unit(books: Books) -> dict[str, list[dict[str, object]]]:
+    """The rows of F0901 of each business unit of a company."""
+    found: dict[str, list[dict[str, object]]] = {}
+    for row in rows_of(books, "F0901"):
+        if row["CO"] == "00001":
+            found.setdefault(str(row["MCU"]), []).append(row)
+    return found

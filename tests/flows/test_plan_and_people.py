@@ -107,3 +107,17 @@ def test_a_yes_to_a_changed_journal_is_for_what_was_seen_then(small: Small) -> N
     p.people_do("edit", journal, line=1, amount="2.00")
 
     assert found(p, p.prepares()) == {("journal-drifted", "ask")}
+
+
+def test_an_unposted_line_counts_by_its_date_whatever_year_it_carries(small: Small) -> None:
+    """The post gives it the period of its date; until then a loader may have written none."""
+    p = small("approved")
+    sent(p)
+    rows = p.lines(next(j for j in p.journals() if j.company == "00001"))
+    line = next(row for row in rows if row["PN"] == 1)
+    theirs = {"DCT": "JE", "DOC": 99_001, "ICU": 99_001, "EXA": "by hand", "R1": "", "R2": ""}
+    p.ledger.insert("F0911", [line | theirs | {"CTRY": 0, "FY": 0, "PN": 0, "TORG": "EVA"}])
+
+    run = p.prepares()
+
+    assert "others-in-flight" in p.rules(run), run.sentence

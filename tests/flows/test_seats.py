@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from books import Books, assert_quiet, assert_tied
 from sqlalchemy import select
@@ -10,7 +12,8 @@ from tieout.engine.story import Interrupted
 from tieout.store.database import DatabaseAway
 from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
-from tieout.store.seats import Room, Seat, Sitter, app_seat
+from tieout.store.seat_schema import app_seat
+from tieout.store.seats import Room, Seat, Sitter
 
 ONE_READER = 'secret = "secret://erp"\nreaders = 1'
 
@@ -142,3 +145,12 @@ def test_a_run_does_not_wait_for_the_seat_it_had_itself_when_it_was_broken_off(
     assert books.carry_on(run, {}).outcome == "complete"
     assert books.clock.monotonic() - began < 60
     assert (sessions(books), held(books)) == (0, [])
+
+
+def test_a_process_that_tells_run_after_run_opens_no_more_and_more_files(books: Books) -> None:
+    """Files, connections to both systems and to the database are given back with each run."""
+    books.run("companies", full=True)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for flow in ("companies", "actuals") * 3:
+        assert books.run(flow, full=flow == "companies").outcome == "complete"
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from tieout.clock import SystemClock
 from tieout.store.runs import NewRun
-from tieout.store.seats import app_seat
+from tieout.store.seat_schema import app_seat
 from tieout.store.store import Store
 from tieout.store.vault import KEY_FILE, make_key
 

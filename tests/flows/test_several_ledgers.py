@@ -103,3 +103,28 @@ def test_a_foreign_amount_typed_over_is_told_in_its_own_currency(by_ledger: Book
     assert f"100.00 {cell[4]} in {cell[0]}" in run.sentence
     [told] = by_ledger.findings(run, "anaplan-differs")
     assert (told.finding.currency, told.finding.amount) == (cell[4], 100)
+
+
+def test_what_a_lock_holds_back_is_told_by_currency_and_never_added_over_currencies(
+    by_ledger: Books,
+) -> None:
+    """Rule 5: yen and euro are never added."""
+    by_ledger.set_actuals('locked_through = "2025-12"')
+
+    run = by_ledger.run()
+
+    ledger = in_the_ledger(by_ledger)
+    base = {(company, currency) for company, _, _, of, currency, _ in ledger if of == "AA"}
+    foreign: dict[tuple[str, str], Decimal] = {}
+    for (company, _, _, _, currency, _), amount in ledger.items():
+        if (company, currency) not in base:
+            place = (company, currency)
+            foreign[place] = foreign.get(place, Decimal(0)) + abs(amount)
+    found = [r.finding for r in by_ledger.findings(run, "locked-period")]
+    told_of = {(f.company, f.currency): f.amount for f in found}
+    assert foreign
+    assert {place: told_of.get(place) for place in foreign} == foreign
+    assert told_of.keys() == foreign.keys() | base
+    folded = [r.finding for r in by_ledger.findings(run, "period-folded")]
+    assert folded
+    assert {f.currency for f in folded if "ledger CA" in f.subject} <= {c for _, c in foreign}

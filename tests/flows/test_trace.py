@@ -168,6 +168,21 @@ def test_a_cell_that_waits_for_a_member_is_told_with_the_finding_and_since_when(
     assert story["loads"] == []
 
 
+def test_a_cell_of_two_companies_is_told_with_the_buckets_of_both_by_either_code(
+    books: Books,
+) -> None:
+    unit = min(c[2] for c in books.anaplan() if c[0] == "00001")
+    setting_up.set_mapping(books.instance, "company", "00060", "00001", "planned together")
+    setting_up.set_mapping(books.instance, "business_unit", "*", unit, "in one cost center")
+    books.run()
+    both = trace(books.instance, Wanted(company="00060", period=(2025, 3)))["cells"]
+    cell = next(c for c in both if c["company"] == "00001" and c["f0911"])
+    key = (cell["company"], cell["account"], cell["business_unit"], cell["member"])
+    told = one_story(books, key)
+    assert "00060" in {b["company"] for b in told["story"]["buckets"]}
+    assert sum(b["amount"] for b in told["story"]["buckets"]) == told["cells"][0]["f0911"]
+
+
 def test_what_no_run_ever_saw_is_said_to_be_in_no_record(asked: Books) -> None:
     for wanted in (Wanted(account="99999"), Wanted(document=1), Wanted(amount=Decimal("0.07"))):
         with pytest.raises(Misconfigured, match="Nothing in the records"):

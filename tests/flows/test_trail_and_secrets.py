@@ -7,7 +7,6 @@ import gzip
 import json
 import logging
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -17,6 +16,7 @@ import pytest
 from books import Books, Make, assert_tied, told
 
 from tieout.engine.story import Interrupted
+from tieout.store.own_sqlite import sqlite3
 from tieout.verbs import setting_up
 from tieout.verbs.practice import credentials
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from tieout.clock import PracticeSystemsClock
+from tieout.engine.story import Interrupted
 from tieout.errors import Refused, Trouble
 from tieout.http import Http
 from tieout.jde import query
@@ -326,3 +327,32 @@ def test_a_gateway_that_takes_no_basic_sign_in_is_told(practice: Practice) -> No
     practice.switch("allow_basic", False)
     with pytest.raises(Refused, match="did not accept"):
         practice.client(WHO, sign_in="basic").session.current()
+
+
+class MayDoNothingMore:
+    """As what asks before each request once others may have taken over."""
+
+    def __init__(self) -> None:
+        self.lost = False
+
+    def wait(self) -> None:
+        if self.lost:
+            raise Interrupted("lost")
+
+    def refused(self, seconds: float | None) -> None:
+        """It asked nothing."""
+
+
+def test_who_was_taken_for_dead_while_it_signed_in_ends_that_session_and_asks_for_nothing_else(
+    practice: Practice,
+) -> None:
+    """Nobody else knows of the session: it was not written down yet."""
+    client, fence = practice.client(), MayDoNothingMore()
+    practice.http.keep(fence)
+    client.read_proved(ACCOUNT_LEDGER, POSTED)
+    fence.lost = True
+    with pytest.raises(Interrupted):
+        client.read_proved(ACCOUNT_LEDGER, POSTED)
+    assert practice.system.control("state", {})["sessions"] == 1
+    client.close()
+    assert practice.system.control("state", {})["sessions"] == 0

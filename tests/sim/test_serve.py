@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,37 @@ def test_the_command_says_where_it_serves_and_ends_when_told(
     finally:
         process.kill()
         process.wait()
+
+
+def test_over_tls_both_systems_show_certificates_of_one_authority_which_lies_beside_them(
+    tmp_path: Path,
+) -> None:
+    running = start(tmp_path, lines=LINES, tls=True, client_certificate=True)
+    folder = running.folder
+    trusted = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    try:
+        assert [url.partition(":")[0] for url in running.addresses.values()] == [
+            "https", "https", "http", "http",
+        ]  # fmt: skip
+        asked = httpx2.Client(verify=trusted)
+        url = f"{running.addresses['anaplan']}/2/0/users/me"
+        assert asked.get(url).status_code == 401
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(url)
+        jde = f"{running.addresses['jde']}/jderest/v2/defaultconfig"
+        with pytest.raises(httpx2.TransportError):
+            asked.get(jde)
+        trusted.load_cert_chain(folder / "jde.pem", folder / "jde.key")
+        assert httpx2.Client(verify=trusted).get(jde).status_code == 200
+        assert (folder / "anaplan.key").stat().st_mode & 0o077 == 0
+        [one] = running.anaplan.control("administer", {"do": "list_certificates"})["certificates"]
+        assert one["user"] == "tieout@example.com"
+    finally:
+        running.stop()
+    kept = (folder / "ca.pem").read_text()
+    again = start(tmp_path, lines=LINES)
+    try:
+        assert again.addresses["jde"].startswith("https:")
+        assert (folder / "ca.pem").read_text() == kept
+    finally:
+        again.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
 from tieout.clock import SystemClock
@@ -19,6 +18,7 @@ from tieout.store import audit
 from tieout.store.audit import VERIFY_PAGE_ROWS_MAX, Telling
 from tieout.store.connecting import journal_mode, refuse_unsound_sqlite
 from tieout.store.database import Database, lock, saying_what_failed
+from tieout.store.own_sqlite import sqlite3
 from tieout.store.runs import NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store
@@ -91,22 +91,19 @@ def test_a_step_waits_more_than_once_for_a_database_that_another_program_holds(
     with embedded.begin() as connection:
         connection.execute(text("PRAGMA busy_timeout = 10"))  # this connection stays in the pool
     other = sqlite3.connect(embedded.home / "tieout.sqlite", isolation_level=None)
-    tries: list[int] = []
-
-    def held_once(_connection: Connection) -> None:
-        tries.append(1)
-        if len(tries) == 1:
-            other.execute("BEGIN")
-            other.execute("SELECT count(*) FROM audit").fetchone()  # keeps the first commit out
-        else:
-            other.execute("ROLLBACK")
+    refused: list[object] = []
 
     def function(step: Step) -> dict[str, object]:
-        step.after(held_once)
+        other.execute("BEGIN IMMEDIATE")
         return {"rows": 1}
 
+    @event.listens_for(embedded.database.engine, "handle_error")
+    def let_go(context: object) -> None:
+        refused.append(context)
+        other.execute("ROLLBACK")
+
     assert embedded.run_step(run, "read", function) == {"rows": 1}
-    assert len(tries) == 2
+    assert len(refused) == 1
     assert len(embedded.steps(run)) == 1
     other.close()
 

@@ -52,6 +52,16 @@ def test_a_home_that_is_not_there_is_named(tmp_path: Path) -> None:
         check_home(tmp_path / "nowhere")
 
 
+def test_a_place_that_can_be_no_directory_is_told_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("somebody's")
+    for place in (file, file / "home"):
+        for asked in (make_home, check_home):
+            with pytest.raises(Misconfigured, match="cannot be the directory of an instance"):
+                asked(place)
+    assert file.read_text() == "somebody's"
+
+
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
 server:/finance /srv/finance nfs4 rw 0 0

@@ -26,6 +26,7 @@ from tieout.store import (
     notices,
     schedules,
     seats,
+    sign_in_schema,
 )
 from tieout.store.database import Database
 from tieout.store.migrate import MIGRATIONS, migrate
@@ -114,7 +115,9 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
     serial = "INTEGER NOT NULL PRIMARY KEY" if store.database.is_sqlite else "BIGSERIAL PRIMARY KEY"
     with store.begin() as connection:
         newer = (
-            known_keys.app_key.name,
+            sign_in_schema.password.name, sign_in_schema.session.name, sign_in_schema.tried.name,
+            sign_in_schema.identity.name, sign_in_schema.asked_elsewhere.name,
+            sign_in_schema.command.name, known_keys.app_key.name,
             notices.app_notice.name, bindings.app_binding.name, catalogue.app_catalogue.name,
             catalogue.app_catalogued.name, configs.app_proposal.name, cancels.app_cancel.name,
             looks.app_look.name, schedules.app_fire_run.name, schedules.app_fire.name,
@@ -122,12 +125,14 @@ def test_an_instance_of_the_first_schema_keeps_what_it_has(store: Store, run: st
             leases.app_lease.name, budget.app_budget.name, executors.app_executor.name,
             baselines.app_baseline_balance.name, baselines.app_baseline.name, "app_checkpoint",
             "app_certification", "app_journal", "app_batch", "app_plan_scope", "app_token",
-            "app_user", "app_reject", "app_purged", "app_purge", "app_hold",
+            "app_user", "app_pile", "app_reject", "app_purged", "app_purge", "app_hold",
         )  # fmt: skip
         for table in newer:
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("why", "proposed_by"):
             connection.execute(text(f"ALTER TABLE app_config DROP COLUMN {column}"))
+        for column in ("ends_at", "renewal_at", "renewal_by"):
+            connection.execute(text(f"ALTER TABLE app_secret DROP COLUMN {column}"))
         connection.execute(text("DROP INDEX app_run_by_outcome"))
         connection.execute(text("DROP INDEX app_run_part_of"))
         connection.execute(text("ALTER TABLE app_run DROP COLUMN part_of"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -173,3 +174,30 @@ def test_a_bulk_decision_is_made_for_all_or_for_none_and_says_why(store: Store) 
 def test_a_reject_that_is_not_there_is_named(store: Store) -> None:
     with store.database.read() as connection, pytest.raises(Misconfigured, match="no reject 7"):
         rejects.find(connection, 7)
+
+
+def test_rejects_are_looked_for_among_however_many_lines_and_numbers(store: Store) -> None:
+    found(store, MISSING)
+    lines = [(f"actuals-{n}", n) for n in range(1, 40_001)]
+    with store.database.read() as connection:
+        (about,) = rejects.about(connection, "actuals", [("account", "8740")], lines)
+        (listed,) = rejects.listed(connection, ids=range(about.id, about.id + 40_000))
+    assert about.finding.member == listed.finding.member == "8740"
+
+
+def test_a_run_looks_through_however_much_stands_with_a_page_of_it_at_hand(store: Store) -> None:
+    long, many = "x" * 4_000, 8 * rejects.STANDING_AT_ONCE + 1
+    found(store, *(replace(OTHER, subject=f"account {n}", what=long) for n in range(many)), MISSING)
+    first = store.rejects(run="actuals-1")[-1]
+    tracemalloc.start()
+    second = found(store, MISSING, settles=False)
+    stands = [(r.id, r.run) for r in store.standing("actuals")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert stands[-1][1] == second
+    assert len(stands) == many + 1
+    assert store.rejects(state="sent again") == [
+        replace(first, state="sent again", settled_run=second)
+    ]
+    assert peak < len(long) * many / 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from tieout.store.audit import Telling
 from tieout.store.columns import canonical, parsed
 from tieout.store.database import Database
 from tieout.store.disk import Directory
+from tieout.store.own_sqlite import sqlite3
 from tieout.store.runs import Ending, NewRun
 from tieout.store.steps import Step
 from tieout.store.store import Store

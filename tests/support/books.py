@@ -49,6 +49,7 @@ class Books:
     def __init__(
         self, home: Path, *, seed: int = 1, lines: int = LINES, trouble: bool = False,
         token: str = "", records: str = "", storage: Mapping[str, str] | None = None,
+        database: str = "",
     ) -> None:  # fmt: skip
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home = home
@@ -58,7 +59,7 @@ class Books:
         )
         self.companies = [*demo.COMPANIES, *([demo.TROUBLED_COMPANY] if trouble else [])]
         nowhere = Environment(
-            home=home, database=f"sqlite:///{home / 'tieout.sqlite'}", records=records,
+            home=home, database=database or f"sqlite:///{home / 'tieout.sqlite'}", records=records,
             clock_url="", kill_at="", log_level="WARNING", token=token, standard=storage or {},
         )  # fmt: skip
         self._moment: Failpoint = nothing_fails

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from demo_home import Person
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe",
 )  # fmt: skip
@@ -21,6 +23,7 @@ class Page:
 
     def __init__(self, ask: BinaryIO, told: BinaryIO) -> None:
         self._ask, self._told, self._number = ask, told, 0
+        self._logged: list[dict[str, Any]] = []
         self._session: dict[str, str] = {}
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -45,8 +48,20 @@ class Page:
                 assert byte, "the browser is gone"
                 text += byte
             message: dict[str, Any] = json.loads(text)
+            if message.get("method") == "Log.entryAdded":
+                self._logged.append(message["params"]["entry"])
             if wanted(message):
                 return message
+
+    def sign_in(self, person: Person) -> None:
+        """Give the browser the cookies of somebody who is signed in."""
+        for name, value in person.cookies.items():
+            self.call("Network.setCookie", url=person.served.url, name=name, value=value)
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the browser noted about the page: what it refused, what failed."""
+        self.call("Log.enable")
+        return self._logged
 
     def show(self, url: str, width: int, height: int = 900) -> None:
         """Load an address in a window of this size, to its end."""

@@ -43,11 +43,18 @@ class Canaries:
         self._wanted = {
             what: spellings(secret) for what, secret in secrets.items() if len(secret) >= 12
         }
+        self.searched: list[str] = []  # every file, name, member of an archive and process
         assert self._wanted, "short secrets stand everywhere"
         assert self._wanted.keys() == secrets.keys(), "short secrets stand everywhere"
 
+    @property
+    def ways(self) -> set[bytes]:
+        """Every spelling of every one of them."""
+        return set().union(*self._wanted.values())
+
     def in_bytes(self, data: bytes, where: str, nested: int = 0) -> Iterator[str]:
         """Where each is in `data`, and in what is packed in it."""
+        self.searched.append(where)
         for what, ways in self._wanted.items():
             if any(way in data for way in ways):
                 yield f"{what} in {where}"

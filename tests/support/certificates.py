@@ -13,16 +13,17 @@ from cryptography.x509.oid import NameOID
 
 
 def certificate(
-    folder: Path, *, host: str = "127.0.0.1", days: int = 1, begins_days: int = -9
-) -> Path:
+    folder: Path, *, host: str = "127.0.0.1", days: int = 1, begins_days: int = -9,
+    name: str = "practice",
+) -> Path:  # fmt: skip
     """A self-signed certificate and its key in one PEM file; `days` < 0 is an expired one."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "practice")])
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(called)
+        .issuer_name(called)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + timedelta(days=begins_days))

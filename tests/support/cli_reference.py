@@ -28,7 +28,7 @@ def parses(group: click.Group, words: list[str]) -> None:
     """Raise click.UsageError when the program would not accept these words; nothing is run."""
     context = click.Context(group, info_name="tieout", obj=SimpleNamespace())
     _, rest, _ = group.make_parser(context).parse_args(list(words))
-    if group.invoke_without_command and not rest:
+    if not rest and (group.invoke_without_command or "--help" in words):
         return
     name, command, arguments = group.resolve_command(context, rest)
     if isinstance(command, click.Group) and arguments:

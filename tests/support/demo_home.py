@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tieout.store.own_sqlite import sqlite3
 from tieout.verbs import practice
+from tieout.verbs.demo_plan import PEOPLE_FILE
 
 LINES = 4000
 COMMAND_SECONDS_MAX = 240
 LOG_CHARACTERS = 20_000
+# What Alex does in a demo; Ana, who is signed in on its directory, does the rest.
+OF_ALEX = frozenset((
+    "audit", "backup", "config", "connect", "evidence", "init", "keys", "notices",
+    "retention", "users",
+))  # fmt: skip
 # Below the range from which the kernel takes ports for outgoing connections, so that the ports
 # are free again when the next test serves the same company.
 PORTS = range(20_000, 32_000, 4)
@@ -53,13 +61,16 @@ class Home:
     """An instance's directory and the commands and practice systems around it."""
 
     path: Path
-    serving: list[subprocess.Popen[str]] = field(default_factory=list)
+    password: str = ""  # of the demo's people at the page
 
     def start(self, *words: str, home: bool = True, **more: Any) -> subprocess.Popen[str]:
         """Start `tieout …` on this home."""
         command = [sys.executable, "-m", "tieout"]
         command += ["--home", str(self.path)] if home else []
-        variables = {"COLUMNS": "100", "TZ": "UTC"} | more.pop("env", {})
+        variables = {"COLUMNS": "100", "TZ": "UTC"}
+        if words and words[0] in OF_ALEX and home and (self.path / PEOPLE_FILE).exists():
+            variables["TIEOUT_TOKEN"] = self.token("alex")
+        variables |= more.pop("env", {})
         return subprocess.Popen(
             [*command, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=os.environ | variables,
@@ -71,6 +82,11 @@ class Home:
         process = self.start(*words, **more)
         out, err = process.communicate(stdin, timeout=COMMAND_SECONDS_MAX)
         return Done(process.returncode, out, err)
+
+    def token(self, name: str) -> str:
+        """The token of one of the demo's people."""
+        told = json.loads((self.path / PEOPLE_FILE).read_text())
+        return str(told[name]["token"])
 
     def run_on_full_disk(self, file_bytes_max: int, *words: str) -> Done:
         """The same while no file may grow beyond a size, as on a full disk."""
@@ -142,7 +158,7 @@ class Home:
             if "practice systems" in line:
                 line = process.stderr.readline()
             assert "http://127.0.0.1:" in line, line + process.stderr.read()
-            yield Served(process, line.split()[2].rstrip("/"), line)
+            yield Served(process, line.split()[2].rstrip("/"), line, self.password)
         except BaseException:
             self.print_what_went_on()
             raise
@@ -181,24 +197,73 @@ class Served:
     url: str
     told: str
 
+    password: str = ""
+
     def ask(
-        self, path: str, method: str = "GET", headers: dict[str, str] | None = None
-    ) -> tuple[int, dict[str, str], str]:
-        """Status, headers (lower case) and text of one request."""
-        request = urllib.request.Request(self.url + path, method=method, headers=headers or {})
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None,
+        form: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> tuple[int, dict[str, str], str]:  # fmt: skip
+        """Status, headers (lower case) and text of one request; a redirection is not followed."""
+        data = urllib.parse.urlencode(form, doseq=True).encode() if form is not None else None
+        request = urllib.request.Request(self.url + path, data, headers or {}, method=method)
         try:
-            answer = urllib.request.urlopen(request, timeout=30)
+            answer = _OPENER.open(request, timeout=30)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
             told = {name.lower(): value for name, value in answer.headers.items()}
+            told["set-cookie"] = "\n".join(answer.headers.get_all("set-cookie") or [])
             return answer.status, told, answer.read().decode()
+
+    def signed_in(self, name: str, password: str = "") -> Person:
+        """One of the demo's people, signed in at a browser."""
+        form = {"name": name, "password": password or self.password}
+        status, headers, page = self.ask("/login", "POST", {"Origin": self.url}, form)
+        assert status == 303, page
+        return Person(self, cookies_of(headers))
 
     def stopped(self, number: int = signal.SIGTERM) -> int:
         """Its exit code after a signal."""
         self.process.send_signal(number)
         self.process.communicate(timeout=COMMAND_SECONDS_MAX)
         return self.process.returncode
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody at a browser: what it keeps, and the pages they see."""
+
+    served: Served
+    cookies: dict[str, str]
+
+    def ask(
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None,
+        form: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> tuple[int, dict[str, str], str]:  # fmt: skip
+        """The same with their cookies; what is sent comes from a page of ours."""
+        sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if method not in ("GET", "HEAD"):
+            sent |= {"Sec-Fetch-Site": "same-origin"}
+        return self.served.ask(path, method, sent | (headers or {}), form)
+
+    def page(self, path: str) -> str:
+        """The text of a page that must be there."""
+        status, _, page = self.ask(path)
+        assert status == 200, (status, page)
+        return page
+
+
+def cookies_of(headers: dict[str, str]) -> dict[str, str]:
+    """The cookies an answer sets, by name."""
+    return dict(re.findall(r"^([^=]+)=([^;]*)", headers["set-cookie"], re.MULTILINE))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect())
 
 
 def until(true: Callable[[], object], seconds: float = 60.0) -> None:
@@ -234,6 +299,9 @@ def make(path: Path) -> tuple[Home, Done]:
     practice.start_practice(path, "--lines", str(LINES), "--port", str(free_ports()))
     done = home.run("demo", "--once", "--json", "--lines", str(LINES))
     assert done.code == 0, done
+    told = re.search(r"with the password (\S+),", done.err)
+    assert told, done.err
+    home.password = told[1]
     until(lambda: practice.addresses(path) is None)
     return home, done
 
@@ -242,7 +310,7 @@ def copied(home: Home, path: Path) -> Home:
     """A home like `home`, for one test; the practice systems of `home` must be stopped."""
     assert practice.addresses(home.path) is None, "two copies would share one practice company"
     shutil.copytree(home.path, path)
-    return Home(path)
+    return Home(path, home.password)
 
 
 _made: list[tuple[Home, Done]] = []  # once for all folders of tests that name the fixture

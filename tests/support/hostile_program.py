@@ -15,6 +15,7 @@ from pathlib import Path
 from hostile import Item
 
 from tieout.anaplan.client import Anaplan, Connection
+from tieout.anaplan.sign_in import Basic
 from tieout.anaplan.token import Tokens
 from tieout.errors import Trouble
 from tieout.http import Http
@@ -64,10 +65,10 @@ def ask(base: str, number: int, target: str) -> None:
         else:
             user = {"username": "a@b", "password": "practice"}
             if target == "anaplan sign-in":
-                Tokens(http, lambda: user, clock).current()
+                Tokens(http, Basic(http, lambda: user), clock).current()
                 return
             chosen = Connection(workspace="Finance", model="FP&A")
-            Anaplan(http, http, chosen, lambda: user, clock).list_items("101000000001")
+            Anaplan(http, http, chosen, Basic(http, lambda: user), clock).list_items("101000000001")
     finally:
         http.close()
 

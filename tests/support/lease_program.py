@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tieout.anaplan.client import Anaplan, Connection
+from tieout.anaplan.sign_in import Basic
 from tieout.clock import SystemClock
 from tieout.engine.inline import tell_here
 from tieout.engine.story import Run
@@ -72,7 +73,7 @@ def main(asked: dict[str, Any]) -> None:
         "Finance", "Small", poll_seconds=0.05, task_seconds_max=60.0, quiet_seconds=0.2
     )
     who = {"username": asked["username"], "password": asked["password"]}
-    anaplan = Anaplan(api, auth, options, lambda: who, clock)
+    anaplan = Anaplan(api, auth, options, Basic(auth, lambda: who), clock)
     world = SimpleNamespace(
         anaplan=anaplan, store=store, clock=clock, tenant="acme",
         executor=f"process {os.getpid()}", give_way=lambda: None,

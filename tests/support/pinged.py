@@ -5,20 +5,32 @@ from __future__ import annotations
 import re
 import ssl
 import threading
+import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from books import Books
+from gateways import Proxy
 
+from tieout.anaplan import consent
+from tieout.clock import SystemClock
+from tieout.http import Http
+from tieout.outgoing import Allowed
+from tieout.sim.authority import Signed, make_authority, server_context
+from tieout.sim.box import Box, serve
 from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.verbs import demo, pinging, practice, setting_up
 
 LINES = 600
+NAMED = "broken set-ups of which ping named the rung and the cause"
+AUTHORITY = cache(make_authority)
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "ping.md"
 GOOD_STATES = ("good", "notice")
 
@@ -133,6 +145,93 @@ class Broken:
         instance = self.books.instance
         setting_up.connect(instance, connection, right | {"password": "wrong"})
         self.undo.callback(setting_up.connect, instance, connection, right)
+
+    def certificate(self, fields: dict[str, str], *, registered: bool = False) -> None:
+        """The connection to Anaplan signs in with what stands in `fields`."""
+        right = practice.credentials(self.books.home)["anaplan"]
+        safe = self.books.store.safe
+        if registered:
+            self.books.control("anaplan", "administer", do="register_certificate",
+                               user=right["username"], pem=fields["certificate"])  # fmt: skip
+        secret = 'secret = "secret://planning"'
+        self.change(secret, f'{secret}\nsign_in = "certificate"')
+        safe.put("planning", fields, "a test")
+        self.undo.callback(safe.put, "planning", right, "a test")
+
+    def behind(
+        self, *, mine: Signed | None = None, proxy: str = "", login: str = "", old: bool = False
+    ) -> None:
+        """JD Edwards over TLS: asking for a certificate where `mine` is given, or by a proxy."""
+        books, folder = self.books, self.folder
+        tls = server_context(AUTHORITY().server(), folder, AUTHORITY().pem if mine else "")
+        system = books.systems.jde
+        url, stop = serve(Box(system, books.systems.clock), 0, control=False, tls=tls)
+        self.undo.callback(stop)
+        (folder / "ca.pem").write_text(AUTHORITY().pem)
+        keys = [f'ca_file = "{folder / "ca.pem"}"']
+        right = practice.credentials(books.home)["jde"]
+        if mine is not None:
+            keys.append("client_certificate = true")
+            fields = {"certificate": mine.certificate, "private_key": mine.private_key}
+            books.store.safe.put("erp", right | fields, "a test")
+            self.undo.callback(books.store.safe.put, "erp", right, "a test")
+        if proxy or login:
+            stands = Proxy(proxy, login)
+            self.undo.callback(stands.close)
+            keys.append(f'proxy = "{stands.url}"')
+        if old:
+            self.switch("services", "v1")
+        self.move("jde", f"{url}/jderest", *keys)
+        if proxy or login:
+            self.change("allow = [", f'allow = ["{stands.url}", ')
+
+    def behind_proxy(
+        self, status: str = "", login: str = "", *, down: bool = False, unlisted: bool = False
+    ) -> Proxy:
+        """Anaplan over TLS and by a proxy alone; one that is `down` is called all the same."""
+        books, folder = self.books, self.folder
+        tls = server_context(AUTHORITY().server(), folder)
+        system = books.systems.anaplan
+        url, stop = serve(Box(system, books.systems.clock), 0, control=False, tls=tls)
+        self.undo.callback(stop)
+        (folder / "ca.pem").write_text(AUTHORITY().pem)
+        stands = Proxy(status, login)
+        self.undo.callback(stands.close)
+        if down:
+            stands.close()
+        plain, allow = books.systems.addresses["anaplan"], "" if unlisted else stands.url
+        applied = books.store.config()
+        assert applied is not None
+        text = applied.text.replace(plain, url)
+        text = text.replace("allow = [", f'allow = ["{allow or url}", ')
+        head, _, tail = text.partition("[connections.planning]")
+        keys = f'\nca_file = "{folder / "ca.pem"}"\nproxy = "{stands.url}"'
+        tail = tail.replace("\nallow_http = true", keys, 1)
+        setting_up.apply_project(books.instance, f"{head}[connections.planning]{tail}")
+        return stands
+
+    def consent(self, *, used: bool = False, client: str = "") -> None:
+        """The connection to Anaplan signs in by a consent, whose access token has ended."""
+        act = partial(self.books.control, "anaplan", "administer")
+        url = self.books.systems.addresses["anaplan"]
+        right = practice.credentials(self.books.home)["anaplan"]
+        known = act(do="add_oauth_client")["client_id"]
+        with closing(Http(url, system="Anaplan", clock=SystemClock(), allow_http=True,
+                          allowed=Allowed([url]))) as oauth:  # fmt: skip
+            asked = consent.ask(oauth, known)
+            act(do="approve_device", user_code=asked.user_code, user=right["username"])
+            patient = SimpleNamespace(
+                monotonic=time.monotonic, now=self.books.instance.clock.now, sleep=lambda _: None
+            )
+            fields = consent.consented(oauth, known, asked, patient)
+        secret = 'secret = "secret://planning"'
+        self.change(secret, f'{secret}\nsign_in = "oauth"\noauth_url = "{url}"')
+        fields |= {"access_ends": "0"} | ({"client_id": client} if client else {})
+        safe = self.books.store.safe
+        safe.put("planning", fields, "a test")
+        self.undo.callback(safe.put, "planning", right, "a test")
+        if used:
+            act(do="revoke_consents", user=right["username"])
 
     def lose_key(self) -> None:
         """The key file is gone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,7 @@ from tieout.sim.company.calendar import julian, month_end
 from tieout.sim.jde.numbers import draw
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
+from tieout.store.own_sqlite import sqlite3
 from tieout.verbs import approving
 
 CELLS = tuple((c, a, m) for c in PLANNED for a in (REVENUE, COST) for m in ("Jan 26", "Feb 26"))
@@ -347,7 +349,11 @@ LAST_ROUNDS_MAX = 8
 
 
 def _copy(home: Path, to: Path) -> None:
-    shutil.copy(home / "tieout.sqlite", to / "tieout.sqlite")
+    with (
+        closing(sqlite3.connect(home / "tieout.sqlite")) as database,
+        closing(sqlite3.connect(to / "tieout.sqlite")) as copied,
+    ):
+        database.backup(copied)  # its file alone lacks what lies in the write-ahead log
     if (home / "records").exists():
         shutil.copytree(home / "records", to / "records", dirs_exist_ok=True)
 

@@ -14,6 +14,7 @@ import polars as pl
 from tieout.anaplan import wire
 from tieout.anaplan.client import Action, Anaplan, Connection
 from tieout.anaplan.outcome import TaskResult
+from tieout.anaplan.sign_in import Basic, SignIn
 from tieout.core.frames import AMOUNT
 from tieout.http import Call, Http
 from tieout.outgoing import Allowed
@@ -30,6 +31,7 @@ class SharedClock:
 
     def __init__(self, practice: PracticeClock) -> None:
         self.practice, self.slept = practice, list[float]()
+        self.passing: Callable[[float], object] | None = None  # what happens elsewhere meanwhile
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.practice.now(), UTC)
@@ -40,6 +42,8 @@ class SharedClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.practice.advance(seconds)
+        if self.passing is not None:
+            self.passing(seconds)
 
 
 class Planning:
@@ -50,6 +54,7 @@ class Planning:
         self.box = Box(system, practice)
         self.url, self._stop = serve(self.box, 0, control=False)
         self.password, self.asked = PASSWORD, 0
+        self.how: Callable[[Http, Any], SignIn] | None = None  # signs in, instead of the password
         self._listeners: list[Callable[[Call], None]] = [self.calls.append]
         self._clients: list[Anaplan] = []
         self.client = self.connect()
@@ -67,7 +72,8 @@ class Planning:
         api = Http(self.url + "/2/0", system="Anaplan", **open_)
         auth = Http(self.url, system="Anaplan's sign-in", **open_)
         self.door = api
-        client = Anaplan(api, auth, Connection(**options), self.credentials, clock)
+        how = self.how(auth, clock) if self.how else Basic(auth, self.credentials)
+        client = Anaplan(api, auth, Connection(**options), how, clock)
         self._clients.append(client)
         return client
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from typing import Any
 
 from books import Books
 
+from tieout.store.own_sqlite import sqlite3
 from tieout.verbs import retaining
 
 KINDS = ("lines", "uploads", "workings", "calls")

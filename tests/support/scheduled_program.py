@@ -55,10 +55,13 @@ def due_by(began: datetime):
 
 
 def all_fired(store: Store) -> bool:
-    with store.database.read() as connection:
-        return all(
-            schedules.fires(connection, name, limit=1) for name in schedules.kept(connection)
-        )
+    try:
+        with store.database.read() as connection:
+            names = schedules.kept(connection)
+            fired = [name for name in names if schedules.fires(connection, name, limit=1)]
+    except Trouble:  # as in the product: looked at again
+        return False
+    return len(fired) == SCHEDULES
 
 
 def look(home: Path, url: str, began: datetime, ahead_seconds: float, kill_at: str) -> None:

@@ -29,7 +29,7 @@ from tieout.jde.credentials import Credentials
 from tieout.jde.tables import ACCOUNT_LEDGER
 from tieout.outgoing import Allowed
 from tieout.project import JdeConnection
-from tieout.store import seats
+from tieout.store import seat_line
 from tieout.store.keys import in_home
 from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.steps import Step
@@ -60,7 +60,7 @@ def main(asked: dict[str, Any]) -> None:
 
     def waits() -> bool:
         with store.database.read() as reading:
-            return seats.waited_for(reading, "erp")
+            return seat_line.waited_for(reading, "erp")
 
     @contextmanager
     def world_for(run: str) -> Iterator[World[Any]]:

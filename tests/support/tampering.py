@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import zlib
 from collections.abc import Callable
 from random import Random
@@ -11,14 +10,15 @@ from random import Random
 import polars as pl
 from books import GZIP_WINDOW_BITS, Books
 
+from tieout.store.own_sqlite import sqlite3
 from tieout.store.records import Manifest
 
 GZIP_MARK = b"\x1f\x8b"
 
 
-def remove_a_row(books: Books, kind: str, dice: Random) -> None:
+def remove_a_row(books: Books, kind: str, dice: Random, flow: str = "actuals") -> None:
     """Take a row out of one of the files of a kind that the unfinished run kept."""
-    run = books.store.unfinished_run("actuals")
+    run = books.store.unfinished_run(flow)
     assert run is not None
     manifest = dice.choice([m for m in books.store.kept(run.id, kind=kind) if m.rows])
     if manifest.path.endswith(".parquet"):

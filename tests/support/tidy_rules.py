@@ -32,14 +32,18 @@ CORE_MAY_IMPORT = {
 # Which part of the product may import a library at all (folders end with "/").
 ONLY_HERE = {
     "apprise": ("messengers.py",),
+    "argon2": ("store/passwords.py",),
+    "authlib": ("verbs/elsewhere.py",),
+    "prometheus_client": ("web/metrics.py",),
     "httpx2": ("http.py", "sim/"),
     "httpx": (),
-    "requests": (),
+    "requests": ("messengers.py",),
     "sqlalchemy": ("store/", "engine/"),
     "alembic": ("store/",),
-    "sqlite3": ("store/", "sim/"),
+    "sqlite3": ("store/own_sqlite.py", "sim/"),
+    "pysqlite3": ("store/own_sqlite.py",),
     "psycopg": ("store/", "engine/"),
-    "cryptography": ("store/", "way.py"),
+    "cryptography": ("store/", "way.py", "certificates.py", "sim/"),
     "obstore": ("store/bucket.py",),
     "dbos": ("engine/",),
     "starlette": ("web/",),
@@ -59,16 +63,15 @@ WIRE_WORDS = re.compile(
 # What may be imported inside a function, because `tieout --help` must not pay for it.
 LAZY_IMPORTS = {
     "store/migrate.py": ("alembic",),  # a sixth of every start, needed by nearly none
-    "messengers.py": ("apprise",),  # two seconds, and needed only by who is told by mail or chat
+    "messengers.py": ("apprise", "requests"),  # two seconds, for who is told by mail or chat
     "cli/": ("tieout", "polars", "rich", "uvicorn"),
     "verbs/": ("tieout.app", "tieout.engine", "tieout.flows", "tieout.sim", "polars"),
 }
 
-# The places where an unforeseen error ends in a sentence instead of a traceback: the command line,
-# the error page, the run loop (one run, and the thread that picks runs up) and that of schedules.
-EDGES = (
+# Where an unforeseen error ends in a sentence: command line, error page, loops of threads.
+EDGES = {
     "cli/main.py", "web/errors.py", "engine/story.py", "engine/durable.py", "engine/scheduler.py",
-)  # fmt: skip
+    "verbs/notifying.py", "verbs/keeping_house.py"}  # fmt: skip
 
 # Glossary, CONTRIBUTING.md: one word, one meaning; these have none.
 BANNED_WORDS = {

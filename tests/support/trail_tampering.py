@@ -10,11 +10,11 @@ import hashlib
 import hmac
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from tieout.store.own_sqlite import sqlite3
 from tieout.store.seals import TrailKey
 
 SPELLED = ("seq", "at", "actor", "act", "object", "detail", "run", "step", "previous", "sealed_by")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import socket
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from desks import Office
 
 from tieout.settings import Environment
+from tieout.store.own_sqlite import sqlite3
 from tieout.verbs import doctoring, setting_up
 from tieout.verbs.checking import Looking
 

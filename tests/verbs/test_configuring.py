@@ -13,12 +13,18 @@ from desks import PROJECT, Office
 
 from tieout.app import Instance
 from tieout.errors import Misconfigured, NotAllowed, Refused
+from tieout.project import AnaplanConnection
+from tieout.project_text import with_texts
 from tieout.settings import read_project
-from tieout.verbs import configuring, people, setting_up, starting
+from tieout.store import sessions
+from tieout.store.sessions import NewSession
+from tieout.verbs import configuring, demo, people, setting_up, starting
 from tieout.verbs.configuring import Wanted
 
 TWO = PROJECT + '[policy]\nconfiguration = "two people"\n'
 CHANGED = TWO.replace('import = "Load Companies"', 'import = "Load All Companies"')
+HOST = "http://127.0.0.1:9"
+PLANNED = demo.PROJECT.format(jde=HOST, anaplan=HOST, companies='"00001"') + demo.PLAN
 SOURCE = "a file"
 
 
@@ -34,7 +40,7 @@ def held(office: Office) -> tuple[int, str]:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    """An instance with the usual people, and hal, whose token eve has never seen."""
+    """An instance with the usual people, and hal, for whom an issuer vouches and not eve."""
     made = with_hal(Office(tmp_path / "home"))
     yield made
     made.close()
@@ -44,6 +50,11 @@ def with_hal(office: Office) -> Office:
     office.people()
     for by, name, role in (("eve", "gus", "admin"), ("gus", "hal", "approver")):
         office.secrets[name] = people.add_user(office.desk(by), name, [role], 90)["secret"]
+    with office.store.begin() as connection:
+        vouched = NewSession("hal", "by https://issuer.example")
+        begun = sessions.begin(connection, vouched, office.clock.now())
+    handed, office.secrets["hal"] = office.secrets["hal"], begun.text
+    office.secrets["what gus has handed to hal"] = handed  # and eve could have acted as gus
     return office
 
 
@@ -69,7 +80,7 @@ def working_copy(office: Office) -> str:
     ids=["comments", "lines of Windows", "byte order mark", "no last line end"],
 )
 def test_what_is_exported_is_byte_for_byte_what_was_applied_and_applying_it_changes_nothing(
-    office: Office, text: str
+    office: Office, text: str, record_property: Callable[[str, object], None]
 ) -> None:
     eve = office.desk("eve")
     apply(eve, text)
@@ -83,6 +94,7 @@ def test_what_is_exported_is_byte_for_byte_what_was_applied_and_applying_it_chan
     assert held(office) == before
     assert len(office.store.audit()) == trail
     assert eve.project().flows.keys() == {"companies"}
+    record_property("configurations exported and applied again without a byte changed", 1)
 
 
 def test_a_plan_says_in_words_what_would_change_and_what_follows_and_changes_nothing(
@@ -177,7 +189,7 @@ def test_nobody_applies_what_they_proposed_nor_another_text_than_they_saw(of_two
     apply(of_two.desk("eve"), CHANGED)
     for who, digest, error in (
         ("eve", "", NotAllowed), ("anna", "", NotAllowed), ("ben", "", NotAllowed),
-        ("hal", "0" * 64, Refused),
+        ("hal", "0" * 64, Refused), ("what gus has handed to hal", "", NotAllowed),
     ):  # fmt: skip
         with pytest.raises(error):
             decided(of_two, who, digest)()
@@ -219,6 +231,40 @@ def test_the_policy_itself_is_taken_back_by_two_people_only(of_two: Office) -> N
     assert held(of_two) == (2, TWO)
 
 
+def test_that_nobody_approves_journals_is_itself_approved_by_a_second_person(
+    office: Office,
+) -> None:
+    with_plan = PLANNED
+    alone = with_plan.replace("[flows.plan]", '[flows.plan]\napproval = "none"')
+    assert apply(office.desk("eve"), with_plan)["applied"]
+    planned = configuring.plan(office.desk("eve"), alone, SOURCE)
+    assert planned["two_people"]
+    done = apply(office.desk("eve"), alone)
+    assert (done["applied"], done["proposal"]["state"]) == (False, "prepared")
+    (office.home / "tieout.toml").write_text(alone)
+    with pytest.raises(Refused, match="takes two people"):
+        setting_up.apply_project(office.desk("eve"))
+    assert held(office) == (2, with_plan)
+    with pytest.raises(NotAllowed):
+        decided(office, "eve")()
+    assert decided(office, "hal")()["version"] == 3
+    renamed = alone.replace("Load Companies", "Load All Companies")
+    assert apply(office.desk("eve"), renamed)["applied"], "what two people agreed on stays agreed"
+    other = renamed.replace('first_period = "current"', 'first_period = "current + 1"')
+    assert apply(office.desk("eve"), other)["proposal"]["state"] == "prepared"
+
+
+def test_journals_without_approval_are_not_configured_where_nobody_is_a_second_person(
+    empty_office: Office,
+) -> None:
+    alone = PLANNED.replace("[flows.plan]", '[flows.plan]\napproval = "none"')
+    assert configuring.plan(empty_office.owner, alone, SOURCE)["two_people"] is False
+    made = people.add_user(empty_office.owner, "eve", ["admin", "operator"], 90)
+    eve = empty_office.with_token(made["secret"])
+    with pytest.raises(Refused, match="takes two people to apply"):
+        apply(eve, alone)
+
+
 # ------------------------------------------------------------------ the first file
 
 
@@ -245,6 +291,68 @@ def test_eight_answers_make_a_commented_project_file_that_can_be_applied() -> No
     )  # fmt: skip
     assert flow.companies == ("00001", "00060", "ABC")
     assert flow.from_period == "2024-07"
+
+
+def test_the_first_file_names_an_authority_a_gateway_and_a_sign_in_by_certificate(
+    tmp_path: Path,
+) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----")
+    answers = {
+        "anaplan_region": "https://gateway.acme.example:8443", "ca_file": str(authority),
+        "sign_in": "certificate",
+    }  # fmt: skip
+    found = read_project(starting.filled(answers)).connections
+    planning, erp = found["planning"], found["erp"]
+    assert isinstance(planning, AnaplanConnection)
+    assert planning.api_url == "https://gateway.acme.example:8443/2/0"
+    assert planning.auth_url == "https://gateway.acme.example:8443"
+    assert planning.sign_in == "certificate"
+    assert {planning.ca_file, erp.ca_file} == {str(authority)}
+    for wrong in ({"ca_file": "/nowhere/ca.pem"}, {"sign_in": "magic"}):
+        with pytest.raises(Misconfigured, match=next(iter(wrong)).replace("_", "-")):
+            starting.filled(wrong)
+
+
+@pytest.mark.parametrize("named", ["us1", "US1", "us1a", "us1a.app.anaplan.com",
+                                   "https://us1a.app.anaplan.com/"])  # fmt: skip
+def test_a_region_may_be_named_as_the_browser_shows_it(named: str) -> None:
+    planning = read_project(starting.filled({"anaplan_region": named})).connections["planning"]
+    assert isinstance(planning, AnaplanConnection)
+    assert planning.api_url == "https://api.anaplan.com/2/0"
+    gateway = starting.filled({"anaplan_region": "https://us1.gateway.example"})
+    assert "https://us1.gateway.example/2/0" in gateway
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"username": 1}', '{"username": "a", "username": "b", "password": "p"}',
+     '{"a": "' + "x" * 2**20 + '"}', "[" * 100_000],
+)  # fmt: skip
+def test_what_is_no_object_of_texts_each_given_once_is_not_taken_as_credentials(text: str) -> None:
+    with pytest.raises(Misconfigured, match="not one JSON object of texts, each field once"):
+        setting_up.credentials_from(text)
+
+
+PINS = {"workspace_id": "8a86", "model_id": "FC12"}
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["", 'workspace_id = "old"\n', '# workspace_id = "…"\n# model_id = "…"\n# a word\n'],
+)
+def test_ids_are_written_beside_the_names_and_nothing_else_is_touched(between: str) -> None:
+    head = '[connections.one]\nmodel = "A"\n\n[connections.two]  \nmodel = "B"  # ours\n'
+    made = with_texts(f"{head}{between}\n[flows]\n", "connections.two", PINS, after="model")
+    told = tomllib.loads(made)["connections"]
+    assert told == {"one": {"model": "A"}, "two": {"model": "B"} | PINS}
+    assert "# ours" in made
+    assert with_texts(made, "connections.two", PINS, after="model") == made
+
+
+def test_ids_of_a_table_that_is_written_in_another_way_are_told_and_not_written() -> None:
+    with pytest.raises(Misconfigured, match="was not found"):
+        with_texts('connections.two = { model = "B" }', "connections.two", PINS, after="model")
 
 
 def test_an_answer_that_cannot_be_meant_is_told_with_its_option_and_nothing_is_written(

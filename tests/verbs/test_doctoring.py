@@ -23,6 +23,7 @@ from ward import GIVEN, Shifted, Ward
 from tieout.engine.lock import InstanceLock
 from tieout.errors import Misconfigured, NotAllowed
 from tieout.settings import Environment
+from tieout.sim.authority import make_authority
 from tieout.store import executors, leases
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import VERSION_TABLE
@@ -65,12 +66,34 @@ def task_nobody_saw_the_end_of(ward: Ward) -> None:
     store.close()
 
 
-def trust_that_ended(ward: Ward, days: int) -> None:
+TOLD = """[notices.n]
+to = "https://x.example"
+ca_file = "{}"
+"""
+BEATS = """[schedules.s]
+when = "daily at 05:30"
+run = ["companies"]
+heartbeat = "https://x.example"
+heartbeat_ca_file = "{}"
+"""
+
+
+def trust_that_ended(ward: Ward, days: int, table: str = "") -> None:
     path = certificate(ward.home.parent, days=days)
     text = PROJECT.replace("[flows", f'ca_file = "{path}"\n[flows', 1)
+    if table:
+        text = PROJECT + table.format(path)
     (ward.home / "tieout.toml").write_text(text)
     store = Store(ward.home, Shifted(0))
     store.apply_config(text, "eve")
+    store.close()
+
+
+def sign_in_that_ends(ward: Ward, days: int) -> None:
+    signed = make_authority().person("tieout@example.com", days=days)
+    fields = {"certificate": signed.certificate, "private_key": signed.private_key}
+    store = Store(ward.home, Shifted(0))
+    store.safe.put("planning", fields, "eve")
     store.close()
 
 
@@ -93,6 +116,17 @@ def rows_of_the_engine(ward: Ward) -> None:
     ward.edit("create table workflow_status (id text)")
     ward.edit("insert into workflow_status values ('a'), ('b')")
     ward.look_with(engine_rows_many=1)
+
+
+def miscounting_desk(ward: Ward) -> None:
+    store = Store(ward.home, Shifted(0))
+    run = store.new_run(NewRun("actuals", "load_actuals", "anna")).id
+    store.close()
+    ward.edit(
+        "insert into app_pile (flow, run, rule, company, state, owner, currency, rows, cells, "
+        f"amounts, amount) values ('actuals', '{run}', 'unmapped', '1', 'open', '', '', 1, 1, 0, 0)"
+    )
+    ward.edit("update app_run set outcome = 'complete'")
 
 
 def another_key(ward: Ward, name: str) -> None:
@@ -162,6 +196,8 @@ SICK: dict[str, tuple[Provoke, str, str, str, int]] = {
         "The run actuals-1 ended, and whether Load GL is over in the model FP&A 2026", 0),
     "the engine remembers much": (
         rows_of_the_engine, "engine-rows", "notice", "remembers 2 runs", 0),
+    "the desk counts what does not stand": (
+        miscounting_desk, "desk", "trouble", "counts other rejects than stand, in 1 place", 4),
     "a schedule did not run": (
         missed_time, "schedules", "notice", "companies: It was due at", 0),
     "the records are no directory": (
@@ -175,8 +211,16 @@ SICK: dict[str, tuple[Provoke, str, str, str, int]] = {
         "TIEOUT_ANCHOR names no place", 3),
     "the records are those of another instance": (
         records_of_another, "records", "trouble", "holds the records of another instance", 3),
+    "a certificate of ours has ended": (
+        lambda w: sign_in_that_ends(w, -1), "sign-in-ends", "trouble", "of planning ended", 3),
+    "a certificate of ours ends soon": (
+        lambda w: sign_in_that_ends(w, 9), "sign-in-ends", "notice", "of planning holds until", 0),
     "an authority has ended": (
         lambda w: trust_that_ended(w, -1), "ca-files", "trouble", "ended", 3),
+    "the authority of a notice has ended": (
+        lambda w: trust_that_ended(w, -1, TOLD), "ca-files", "trouble", "ended", 3),
+    "the authority of a heartbeat has ended": (
+        lambda w: trust_that_ended(w, -1, BEATS), "ca-files", "trouble", "ended", 3),
     "an authority ends soon": (
         lambda w: trust_that_ended(w, 9), "ca-files", "notice", "holds until", 0),
 }  # fmt: skip

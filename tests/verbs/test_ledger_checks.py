@@ -16,7 +16,8 @@ LINES = 600
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "doctor.md"
 CODES = {
     "ledger-companies", "ledger-calendars", "ledger-codes", "ledger-batches", "ledger-stamps",
-    "ledger-history", "ledger-balances", "ledger-speed",
+    "ledger-history", "ledger-balances", "ledger-speed", "ledger-clock", "ledger-decimals",
+    "ledger-rules", "ledger-constants",
 }  # fmt: skip
 
 
@@ -51,6 +52,12 @@ def test_a_ledger_in_good_health_is_told_question_by_question_and_the_session_is
     brought_forward, summarized = told(checks, "ledger-history", "notice")
     assert "(BF)" in brought_forward, "the demo company has lines that stand for purged ones"
     assert "summarized" in summarized
+    (rules,) = told(checks, "ledger-rules", "good")
+    assert "AA must balance, closes to retained earnings" in rules
+    (amounts,) = told(checks, "ledger-decimals", "good")
+    assert all(f" {currency}" in amounts for currency in ("USD", "JPY", "KWD", "EUR"))
+    (constants,) = told(checks, "ledger-constants", "good")
+    assert "manager approval yes" in constants
     assert not books.systems.jde.sessions, "no session is left at JD Edwards"
 
 
@@ -105,3 +112,52 @@ def test_when_jd_edwards_lets_nobody_in_the_rest_is_told_all_the_same(books: Boo
     assert checks["ledger"]["state"] == "trouble"
     assert checks["records"]["state"] == "good"
     assert found["exit_code"] == checks["ledger"]["exit_code"] != 0
+
+
+def test_amounts_that_come_as_the_digits_of_the_database_are_trouble(books: Books) -> None:
+    books.fault(
+        "jde", "replace", path="dataservice$", body_match="00090.*BROWSE|BROWSE.*00090", times=99,
+        find=r'"F0911_AA":(-?)(\d+)\.(\d{3})', body=r'"F0911_AA":\1\2\3',
+    )  # fmt: skip
+
+    (check,) = [one for one in probed(books) if one.state == "trouble"]
+
+    assert check.code == "ledger-decimals"
+    assert "wrong by 1000 times" in check.what
+
+
+def test_stamps_ahead_of_every_zone_and_a_server_whose_clock_is_off_are_trouble(
+    books: Books,
+) -> None:
+    assert told(probed(books), "ledger-clock", "notice"), "nothing was posted lately"
+    books.event("late_post")
+    (words,) = told(probed(books), "ledger-clock", "good")
+    assert "3 days again" in words
+    books.set_actuals("overlap_days = 0")
+    assert told(probed(books), "ledger-clock", "notice")
+
+    books.fault(
+        "jde", "status", path="defaultconfig$", status=200, body="{}", times=9,
+        headers={"Date": "Sat, 01 Jan 2000 00:00:00 GMT"},
+    )  # fmt: skip
+    assert told(probed(books), "ledger-clock", "trouble")
+
+
+def test_constants_that_let_closed_periods_move_are_told_with_what_to_do(books: Books) -> None:
+    books.systems.jde.ledger.update("F0009", {"PBCO": "Y", "ALIA": "Y"}, {"SY": "09"})
+
+    (check,) = [c for c in probed(books) if c.code == "ledger-constants"]
+
+    assert check.state == "notice"
+    assert "locked_through" in check.do
+    books.systems.jde.ledger.delete("F0009", {"SY": "09"})
+    (check,) = [c for c in probed(books) if c.code == "ledger-constants"]
+    assert "shows no general accounting constants" in check.what
+
+
+def test_a_ledger_that_has_no_rules_is_trouble_before_it_is_loaded(books: Books) -> None:
+    books.systems.jde.ledger.delete("F0025", {"LT": "AA"})
+
+    (check,) = [one for one in probed(books) if one.state == "trouble"]
+
+    assert (check.code, check.exit_code) == ("ledger-rules", 3)

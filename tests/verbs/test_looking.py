@@ -13,7 +13,8 @@ from tieout.clock import SystemClock
 from tieout.settings import environment
 from tieout.store.keys import in_home
 from tieout.store.runs import NewRun
-from tieout.store.seats import Room, Seat, Sitter, app_seat
+from tieout.store.seat_schema import app_seat
+from tieout.store.seats import Room, Seat, Sitter
 from tieout.store.vault import KEY_FILE, make_key
 
 

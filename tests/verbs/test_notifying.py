@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-import socketserver
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from desks import PROJECT, Office
+from gateways import Proxy
+from receivers import MailServer
 from sqlalchemy import insert
 
 from tieout.core.findings import Finding, Severity
 from tieout.errors import Misconfigured
 from tieout.settings import read_project
+from tieout.sim.authority import Authority, make_authority, server_context
 from tieout.store import configs, notices
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schedules import app_fire
@@ -120,6 +124,41 @@ def test_a_run_that_needs_attention_or_failed_is_told_once_and_without_amounts(
         assert word not in json.dumps(receiver.got)
 
 
+@cache
+def ours() -> Authority:
+    return make_authority()
+
+
+def certified(office: Office, days: int) -> None:
+    """The credentials of the connection hold a certificate that ends then."""
+    signed = ours().person("tieout@example.com", now=office.clock.now(), days=days)
+    fields = {"certificate": signed.certificate, "private_key": signed.private_key}
+    office.store.safe.put("planning", fields, "owner")
+
+
+def test_a_certificate_that_ends_is_told_at_60_30_14_7_and_1_days_and_once_at_each(
+    office: Office, receiver: Receiver
+) -> None:
+    for days in (61, 59, 20, 12, 6, 1, 0):
+        certified(office, days)
+        for _ in range(2):
+            notifying.tell(office.owner)
+    assert [told["days"] for _, _, told in receiver.got] == [59, 20, 12, 6, 1, 0]
+    assert {told["event"] for _, _, told in receiver.got} == {"certificate ends"}
+    assert "The certificate of planning ends in 59 days" in receiver.got[0][2]["sentence"]
+    assert "has ended" in receiver.got[-1][2]["sentence"]
+
+
+def test_the_next_limit_of_one_certificate_is_told_as_the_days_go_by(office: Office) -> None:
+    certified(office, 61)
+    now, told = office.clock.now(), []
+    with office.store.database.read() as connection:
+        for day in range(63):
+            told += [(day, e.about) for e in notices.ending(connection, now + timedelta(days=day))]
+    first = {about: day for day, about in reversed(told)}
+    assert sorted(first.values()) == [1, 31, 47, 54, 60, 61]
+
+
 def test_drift_is_told_as_such(office: Office, receiver: Receiver) -> None:
     drift = Finding("binding-changed", Severity.NOTE, "import X", "another id")
     run = ended(office, "complete", 0, drift)
@@ -176,6 +215,17 @@ def test_a_notice_that_cannot_be_sent_is_told_with_exit_code_4_and_without_its_a
     assert "answered 404" in found["notices"][0]["trouble"]
     assert "K7" not in json.dumps(found, default=str)
     assert "T0P" not in json.dumps(found, default=str)
+
+
+def test_a_path_that_is_a_password_stands_in_no_word_about_a_receiver_that_is_away(
+    office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.store.apply_config(project(receiver, to='"http://127.0.0.1:9/T0P/K7?k=W8"'), "owner")
+    ended(office, "failed", 4)
+    notifying.tell(office.owner)
+    told = json.dumps(notifying.overview(office.owner), default=str) + caplog.text
+    assert "was not reached" in told
+    assert not [word for word in ("T0P", "K7", "W8") if word in told]
 
 
 def test_an_address_that_is_not_allowed_is_never_called(office: Office, receiver: Receiver) -> None:
@@ -251,55 +301,35 @@ def test_a_heartbeat_says_that_a_schedule_began_ended_or_did_not_run(
         due(office, state, minute)
         for _ in range(2):
             notifying.tell(office.owner)
+    (office.home / "tieout.toml").write_text(office.store.config().text)
+    notifying.test(office.owner, "nightly")  # counts as neither a begin nor an end
+    assert receiver.got.pop()[:2] == ("GET", "/ping/U1D/log")
     assert [(method, path) for method, path, _ in receiver.got] == [
         ("GET", "/ping/U1D/start"), ("GET", "/ping/U1D"), ("GET", "/ping/U1D/fail"),
         ("GET", "/ping/U1D/fail"),
     ]  # fmt: skip
 
 
-class Mail(socketserver.StreamRequestHandler):
-    """A mail server that takes everything."""
-
-    got: ClassVar[list[str]] = []
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 mail\r\n")
-        while line := self.rfile.readline().decode():
-            verb = line[:4].upper()
-            if verb == "DATA":
-                self.wfile.write(b"354 go on\r\n")
-                text = ""
-                while (part := self.rfile.readline().decode()) != ".\r\n":
-                    text += part
-                self.got.append(text)
-            self.wfile.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
-            if verb == "QUIT":
-                return
-
-
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_notice_goes_by_mail_when_its_server_is_an_allowed_address(
     office: Office, receiver: Receiver, allowed: bool
 ) -> None:
-    Mail.got.clear()
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
+    server = MailServer()
+    port = server.port
     text = project(receiver, to='"secret://mail"')
     if allowed:
-        text = text.replace("allow = [", f'allow = ["https://127.0.0.1:{port}", ')
+        text = text.replace("allow = [", f'allow = ["http://127.0.0.1:{port}", ')
     office.store.apply_config(text, "owner")
     (office.home / "tieout.toml").write_text(text)
     address = f"mailto://127.0.0.1:{port}?from=t@example.com&to=b@example.com&mode=insecure"
     notifying.connect(office.owner, "team", {"url": address})
     run = ended(office, "failed", 4)
     notifying.tell(office.owner)
-    server.shutdown()
-    server.server_close()
+    server.close()
 
     assert states(office) == [(f"run {run}", "sent" if allowed else "failed")]
-    assert len(Mail.got) == allowed
-    assert all(run in mail and "b@example.com" in mail for mail in Mail.got)
+    assert len(server.got) == allowed
+    assert all(run in mail and "b@example.com" in mail for mail in server.got)
 
 
 def test_an_address_of_a_kind_that_calls_any_host_is_refused(
@@ -312,3 +342,48 @@ def test_an_address_of_a_kind_that_calls_any_host_is_refused(
     with pytest.raises(Misconfigured, match="not sent to addresses of the kind 'json'") as told:
         notifying.test(office.owner, "team")
     assert "K7" not in told.value.sentence()
+
+
+@pytest.mark.parametrize("sealed", ["https://[hooks.example.com/T0P", "https://hooks:99x/T0P"])
+def test_an_address_that_is_none_keeps_no_other_notice_from_being_told(
+    office: Office, receiver: Receiver, sealed: str
+) -> None:
+    other = '[notices.another]\nto = "secret://another"\n'
+    office.store.apply_config(project(receiver) + other, "owner")
+    office.store.safe.put("another", {"url": sealed}, "owner")
+    notifying.tell(office.owner)
+    failed = ended(office, "failed", 4)
+    for _ in range(2):
+        notifying.tell(office.owner)
+    assert receiver.events() == [("failed", failed)]
+    assert sorted(state for _, state in states(office)) == ["failed", "sent"]
+    assert "T0P" not in json.dumps(notifying.overview(office.owner), default=str)
+
+
+def test_a_heartbeat_reaches_a_receiver_of_our_own_authority_through_a_proxy(
+    office: Office, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "ours.pem").write_text(ours().pem)
+    tls = server_context(ours().server(), tmp_path)
+    receiver.server.socket = tls.wrap_socket(receiver.server.socket, server_side=True)
+    proxy, there = Proxy(), receiver.url.replace("http:", "https:")
+    schedule = (
+        '[schedules.nightly]\nwhen = "daily at 05:30"\nrun = ["companies"]\n'
+        f'heartbeat = "{there}/ping/U1D"\n'
+    )
+    plain = project(receiver, on='["failed"]').replace(
+        "allow = [", f'allow = ["{there}", "{proxy.url}", '
+    )
+    ways = {
+        "the proxy alone": f'heartbeat_proxy = "{proxy.url}"\n',
+        "both": f'heartbeat_proxy = "{proxy.url}"\nheartbeat_ca_file = "{tmp_path}/ours.pem"\n',
+    }
+    for minute, way in enumerate(ways.values()):
+        office.store.apply_config(plain + schedule + way, "owner")
+        notifying.tell(office.owner)
+        due(office, "complete", minute)
+        notifying.tell(office.owner)
+    proxy.close()
+    assert [path for _, path, _ in receiver.got] == ["/ping/U1D"]
+    assert set(proxy.asked) == {there.removeprefix("https://")}
+    assert [state for _, state in states(office)] == ["sent", "waiting"]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from certificates import certificate, signed_certificate
-from pinged import Broken, Cause, assert_told, documented, made
+from pinged import AUTHORITY, NAMED, Broken, Cause, assert_told, documented, made
 
-from tieout.errors import Misconfigured, Trouble
+from tieout.errors import Misconfigured, Refused, Trouble
+from tieout.sim.authority import Signed, make_authority
+from tieout.verbs import demo, setting_up
 from tieout.way import unknown_name
 
 CNC, NETWORK, TIEOUT = "CNC", "network", "administrator of Tieout"
 SECURITY, SERVER = "security", "server"
+HOLDER = "holds the certificate"
 DATA, SIGN_IN, CONFIG = "dataservice$", "tokenrequest$", "defaultconfig"
 
 
@@ -233,20 +236,95 @@ FROM_THE_SIGN_IN = {
 
 
 @pytest.mark.parametrize("name", BEFORE_THE_SIGN_IN)
-def test_what_fails_before_the_sign_in_is_told_at_its_rung(broken: Broken, name: str) -> None:
+def test_what_fails_before_the_sign_in_is_told_at_its_rung(
+    broken: Broken, name: str, record_property: Callable[[str, object], None]
+) -> None:
     broken.books.requests("jde")
     cause = BEFORE_THE_SIGN_IN[name]
     assert_told(broken, "erp", cause)
+    record_property(NAMED, 1)
     asked = [r["path"] for r in broken.books.requests("jde")]
     assert len(asked) <= (2 if cause.code in ("old-tools", "no-such-path") else 1), "tried once"
     assert not [path for path in asked if "tokenrequest" in path]
 
 
+CALLER = "tieout"
+BEHIND = {
+    "a server that does not trust our certificate": Cause(
+        lambda b: b.behind(mine=stranger()), "who is it", "client-certificate-refused",
+        "does not accept our certificate", SERVER),
+    "a certificate of ours that has ended": Cause(
+        lambda b: b.behind(mine=AUTHORITY().client(CALLER, days=-2)), "lock",
+        "certificate-expired", f"The certificate CN={CALLER} ended", HOLDER),
+    "a key that is not that of our certificate": Cause(
+        lambda b: b.behind(mine=mixed()), "lock", "key-does-not-fit", "does not fit", HOLDER,
+        exit_code=3),
+    "a proxy that refuses this address": Cause(
+        lambda b: b.behind(proxy="403 Forbidden"), "lock", "proxy-refuses",
+        "does not let us through to the AIS server (403 Forbidden)", NETWORK),
+    "a proxy that asks who we are": Cause(
+        lambda b: b.behind(login="somebody:else"), "lock", "proxy-login", "asks who we are",
+        NETWORK),
+    "tools without version 2, where flows only read": Cause(
+        lambda b: (b.change(demo.PLAN, ""), b.behind(old=True)), "who is it", "old-tools-read",
+        "every page is a query of its own", CNC, "notice"),
+}  # fmt: skip
+
+
+def stranger() -> Signed:
+    return make_authority("Somebody else").client(CALLER)
+
+
+def mixed() -> Signed:
+    mine, other = AUTHORITY().client(CALLER), AUTHORITY().client("other")
+    return Signed(mine.certificate, other.private_key)
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_what_stands_before_jd_edwards_is_told_at_its_rung(
+    broken: Broken, name: str, record_property: Callable[[str, object], None]
+) -> None:
+    assert_told(broken, "erp", BEHIND[name])
+    record_property(NAMED, 1)
+
+
+def test_what_is_given_for_a_server_that_asks_for_our_certificate_must_fit_and_hold(
+    broken: Broken,
+) -> None:
+    broken.behind(mine=AUTHORITY().client(CALLER), login="proxy user:proxy word")
+    instance, safe = broken.books.instance, broken.books.store.safe
+    good = {"username": "TIEOUT", "password": "practice", **pem(AUTHORITY().client(CALLER))}
+    login = {"proxy_username": "proxy user", "proxy_password": "proxy word"}
+    setting_up.connect(instance, "erp", good | login)
+    assert safe.opened("erp") == good | login
+    (noted,) = [note for note in safe.listed() if note.name == "erp"]
+    assert noted.ends_at is not None
+    old = pem(AUTHORITY().client(CALLER, days=-2))
+    for wrong, words in ((pem(mixed()), "does not fit"), (old, "ended on")):
+        with pytest.raises(Refused, match=words):
+            setting_up.connect(instance, "erp", good | wrong)
+    with pytest.raises(Misconfigured, match="lack certificate and private_key"):
+        setting_up.connect(instance, "erp", {"username": "TIEOUT", "password": "practice"})
+    assert safe.opened("erp") == good | login
+
+
+def pem(signed: Signed) -> dict[str, str]:
+    return {"certificate": signed.certificate, "private_key": signed.private_key}
+
+
+def test_a_server_that_asks_for_our_certificate_has_every_rung(broken: Broken) -> None:
+    broken.behind(mine=AUTHORITY().client(CALLER))
+    assert broken.ping("erp")["ok"]
+
+
 @pytest.mark.parametrize("name", FROM_THE_SIGN_IN)
-def test_what_fails_from_the_sign_in_on_is_told_at_its_rung(broken: Broken, name: str) -> None:
+def test_what_fails_from_the_sign_in_on_is_told_at_its_rung(
+    broken: Broken, name: str, record_property: Callable[[str, object], None]
+) -> None:
     broken.books.requests("jde")
     cause = FROM_THE_SIGN_IN[name]
     assert_told(broken, "erp", cause)
+    record_property(NAMED, 1)
     signed_in = [r for r in broken.books.requests("jde") if r["path"].endswith("/tokenrequest")]
     refused = cause.rung in ("let in", "right place")
     assert len(signed_in) <= (1 if refused else 2), "an account would be locked by more"
@@ -310,5 +388,5 @@ def test_a_connection_that_is_not_there_is_told_with_those_there_are(broken: Bro
 
 def test_the_reference_page_names_every_code() -> None:
     assert {
-        cause.code for cause in (BEFORE_THE_SIGN_IN | FROM_THE_SIGN_IN).values()
+        cause.code for cause in (BEFORE_THE_SIGN_IN | FROM_THE_SIGN_IN | BEHIND).values()
     } - documented() == set()

@@ -11,7 +11,8 @@ from zipfile import ZipFile
 
 from python_calamine import CalamineWorkbook
 
-from tieout.verbs.sheets import csv_file, excel, page
+from tieout.verbs import mapping
+from tieout.verbs.sheets import csv_file, excel, mapping_book, page
 from tieout.verbs.sheets.sheet import Row, Sheet, Table
 
 AT = datetime(2026, 1, 5, 6, 0, 0, 123, tzinfo=UTC)
@@ -71,6 +72,27 @@ def test_a_workbook_has_amounts_as_numbers_as_far_as_excel_is_exact_and_codes_as
     amounts = [row[2] for row in found]
     assert amounts[:3] == [-1234567.89, 774782396, 99999999999.1234]
     assert amounts[3] == "123456789012345.67", "17 digits are more than Excel keeps"
+
+
+def test_a_table_of_mappings_comes_back_from_its_workbook_character_for_character() -> None:
+    texts = [
+        "00001", " as it stands ", "a & b <c> \"'", "_x0041_", "a\x01b", "one\ttwo\nthree\rfour",
+        "Zürich €", "", "=1+1", "'0",
+    ]  # fmt: skip
+    rows = [
+        {"dimension": "account", "source": text, "target": f"T{n}", "effective_from": "",
+         "why": text}
+        for n, text in enumerate(texts)
+    ]  # fmt: skip
+    made = mapping_book.written(rows)
+    assert made == mapping_book.written(rows), "the same mappings are the same bytes"
+    book = CalamineWorkbook.from_filelike(io.BytesIO(made))
+    found = book.get_sheet_by_name("mappings").to_python(skip_empty_area=False)
+    assert found == [list(mapping.COLUMNS), *(list(row.values()) for row in rows)]
+    with ZipFile(io.BytesIO(made)) as parts:
+        page = parts.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in page
+    assert "<v>" not in page, "nothing is a number, so that 00001 stays 00001"
 
 
 def test_nothing_in_a_workbook_is_a_formula_or_a_link() -> None:

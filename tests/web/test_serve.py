@@ -14,25 +14,27 @@ def test_text_is_never_taken_for_markup_on_the_page(home: Home) -> None:
     home.project("[flows.companies]", '[flows."<b>x&y</b>"]')
     assert home.run("init", "--apply").code == 0
     with home.served() as found:
-        page = found.ask("/")[2]
+        page = found.signed_in("ana").page("/")
     assert "<b>" not in page
     assert "&lt;b&gt;x&amp;y&lt;/b&gt;" in page
     assert "has not run" in page
 
 
-def test_the_page_tells_of_a_difference_its_amount_and_what_to_do(home: Home) -> None:
+def test_the_page_tells_of_a_difference_where_it_is_and_its_amount(home: Home) -> None:
     assert home.run("map", "business-unit", "J77", "--withdraw", "--why", "a test").code == 0
     assert home.run("run", "actuals").code == 5
     home.project("prior_years = 1", "prior_years = 2")
     with home.served() as found:
-        page = found.ask("/")[2]
+        ana = found.signed_in("ana")
+        page = ana.page("/")
         assert "differs from the applied configuration" in page
         home.project("prior_years = 2", "prior_years = 1")
-        page = found.ask("/")[2]
-    assert "Actuals needs attention." in page
-    assert '<th scope="row">unmatched-member' in page
-    assert re.search(r"[\d,]+\.\d\d USD", page)
-    assert "map business-unit J77 TARGET" in page
+        page = ana.page("/")
+        run = ana.page("/runs/actuals-3")
+    assert "Actuals needs attention in " in page
+    assert "2 findings of actuals to settle." in page
+    assert "unmatched-member" in run
+    assert re.search(r"[\d,]+\.\d\d USD", run)
 
 
 def test_a_taken_port_is_passed_over_and_the_page_found_where_it_says(home: Home) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -13,8 +14,9 @@ from tieout.anaplan.files import Files, Receipt, Uploaded, check_columns
 from tieout.anaplan.names import NO_PINS, Directory, Model, Named, Pins, missing
 from tieout.anaplan.outcome import TaskBrief, TaskResult
 from tieout.anaplan.session import Session, part
+from tieout.anaplan.sign_in import WHO, SignIn
 from tieout.anaplan.tasks import Progress, Tasks
-from tieout.anaplan.token import WHO, Credentials, Tokens
+from tieout.anaplan.token import Tokens
 from tieout.anaplan.views import Views
 from tieout.anaplan.wire import FileLayout, cells
 from tieout.clock import Clock
@@ -59,10 +61,10 @@ class Anaplan:
     """One model of Anaplan, signed in at the first call; safe to use from many threads."""
 
     def __init__(
-        self, api: Http, auth: Http, connection: Connection, credentials: Credentials, clock: Clock
+        self, api: Http, auth: Http, connection: Connection, how: SignIn, clock: Clock
     ) -> None:
-        self._api, self._auth = api, auth
-        self._tokens = Tokens(auth, credentials, clock)
+        self._api, self._auth, self._how = api, auth, how
+        self._tokens = Tokens(auth, how, clock)
         self._session = Session(api, self._tokens, clock)
         where = (connection.workspace, connection.model, connection.pins)
         self._names = Directory(self._session, *where)
@@ -77,6 +79,11 @@ class Anaplan:
     def sign_in(self) -> None:
         """Sign in if that has not happened; Refused after one attempt."""
         self._tokens.current()
+
+    @property
+    def sign_in_ends(self) -> datetime | None:
+        """Until when the certificate that has signed in holds; None without one."""
+        return self._how.ends_at
 
     def unsigned(self) -> tuple[Answer, Answer]:
         """What the API and the sign-in host say to a call without a token: who they are."""
@@ -220,15 +227,16 @@ class Anaplan:
         action = Named(action_id, name or action_id)
         return self._tasks.start(kind, action, known_ids, again=again)
 
-    def let_end(self, action: Action) -> tuple[TaskResult, ...]:
+    def let_end(self, action: Action, progress: Progress | None = None) -> tuple[TaskResult, ...]:
         """Wait for the unfinished tasks of an action and of the import that reads its file.
 
         Files take no lock: a task that runs late, such as one that an earlier run gave up waiting
         for, would read a file that is being replaced. Uncertain if one does not end in time.
         """
-        ended = self._tasks.let_end(action.kind, Named(action.id, action.name))
+        ended = self._tasks.let_end(action.kind, Named(action.id, action.name), progress)
         if action.import_id != action.id:
-            ended += self._tasks.let_end("imports", Named(action.import_id, action.import_name))
+            theirs = Named(action.import_id, action.import_name)
+            ended += self._tasks.let_end("imports", theirs, progress)
         return ended
 
     @property
@@ -238,14 +246,15 @@ class Anaplan:
 
     def settle(
         self, kind: str, action_id: str, task_id: str | None, known_ids: Collection[str], *,
-        name: str = "",
+        name: str = "", progress: Progress | None = None,
     ) -> None:  # fmt: skip
         """Wait until a task that another run started is over, whatever became of it.
 
         Without its id, a task that is not in `known_ids` is looked for as after a lost answer; none
         means that nothing was started. Busy if it is not over in `task_seconds_max`.
         """
-        self._tasks.settle(kind, Named(action_id, name or action_id), task_id, known_ids)
+        action = Named(action_id, name or action_id)
+        self._tasks.settle(kind, action, task_id, known_ids, progress)
 
     def wait(
         self, kind: str, action_id: str, task_id: str, *, name: str = "",
@@ -273,9 +282,30 @@ class Anaplan:
 
     # ------------------------------------------------------------------ reading back
 
-    def list_items(self, list_id: str) -> pl.DataFrame:
-        """The items of a list: id, name, code, parent (all String), is_parent (Boolean)."""
-        return self._views.items(list_id)
+    def list_items(self, list_id: str, properties: Sequence[str] = ()) -> pl.DataFrame:
+        """The items of a list: id, name, code, parent (all String), is_parent (Boolean).
+
+        And those of `properties` that it has, as text, under `property_column`.
+        """
+        return self._views.items(list_id, properties)
+
+    def property_formats(self, list_id: str) -> dict[str, str]:
+        """The formats of a list's properties, by their names, in Anaplan's words."""
+        return self._views.property_formats(list_id)
+
+    def items_with(
+        self, list_id: str, code: str, numbers: Sequence[str], texts: Sequence[str]
+    ) -> pl.DataFrame:
+        """The items of a list by `code` (String), with properties as exact amounts or as text.
+
+        A property that the list does not have is Misconfigured.
+        """
+        return self._views.items_with(list_id, code, numbers, texts)
+
+    def line_items(self, view: Named) -> list[str]:
+        """The names of all line items of the module of a view, also of those it does not show."""
+        module = str(view.more.get("moduleId") or "")
+        return self._views.line_items(module) if module else []
 
     def dimensions(self, view_id: str) -> list[str]:
         """The names of a view's dimensions: rows, then columns, then pages."""
@@ -285,7 +315,8 @@ class Anaplan:
         """All non-zero cells of a view, page by page.
 
         One column per dimension with item *names* (String), and `value` as Decimal(38, 4), exact.
-        Totals are cells too, if the view shows them: leave out items that are parents.
+        Totals are cells too, if the view shows them: leave out items that are parents. Of each line
+        item of a page one cell is there although it is zero, to tell which there are.
         """
         return self._views.read(view_id)
 

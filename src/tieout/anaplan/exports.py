@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
 from tieout.anaplan.wire import inside
 from tieout.errors import Misconfigured, Refused
 from tieout.strict_json import plain

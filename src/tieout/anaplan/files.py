@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tieout.anaplan.names import Model
 from tieout.anaplan.session import Session, accepted, part
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
 from tieout.anaplan.wire import SEPARATORS, FileLayout, file_layout, whole
 from tieout.errors import Misconfigured, Refused
 from tieout.strict_json import plain

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from tieout.anaplan.client import Anaplan
 from tieout.anaplan.exports import check_export_columns
 from tieout.anaplan.names import Model
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
+from tieout.certificates import KEEPER
+from tieout.core.findings import counted
 from tieout.errors import Refused, Trouble, Unavailable
 from tieout.http import Answer
 from tieout.ladder import Told, coded
@@ -20,6 +23,7 @@ ASKS_FOR_A_TOKEN = (400, 401, 403)
 WORKING = ("", "UNLOCKED")
 LOCKED, OFFLINE = ("LOCKED",), ("MAINTENANCE", "PRODUCTION_MAINTENANCE")
 FULL_SHARE = 0.9
+ENDS_SOON = timedelta(days=30)
 MB = 10**6
 
 
@@ -47,9 +51,11 @@ class AnaplanLadder:
     """The rungs of one connection, each to be climbed once and in order."""
 
     def __init__(
-        self, connection: AnaplanConnection, wanted: Wanted, opened: Callable[[], Anaplan]
-    ) -> None:
+        self, connection: AnaplanConnection, wanted: Wanted, opened: Callable[[], Anaplan],
+        now: Callable[[], datetime],
+    ) -> None:  # fmt: skip
         self._connection, self._wanted, self._opened = connection, wanted, opened
+        self._now = now
         self._anaplan: Anaplan | None = None
 
     @property
@@ -70,7 +76,18 @@ class AnaplanLadder:
         """Signed in, at one attempt."""
         with coded("sign-in-failed"):
             self._client.sign_in()
-        yield Told("Signed in.")
+        ends = self._client.sign_in_ends
+        if ends is None:
+            yield Told("Signed in.")
+            return
+        told = f"Signed in; the certificate holds until {ends:%Y-%m-%d}."
+        if ends - self._now() < ENDS_SOON:
+            yield Told(
+                told, "certificate-ends-soon", "Get the next one, have it registered, and give it "
+                "with `tieout connect`.", KEEPER,
+            )  # fmt: skip
+        else:
+            yield Told(told)
 
     def right_place(self) -> Iterator[Told]:
         """The workspace, and the model in a state in which it can be loaded."""
@@ -94,7 +111,8 @@ class AnaplanLadder:
                     if kind == "views":
                         self._client.dimensions(found.id)
         counts = [len(dict.fromkeys(getattr(self._wanted, k))) for k in ("lists", "views")]
-        yield Told(f"Finds {counts[0]} lists and {counts[1]} views of the flows.")
+        lists, views = counted(counts[0], "list"), counted(counts[1], "view")
+        yield Told(f"Finds {lists} and {views} of the flows.")
 
     def may_act(self) -> Iterator[Told]:
         """The imports and exports of the flows, with their columns; nothing is run."""
@@ -106,7 +124,7 @@ class AnaplanLadder:
                 for name, columns in flow.exports.items():
                     check_export_columns(self._client.export_layout(name), columns)
         names = ", ".join(flow.flow for flow in self._wanted.loading)
-        yield Told(f"Finds what {names} runs." if names else "No flow uses this model.")
+        yield Told(f"Finds what these flows run: {names}." if names else "No flow uses this model.")
 
     def limits(self) -> Iterator[Told]:
         """Warnings only: the requests of the tenant, and what is left of the workspace."""

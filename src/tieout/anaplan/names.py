@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tieout.anaplan.session import Session, part
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
 from tieout.errors import Misconfigured, Refused
 
 NAMES_SHOWN_MAX, NAME_CHARACTERS_MAX = 40, 100

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tieout.anaplan.exports import IGNORED, ExportLayout, check_export_columns
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
 from tieout.anaplan.wire import rows_of
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import PLAN, PLAN_AMOUNT, PLAN_CONTROL, PLAN_DECIMALS, as_schema

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tieout.anaplan.token import WHO, Tokens
+from tieout.anaplan.sign_in import WHO
+from tieout.anaplan.token import Tokens
 from tieout.anaplan.wire import page_of
 from tieout.clock import Clock
 from tieout.errors import Busy, Refused, Unavailable

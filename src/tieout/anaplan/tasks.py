@@ -16,7 +16,7 @@ from tieout.anaplan.outcome import (
     task_state,
 )  # fmt: skip
 from tieout.anaplan.session import Session, accepted, part
-from tieout.anaplan.token import WHO
+from tieout.anaplan.sign_in import WHO
 from tieout.clock import Clock
 from tieout.errors import Busy, Refused, Unavailable, Uncertain
 
@@ -90,14 +90,15 @@ class Tasks:
         )  # fmt: skip
 
     def settle(
-        self, kind: str, action: Named, task_id: str | None, known_ids: Collection[str]
-    ) -> None:
+        self, kind: str, action: Named, task_id: str | None, known_ids: Collection[str],
+        progress: Progress | None = None,
+    ) -> None:  # fmt: skip
         """Wait until what somebody else started is over; see `Anaplan.settle`."""
         task_id = task_id or self._look(kind, action, known_ids, self._looking)
         if task_id is None:
             return
         try:
-            self.wait(kind, action, task_id, None)
+            self.wait(kind, action, task_id, progress)
         except Uncertain as error:  # Anaplan does not know it any more, or it is not over
             if any(t.state in RUNNING_STATES for t in self.list(kind, action.id)):
                 raise Busy(
@@ -107,10 +108,12 @@ class Tasks:
                     do="Let it end or cancel it in Anaplan, then run again.", who=WHO,
                 ) from error  # fmt: skip
 
-    def let_end(self, kind: str, action: Named) -> tuple[TaskResult, ...]:
+    def let_end(
+        self, kind: str, action: Named, progress: Progress | None = None
+    ) -> tuple[TaskResult, ...]:
         """Wait for every task of an action that is not over; see `Anaplan.let_end`."""
         open_ = [t for t in self.list(kind, action.id) if t.state in RUNNING_STATES]
-        return tuple(self.wait(kind, action, t.task_id, None) for t in open_)
+        return tuple(self.wait(kind, action, t.task_id, progress) for t in open_)
 
     def wait(self, kind: str, action: Named, task_id: str, progress: Progress | None) -> TaskResult:
         """Poll until the end; see `Anaplan.wait`."""

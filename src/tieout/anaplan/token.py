@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tieout.anaplan.wire import token_of
+from tieout.anaplan.sign_in import SignIn, given_token
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable
-from tieout.http import Answer, Http
+from tieout.http import Http
 
 TOKEN_LIFE_SECONDS_MAX = 35 * 60.0
 RENEW_AHEAD_SECONDS = 5 * 60.0
 RENEW_AGAIN_SECONDS = 60.0  # after a renewal that failed while the token is still good
 SIGN_IN_AGAIN_SECONDS = 60.0  # a 401 so soon after the last means that the user lacks a role
-WHO = "the administrator of Anaplan"
-
-Credentials = Callable[[], Mapping[str, str]]
+# What was refused so is not tried again: the user would be locked, or it would end the same way.
+FINAL = {
+    "password", "certificate-not-accepted", "consent-ended", "consent-lost", "consent-client"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,12 @@ class _Token:
 class Tokens:
     """Hands out the token; at most one request to the sign-in host at a time.
 
-    `credentials` gives {"username", "password"} when a sign-in is needed, so that no copy is kept.
-    A password that was refused once is not tried again, lest the user be locked out.
+    `how` signs in when that is needed. A password that was refused once is not tried again, lest
+    the user be locked out.
     """
 
-    def __init__(self, auth: Http, credentials: Credentials, clock: Clock) -> None:
-        self._auth, self._credentials, self._clock = auth, credentials, clock
+    def __init__(self, auth: Http, how: SignIn, clock: Clock) -> None:
+        self._auth, self._how, self._clock = auth, how, clock
         self._lock = threading.Lock()
         self._token: _Token | None = None
         self._refusal: Refused | None = None
@@ -71,7 +70,7 @@ class Tokens:
         """End the token at Anaplan, if there is one; failures do not matter, it ends by itself."""
         with self._lock:
             token, self._token = self._token, None
-            if token is None:
+            if token is None or not self._how.renewable:
                 return
             try:
                 self._auth.send(
@@ -83,40 +82,22 @@ class Tokens:
     def _sign_in(self) -> str:
         if self._refusal is not None:
             raise self._refusal
-        given = self._credentials()
-        if not given.get("username") or not given.get("password"):
-            raise Refused(
-                "There is no user name and password for Anaplan.",
-                do="Run `tieout connect` for this connection.", who="the administrator of Tieout",
-                code="no-credentials",
-            )  # fmt: skip
-        pair = f"{given['username']}:{given['password']}".encode()
-        basic = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
-        answer = self._auth.send("POST", "/token/authenticate", headers=basic, repeatable=True)
-        if answer.status in (400, 401, 403):
-            self._refusal = Refused(
-                f"Anaplan did not accept the user name or password of {given['username']}.",
-                untouched="Nothing was changed in Anaplan.",
-                do="Check both, and that the user may sign in with a password (exception user); "
-                "then run `tieout connect`.",
-                who=WHO, evidence=answer.excerpt(), code="password",
-            )  # fmt: skip
-            raise self._refusal
-        return self._keep(answer)
+        try:
+            return self._keep(*self._how.token())
+        except Refused as refusal:
+            if refusal.code in FINAL:
+                self._refusal = refusal
+            raise
 
     def _renew(self, token: _Token) -> str:
+        if not self._how.renewable:
+            return self._sign_in()
         answer = self._auth.send(
             "POST", "/token/refresh", headers=_header(token.value), repeatable=True
         )
-        return self._keep(answer) if answer.ok else self._sign_in()
+        return self._keep(*given_token(answer)) if answer.ok else self._sign_in()
 
-    def _keep(self, answer: Answer) -> str:
-        if not answer.ok:
-            raise Refused(
-                f"The sign-in of Anaplan answered {answer.status}.",
-                do="Check auth_url.", who=WHO, evidence=answer.excerpt(), code="sign-in-failed",
-            )  # fmt: skip
-        value, expires_at = token_of(answer.json_object())
+    def _keep(self, value: str, expires_at: float) -> str:
         life = expires_at - self._clock.now().timestamp()
         if not RENEW_AHEAD_SECONDS < life <= TOKEN_LIFE_SECONDS_MAX:
             life = TOKEN_LIFE_SECONDS_MAX  # the clocks of both machines disagree

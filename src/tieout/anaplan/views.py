@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from tieout.anaplan.names import Model
 from tieout.anaplan.outcome import COMPLETE, RUNNING_STATES
+from tieout.anaplan.properties import property_columns, property_formats
 from tieout.anaplan.session import Session, accepted, part
-from tieout.anaplan.wire import cells, list_items, no_cells, whole
+from tieout.anaplan.wire import (
+    cells,
+    list_items,
+    list_properties,
+    no_cells,
+    whole,
+)
 from tieout.clock import Clock
 from tieout.errors import Refused, Trouble, Unavailable
 from tieout.strict_json import plain
@@ -26,10 +33,28 @@ class Views:
     def __init__(self, session: Session, model: Callable[[], Model], clock: Clock) -> None:
         self._session, self._model, self._clock = session, model, clock
 
-    def items(self, list_id: str) -> pl.DataFrame:
+    def items(self, list_id: str, properties: Sequence[str] = ()) -> pl.DataFrame:
         """The items of a list; see `Anaplan.list_items`."""
         path = f"{self._model().path}/lists/{part(list_id)}/items"
-        return list_items(self._session.items(path, "listItems", query={"includeAll": "true"}))
+        entries = [*self._session.items(path, "listItems", query={"includeAll": "true"})]
+        return list_items(entries).with_columns(property_columns(entries, properties))
+
+    def property_formats(self, list_id: str) -> dict[str, str]:
+        """The formats of a list's properties, by their names."""
+        return property_formats(self._session.get(f"{self._model().path}/lists/{part(list_id)}"))
+
+    def items_with(
+        self, list_id: str, code: str, numbers: Sequence[str], texts: Sequence[str]
+    ) -> pl.DataFrame:
+        """The same with properties; see `Anaplan.items_with`."""
+        path = f"{self._model().path}/lists/{part(list_id)}/items"
+        entries = self._session.items(path, "listItems", query={"includeAll": "true"})
+        return list_properties(entries, code, numbers, texts)
+
+    def line_items(self, module_id: str) -> list[str]:
+        """The names of all line items of a module."""
+        path = f"{self._model().path}/modules/{part(module_id)}/lineItems"
+        return [str(e.get("name") or "") for e in self._session.items(path, "items")]
 
     def dimensions(self, view_id: str) -> list[str]:
         """The names of a view's dimensions: rows, then columns, then pages."""

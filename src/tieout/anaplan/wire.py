@@ -13,8 +13,8 @@ import polars as pl
 from isal import isal_zlib
 
 from tieout.core.frames import AMOUNT
-from tieout.errors import Refused
-from tieout.strict_json import plain
+from tieout.errors import Misconfigured, Refused
+from tieout.strict_json import TEXT_CHARACTERS_MAX, plain
 
 GZIP_LEVEL = 1
 CHUNK_BYTES_MAX = 50_000_000  # before gzip
@@ -24,6 +24,7 @@ DOUBLE_STEP = Decimal(2) ** -52  # … and for large amounts, relative to them
 AMOUNT_END = Decimal(10) ** 34  # the first amount too large for Decimal(38, 4)
 _wide = Context(prec=80, traps=[InvalidOperation])
 SEPARATORS = (",", ";", "\t", "|")
+LINE_ITEM = "line item"  # the dimension of a module's measures, as `_plain` spells it
 SLICE_BYTES = 2**20  # of a page, looked at in one go
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _AMOUNT = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
@@ -111,18 +112,38 @@ def file_layout(answer: Mapping[str, Any]) -> FileLayout | None:
 def list_items(entries: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Items of a list: id, name, code, parent (a name), and whether other items roll up into it."""
     rows = list(entries)
-    frame = pl.DataFrame(
-        {
-            column: [str(r.get(column) or "") for r in rows]
-            for column in ("id", "name", "code", "parent")
-        },
-        schema=dict.fromkeys(("id", "name", "code", "parent"), pl.String),
-    )
+    columns = ("id", "name", "code", "parent")
+    told = {column: [str(r.get(column) or "") for r in rows] for column in columns}
     # A member may have the name of another's code, so a parent's id counts where it is told.
     ids = {str(r["parentId"]) for r in rows if r.get("parentId")}
     names = {str(r["parent"]) for r in rows if r.get("parent") and not r.get("parentId")}
-    rolled_up = pl.col("id").is_in(ids) | pl.col("name").is_in(names)
-    return frame.with_columns(rolled_up.alias("is_parent"))
+    rolled_up = [
+        id_ in ids or name in names for id_, name in zip(told["id"], told["name"], strict=True)
+    ]
+    kinds = dict.fromkeys(columns, pl.String) | {"is_parent": pl.Boolean}
+    return pl.DataFrame(told | {"is_parent": rolled_up}, schema=kinds)
+
+
+def list_properties(
+    entries: Iterable[Mapping[str, Any]], code: str, numbers: Sequence[str], texts: Sequence[str]
+) -> pl.DataFrame:
+    """Items as `code`, `numbers` (AMOUNT, blank is zero) and `texts`; items without code are out.
+
+    Misconfigured where an item does not have one of the properties.
+    """
+    rows = [r for r in entries if r.get("code")]
+    found = [inside(r, "properties") for r in rows]
+    lacking = [n for n in (*numbers, *texts) if any(n not in p for p in found)]
+    if lacking:
+        raise Misconfigured(
+            f"The list has no property {plain(', '.join(map(repr, lacking)))}.",
+            do="Name the columns of the flow as the properties of the list are named.",
+        )
+    said = {n: pl.Series(n, [str(p[n] or "") for p in found], pl.String)
+            for n in (*numbers, *texts)}  # fmt: skip
+    codes = pl.Series(code, [str(r["code"]) for r in rows], pl.String)
+    made = [amounts(said[n], f"property {n}").alias(n) for n in numbers]
+    return pl.DataFrame([codes, *made, *(said[t] for t in texts)])
 
 
 # ---------------------------------------------------------------------------- files to Anaplan
@@ -146,7 +167,8 @@ def import_csv(
             if column.dtype.scale:
                 text = text.str.strip_chars_end("0").str.strip_chars_end(".")
         else:
-            text = column.cast(pl.String).fill_null("")
+            text = column.cast(pl.String)
+            text = text.fill_null("") if text.null_count() else text
         out.append(text.alias(title))
     text_file = BytesIO()  # a third of the time that a str takes
     pl.DataFrame(out).write_csv(text_file, include_header=header, separator=separator)
@@ -223,7 +245,18 @@ def rows_of(data: bytes, what: str) -> pl.DataFrame:
         ) from error
     if _separators(data) != (frame.width - 1) * (frame.height + 1):
         raise Refused(f"Anaplan's {what} has rows with fewer fields than its header.")
+    if _longest(frame) > TEXT_CHARACTERS_MAX:
+        raise Refused(
+            f"Anaplan's {what} has a value of more than {TEXT_CHARACTERS_MAX:,} characters.",
+            do="Shorten that text in Anaplan.",
+        )
     return frame.with_columns(pl.all().fill_null(""))
+
+
+def _longest(frame: pl.DataFrame) -> int:
+    """The bytes of the longest value, which are at least its characters."""
+    longest = (column.str.len_bytes().max() for column in frame)
+    return max((int(str(found)) for found in longest if found is not None), default=0)
 
 
 def _separators(data: bytes) -> int:
@@ -311,7 +344,11 @@ def no_cells(dimensions: Sequence[str]) -> pl.DataFrame:
 
 
 def _long(rows: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
-    """One row per non-zero cell; months or line items that stand side by side are unpivoted."""
+    """One row per non-zero cell; months or line items that stand side by side are unpivoted.
+
+    One cell of each line item stays, zero or not: else nobody could tell which line items there
+    are, and a single one of several would look like the only one.
+    """
     named = {_plain(c): c for c in rows.columns}
     present = {d: named[_plain(d)] for d in dimensions if _plain(d) in named}
     values = [c for c in rows.columns if c not in present.values()]
@@ -334,7 +371,11 @@ def _long(rows: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
     short = long.filter(pl.any_horizontal(pl.col(*present) == "")) if present else long.clear()
     if short.height:
         raise Refused(f"Anaplan's view has {short.height} rows that do not name all members.")
-    return long.filter(pl.col("value") != 0)
+    shown = pl.col("value") != 0
+    line_items = next((d for d in dimensions if _plain(d) == LINE_ITEM), "")
+    if line_items in long.columns:
+        shown |= pl.col(line_items).is_first_distinct()
+    return long.filter(shown)
 
 
 def _plain(name: str) -> str:

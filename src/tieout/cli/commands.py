@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tieout.cli import printing, printing_plan, printing_rebuilt, progress
+from tieout.cli import printing, printing_plan, printing_rebuilt, progress, tables
 from tieout.cli.main import Context, cli
 
+if TYPE_CHECKING:
+    pass
+
 needs = click.pass_obj
-PROMPTS = {"username": "User", "password": "Password", "jwt": "JSON Web Token"}
+PROMPTS = {
+    "username": "User", "password": "Password", "jwt": "JSON Web Token",
+    "certificate": "File of the certificate (PEM)", "private_key": "File of its private key (PEM)",
+}  # fmt: skip
 DIFFERS = 6  # exit code, docs/reference/exit-codes.md
 
 
@@ -57,6 +63,12 @@ def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, por
     printing.note(f"Making a practice company in {instance.home} (seed {seed}).")
     found = verbs.make_demo(instance, lines=lines, seed=seed, trouble=trouble)
     printing.note(f"Practice JD Edwards at {found['jde']}, practice Anaplan at {found['anaplan']}.")
+    told = f"the password {found['password']}, told this once"
+    again = "their password; `tieout users password NAME` sets another"
+    printing.note(
+        f"Sign in as {', '.join(f'{n} ({r[0]})' for n, r in demo_plan.ROLES.items())} with "
+        f"{told if 'password' in found else again}."
+    )
     try:
         with demo_plan.desk(instance, demo_plan.ANA) as ana, progress.shown(ana):
             result = verbs.load_demo(ana, mend=once, say=printing.note)
@@ -77,42 +89,84 @@ def demo(context: Context, once: bool, lines: int, seed: int, trouble: bool, por
 @click.option("--lines", default=60_000, show_default=True, help="Posted ledger lines to make.")
 @click.option("--seed", default=1, show_default=True, help="Another number, another company.")
 @click.option("--trouble", is_flag=True, help="Add a company whose books forbid Complete.")
+@click.option("--tls", is_flag=True, help="Serve https by an authority of its own.")
+@click.option("--client-certificate", is_flag=True, help="JD Edwards asks callers for one.")
+@click.option("--background", is_flag=True, help="Return when they answer; they stay.")
+@click.option("--stop", is_flag=True, help="End those that stay in the background.")
 @needs
 def sim(
-    context: Context, own_home: str | None, port: int, lines: int, seed: int, trouble: bool
+    context: Context, /, own_home: str | None, background: bool, stop: bool, **options: Any
 ) -> None:
-    """Serve practice JD Edwards and practice Anaplan until stopped."""
-    from tieout.sim import serve
+    """Serve practice JD Edwards and practice Anaplan until stopped.
 
+    With --tls there is a certificate for the sign-in to practice Anaplan too.
+    """
     home = Path(own_home or context.home or "tieout-demo").absolute()
-    serve.main(home, port, seed=seed, lines=lines, trouble=trouble)
+    if stop:
+        from tieout.verbs import practice
+
+        practice.stop_practice(home)
+        click.echo("The practice systems are stopped.")
+    elif background:
+        from tieout.cli import starting
+
+        starting.practice_in_background(home, options)
+    else:
+        from tieout.sim import serve
+
+        serve.main(home, **options)
 
 
 @cli.command()
 @click.argument("name")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read one JSON object from stdin.")
+@click.option("--certificate", metavar="FILE", help="The certificate to sign in with (PEM).")
+@click.option("--private-key", metavar="FILE", help="The key that was made for it (PEM).")
+@click.option("--client-id", metavar="ID", help="The OAuth client that a person consents to.")
 @with_json
 @needs
-def connect(context: Context, name: str, from_stdin: bool) -> None:
-    """Seal the credentials of connection NAME; nothing prints them again."""
+def connect(
+    context: Context, /, name: str, from_stdin: bool, certificate: str | None,
+    private_key: str | None, client_id: str | None,
+) -> None:  # fmt: skip
+    """Seal the credentials of connection NAME; nothing prints them again.
+
+    By OAuth it shows a code and an address, and waits until somebody has confirmed it there.
+    """
     from tieout.verbs import setting_up
 
     instance = context.opened()
     wanted = setting_up.connection(instance, name)  # a wrong name is told before a password
+    if wanted.sign_in == "oauth" and not from_stdin:
+        from tieout.cli import consenting
+
+        consenting.consent(context, instance, name, client_id)
+        return
+    files = {"certificate": certificate, "private_key": private_key}
+    fields = setting_up.credentials_in(files)
     if from_stdin:
-        fields = setting_up.credentials_from(sys.stdin.read())
+        fields |= setting_up.credentials_read(sys.stdin)
     else:
-        fields = {
-            field: click.prompt(
-                PROMPTS[field], hide_input=field != setting_up.PUBLIC_FIELD, err=True
-            )
+        fields |= {
+            field: _asked_for(field)
             for field in setting_up.needed_fields(wanted)
+            if field not in fields
         }
     secret = setting_up.connect(instance, name, fields)
     result = {"ok": True, "connection": name, "secret": secret}
     context.show(
         result, lambda: click.echo(f"Sealed the credentials of {name} as secret://{secret}.")
     )
+
+
+def _asked_for(field: str) -> str:
+    """What a person types; of a certificate and its key, where they are."""
+    from tieout.verbs import setting_up
+
+    words = PROMPTS[field]
+    if field in setting_up.IN_FILES:
+        return setting_up.credentials_in({field: click.prompt(words, err=True)})[field]
+    return str(click.prompt(words, hide_input=field != setting_up.PUBLIC_FIELD, err=True))
 
 
 @cli.command()
@@ -167,7 +221,7 @@ def _carried(done: Any) -> dict[str, Any]:
 @with_json
 @needs
 def cancel(context: Context, run_id: str, why: str) -> None:
-    """End RUN before its end: at once while it waits, else before its next step.
+    """End RUN before its end: soon while it waits for its turn, else before its next step.
 
     A run whose import was asked for goes on to its end; only that proves what the model holds.
     """
@@ -228,7 +282,7 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
 
 
 @cli.command("tie-out")
-@click.option("--flow", help="The actuals flow, if there are several.")
+@click.option("--flow", help="The flow, if there are several.")
 @click.option("--period", metavar="P", help="Only this fiscal year and period, 2025-03.")
 @click.option(
     "--last", is_flag=True, help="Show the last comparison instead of reading both sides."
@@ -243,17 +297,25 @@ def show(context: Context, run_id: str, reproduce: bool) -> None:
 def tie_out(
     context: Context, flow: str | None, period: str | None, last: bool, to: Path | None, cells: bool
 ) -> None:
-    """Compare F0911, F0902 and Anaplan cell by cell, and say what explains each difference."""
+    """Compare F0911, F0902 and Anaplan cell by cell, and say what explains each difference.
+
+    Of a flow that loads a table: the table and Anaplan, number by number.
+    """
     from tieout.verbs import explaining, exporting, running, seeing
+    from tieout.verbs import tables as of_tables
 
     instance = context.opened(practice=not last, viewing=True)
-    name = running.actuals_flow(instance, flow)
-    if period:
-        seeing.period_of(period)
+    name = running.flow_to_tie_out(instance, flow)
     if to:
         exporting.form_of(to)
     elif cells:
         raise click.UsageError("--cells says what --export FILE writes.")
+    if of_tables.is_table(instance, name):
+        tables.refuse_periods(name, period)
+        tables.tied_out(context, instance, name, last, to, cells, _carried)
+        return
+    if period:
+        seeing.period_of(period)
     done = None
     if not last:
         with progress.shown(instance):
@@ -279,11 +341,27 @@ def tie_out(
 
 
 @cli.command()
-@click.option("--port", default=7070, show_default=True, help="Port of the page; 0: any.")
+@click.option("--port", default=7070, show_default=True, help="Port of the pages; 0: any.")
+@click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; others than this machine's need TLS or a trusted proxy.",
+)
+@click.option("--name", "names", multiple=True, help="Name that people ask it under; several.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="PEM file of the certificate.")
+@click.option("--private-key", type=click.Path(path_type=Path), help="PEM file of its key.")
+@click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A proxy that speaks TLS with people and passes on what they ask; several.",
+)
 @needs
-def serve(context: Context, port: int) -> None:
-    """Execute runs and serve the status page until stopped."""
-    serve_until_stopped(context.opened(practice=True), port)
+def serve(context: Context, /, **door: Any) -> None:
+    """Execute runs and serve the pages until stopped."""
+    serve_until_stopped(context.opened(practice=True), **door)
 
 
 @cli.command()
@@ -295,8 +373,9 @@ def worker(context: Context) -> None:
     working.work(context.opened(practice=True), printing.note)
 
 
-def serve_until_stopped(instance: Any, port: int) -> None:
-    """The executor and the page, in this process."""
+def serve_until_stopped(instance: Any, port: int, **door: Any) -> None:
+    """The executor and the pages, in this process."""
     from tieout.web.app import serve_instance
+    from tieout.web.door import Door
 
-    serve_instance(instance, port, printing.note)
+    serve_instance(instance, Door(port, **door), printing.note)

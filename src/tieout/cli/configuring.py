@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,8 @@ def _applied(done: Told) -> None:
     if done["proposal"] is None and not done["applied"]:
         click.echo(f"Nothing changes: version {done['version']} holds, and says the same.")
         return
-    _planned({**done, "proposal": None, "two_people": False}, lines=False)
+    told = {**done, "proposal": None, "two_people": False}
+    _planned(told if done["version"] != 1 else told | {"changes": _in_short(done)}, lines=False)
     if done["applied"]:
         changed = counted(len(done["changes"]), "change")
         click.echo(f"Applied as version {done['version']} ({changed}).")
@@ -217,6 +219,14 @@ def _applied(done: Told) -> None:
         "tieout.toml says so."
     )
     following(f"tieout config plan --proposal {proposal}")
+
+
+def _in_short(done: Told) -> list[Told]:
+    """Of a first configuration everything is new: its tables, and how many keys each has."""
+    keys = [change["what"].partition(" ")[0] for change in done["changes"]]
+    tables = Counter(".".join(key.split(".")[:2]) for key in keys)
+    told = ", ".join(f"{name} ({counted(count, 'key')})" for name, count in tables.items())
+    return [{"what": f"The first configuration: {told}."}]
 
 
 def _history(found: Sequence[Told]) -> None:

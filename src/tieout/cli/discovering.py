@@ -15,7 +15,7 @@ from tieout.core.findings import counted
 from tieout.verbs.words import moment
 
 ROWS_SHOWN_MAX = 60  # of one connection; `--json`, --kind and --search have the rest
-HOUR_SECONDS, DAY_SECONDS = 3_600, 86_400
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3_600, 86_400
 KINDS = ("import", "export", "process", "file", "list", "view", "orchestration")
 Told = Mapping[str, Any]
 
@@ -24,22 +24,29 @@ Told = Mapping[str, Any]
 @click.argument("name", default="")
 @click.option("--refresh", is_flag=True, help="Look anew instead of showing the last look.")
 @click.option("--drift", is_flag=True, help="Compare what the flows name with what they last used.")
+@click.option("--pin", is_flag=True, help="Write the ids of the model of NAME into the file.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only things of one kind.")
 @click.option("--search", default="", metavar="TEXT", help="Only names that contain this.")
 @with_json
 @needs
 def discover(
-    context: Context, name: str, refresh: bool, drift: bool, kind: str | None, search: str
-) -> None:
+    context: Context, name: str, refresh: bool, drift: bool, pin: bool, kind: str | None,
+    search: str,
+) -> None:  # fmt: skip
     """Show what every connection, or the one called NAME, holds that a flow may name.
 
     Imports, exports, processes, files, lists and views of Anaplan, orchestrations of JD Edwards,
     as they were last seen. With --drift NAME is a flow, the other systems are asked, and the exit
-    code is 3 when a flow could not go on with what it names.
+    code is 3 when a flow could not go on with what it names. --pin keeps a connection to the very
+    model that has the name now: a copy of it has another id.
     """
     from tieout.verbs import discovering
 
     instance = context.opened(practice=True)
+    if pin:
+        pinned = discovering.pin(instance, name)
+        context.show(pinned, lambda: _pinned(pinned))
+        return
     if drift:
         found = discovering.drift(instance, name)
         context.show(found, lambda: _drift(found))
@@ -47,6 +54,15 @@ def discover(
         found = discovering.discover(instance, name, refresh=refresh)
         context.show(found, lambda: _connections(found, kind, search.casefold()))
     sys.exit(found["exit_code"])
+
+
+def _pinned(pinned: Told) -> None:
+    ids = f"workspace {pinned['workspace_id']}, model {pinned['model_id']}"
+    if not pinned["wrote"]:
+        click.echo(f"{pinned['connection']} is pinned already: {ids}.")
+        return
+    click.echo(f"Wrote the ids of {pinned['connection']} into {pinned['file']}: {ids}.")
+    paragraph('Apply it: `tieout config apply --why "the model is pinned"`.')
 
 
 def _connections(found: Told, kind: str | None, search: str) -> None:
@@ -92,8 +108,10 @@ def _told(thing: Told) -> None:
 
 def _ago(seconds: int) -> str:
     """An age as a person says it."""
+    if seconds < MINUTE_SECONDS:
+        return "just now"
     if seconds < HOUR_SECONDS:
-        return f"{counted(seconds // 60, 'minute')} ago"
+        return f"{counted(seconds // MINUTE_SECONDS, 'minute')} ago"
     if seconds < 2 * DAY_SECONDS:
         return f"{counted(seconds // HOUR_SECONDS, 'hour')} ago"
     return f"{counted(seconds // DAY_SECONDS, 'day')} ago"

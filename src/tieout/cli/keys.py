@@ -47,7 +47,10 @@ def _shown(found: dict[str, Any]) -> None:
 @with_json
 @needs
 def rotate(context: Context, prepare: bool) -> None:
-    """Change the key that seals; an interrupted change goes on where it stopped."""
+    """Change the key that seals.
+
+    An interrupted change goes on where it stopped.
+    """
     from tieout.verbs import keeping_keys
 
     done = keeping_keys.rotate(context.opened(), prepare_only=prepare)

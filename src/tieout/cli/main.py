@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tieout.errors import Trouble
+from tieout.errors import NotAllowed, Trouble
 from tieout.redaction import guard_logs, redacted
 from tieout.settings import Environment, environment
 
@@ -25,13 +27,13 @@ DEMO_HOME = "tieout-demo"
 LOG_FILE = "tieout.log"
 LOG_BYTES_MAX = 5_000_000
 LOG_FILES_KEPT = 3
-UNEXPECTED, USAGE, INTERRUPTED = 1, 2, 130
+UNEXPECTED, USAGE, MISCONFIGURED, INTERRUPTED = 1, 2, 3, 130
 ERROR_CHARACTERS_MAX = 200
 # The modules that hold commands.
 COMMANDS = (
-    "baselining", "certifying", "commands", "configuring", "discovering", "doctoring", "evidence",
-    "keys", "mapping", "notifying", "people", "pinging", "planning", "rejecting", "replaying",
-    "retaining", "scheduling", "starting", "tracing", "trail",
+    "backing_up", "baselining", "certifying", "commands", "configuring", "discovering",
+    "doctoring", "evidence", "keys", "mapping", "notifying", "people", "pinging", "planning",
+    "rejecting", "replaying", "retaining", "scheduling", "starting", "tracing", "trail",
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ class Context:
         self.home: str | None = None
         self.as_json = False
         self.log: Path | None = None
+        self.instance: Instance | None = None  # the one that was opened
         self.shown = False
         self.goes_on = "tieout run"  # the command that carries on what is interrupted
 
@@ -62,14 +65,15 @@ class Context:
         """
         from tieout.app import Instance
         from tieout.store.home import check_home
-        from tieout.verbs import acting
+        from tieout.verbs import acting, people
         from tieout.verbs.practice import practice_home, wake_practice
 
         found = self.environment()
         check_home(found.home)
         self._keep_log(found)
-        instance = Instance(found)
+        instance = self.instance = Instance(found)
         instance.store.check()
+        people.note_use(instance)
         if viewing:
             acting.require(instance, "view")
         if practice and practice_home(instance.home):
@@ -120,6 +124,13 @@ def cli(context: Context, home: str | None, as_json: bool) -> None:
     context.as_json = context.as_json or as_json
 
 
+def _interrupted(context: Context, stopped: BaseException) -> str:
+    """What became of it: a question that nobody answered, or a command that was stopped."""
+    if isinstance(stopped, click.Abort) and stopped.__cause__ is None:
+        return "Nobody answered, so nothing was done. The options of --help answer for scripts."
+    return f"Interrupted. An unfinished run goes on with the next `{context.goes_on}`."
+
+
 def program() -> click.Group:
     """The group with all its commands, which register themselves when they are imported."""
     for name in COMMANDS:
@@ -135,20 +146,39 @@ def main() -> None:
         code = program().main(standalone_mode=False, obj=context) or 0
     except click.ClickException as error:
         code = _usage(context, error)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stopped:
         code = INTERRUPTED
-        next_one = f"the next `{context.goes_on}`"
-        _say(context, f"Interrupted. An unfinished run goes on with {next_one}.", code)
+        _say(context, _interrupted(context, stopped), code)
     except Trouble as trouble:
         code = trouble.exit_code
+        _keep_denied(context, trouble)
         _say(context, trouble.sentence(), code, trouble.evidence)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         code = UNEXPECTED
+    except OSError as error:
+        if not error.filename or not error.errno:
+            code = UNEXPECTED
+            _unexpected(context, error)
+        else:  # a file or directory that this machine does not give us
+            code = MISCONFIGURED
+            logging.getLogger(__name__).error("the system refused a file", exc_info=error)
+            why = os.strerror(error.errno)
+            _say(context, f"{error.filename} cannot be used: {why}. Nothing more was done.", code)
     except Exception as error:  # noqa: BLE001 - the edge: a sentence and a log, no traceback
         code = UNEXPECTED
         _unexpected(context, error)
     sys.exit(code)
+
+
+def _keep_denied(context: Context, trouble: Trouble) -> None:
+    """The trail tells who was not allowed what; where it cannot be written, the sentence stands."""
+    if context.instance is None or not isinstance(trouble, NotAllowed):
+        return
+    from tieout.verbs import acting
+
+    with suppress(Trouble):
+        acting.tell_denied(context.instance, trouble)
 
 
 def _usage(context: Context, error: click.ClickException) -> int:

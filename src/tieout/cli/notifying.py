@@ -33,7 +33,10 @@ def notices(context: click.Context) -> None:
 @with_json
 @needs
 def test(context: Context, name: str) -> None:
-    """Send one notice through NAME that says that it is a test."""
+    """Send one notice through NAME that says that it is a test.
+
+    For a schedule with a heartbeat, its receiver is told of an event that counts nothing (/log).
+    """
     from tieout.verbs import notifying
 
     done = notifying.test(context.opened(), name)
@@ -53,7 +56,7 @@ def connect(context: Context, name: str, from_stdin: bool) -> None:
     from tieout.verbs import notifying, setting_up
 
     if from_stdin:
-        fields = setting_up.credentials_from(sys.stdin.read())
+        fields = setting_up.credentials_read(sys.stdin)
     else:
         fields = {"url": click.prompt("Address", hide_input=True, err=True)}
     secret = notifying.connect(context.opened(), name, fields)

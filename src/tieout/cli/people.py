@@ -11,6 +11,7 @@ import click
 from tieout.cli import printing
 from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
+from tieout.core.findings import counted
 from tieout.core.policy import ROLES, SCOPES
 from tieout.verbs.words import moment
 
@@ -59,6 +60,104 @@ def list_users(context: Context) -> None:
 
     found = people.users(context.opened())
     context.show({"ok": True, "users": found}, lambda: _users(found))
+
+
+@users.command("roles")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(ROLES),
+    help="A role; several times for several. These replace the ones before.",
+)
+@with_json
+@needs
+def set_roles(context: Context, name: str, roles: tuple[str, ...]) -> None:
+    """Give user NAME other roles."""
+    from tieout.verbs import people
+
+    result = people.set_roles(context.opened(), name, roles)
+    told = f"{name} is {', '.join(result['user']['roles'])} from now on."
+    context.show(result, lambda: click.echo(told))
+
+
+@users.command("close")
+@click.argument("name")
+@with_json
+@needs
+def close_user(context: Context, name: str) -> None:
+    """Let NAME leave: sessions end, tokens and password act for nobody; what they did stays."""
+    from tieout.verbs import people
+
+    result = people.close(context.opened(), name)
+    context.show(result, lambda: click.echo(f"{name} acts here no more."))
+
+
+@users.command("review")
+@click.option("--note", default="", metavar="TEXT", help="What was found, in words.")
+@with_json
+@needs
+def review(context: Context, note: str) -> None:
+    """Sign that you have looked at who may what; the trail keeps it with the list."""
+    from tieout.verbs import people
+
+    result = people.review(context.opened(), note)
+    told = f"{result['by']} has reviewed {counted(result['users'], 'user')}."
+    context.show(result, lambda: click.echo(told))
+
+
+@users.command("password")
+@click.argument("name")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read it from stdin; else one is drawn.")
+@with_json
+@needs
+def set_password(context: Context, name: str, from_stdin: bool) -> None:
+    """Set the password with which NAME signs in at the page; their sessions end.
+
+    Set by an administrator for another, it is temporary: the page asks for a new one first.
+    """
+    from tieout.verbs import signing_in
+
+    instance = context.opened()
+    given = sys.stdin.readline().rstrip("\r\n") if from_stdin else ""
+    password = signing_in.set_password(instance, name, given)
+    result = {"ok": True, "user": name, "password": None if from_stdin else password}
+
+    def show() -> None:
+        if not from_stdin:
+            click.echo(password)
+        printing.note(
+            f"That is set for {name}." + ("" if from_stdin else " It is shown this once.")
+        )
+
+    context.show(result, show)
+
+
+@users.command("bind")
+@click.argument("name")
+@click.argument("subject")
+@with_json
+@needs
+def bind(context: Context, name: str, subject: str) -> None:
+    """Say that user NAME is SUBJECT at the issuer of [sign_in], who then signs in there."""
+    from tieout.verbs import elsewhere
+
+    elsewhere.bind(context.opened(), name, subject)
+    result = {"ok": True, "user": name, "subject": subject}
+    context.show(result, lambda: click.echo(f"{name} is {subject} there."))
+
+
+@users.command("sign-in-secret")
+@with_json
+@needs
+def sign_in_secret(context: Context) -> None:
+    """Seal the client secret of [sign_in], read from standard input; nothing prints it again."""
+    from tieout.verbs import elsewhere
+
+    name = elsewhere.keep_secret(context.opened(), sys.stdin.read().strip())
+    context.show({"ok": True, "secret": name}, lambda: click.echo(f"Sealed as secret://{name}."))
 
 
 @cli.group()
@@ -150,13 +249,18 @@ def _users(found: Sequence[Mapping[str, Any]]) -> None:
         click.echo("There are no users: the owner of this directory acts.")
         printing.following("tieout users add NAME --role admin")
         return
-    rows = [(u["name"], ", ".join(u["roles"]), u["added_by"], moment(u["added_at"])) for u in found]
-    printing.table(("user", "roles", "added by", "at"), rows)
+    rows = [
+        (u["name"], "left" if u["closed_at"] else ", ".join(u["roles"]), u["added_by"],
+         moment(u["added_at"]), moment(u["last_sign_in"]) if u["last_sign_in"] else "never")
+        for u in found
+    ]  # fmt: skip
+    printing.table(("user", "roles", "added by", "at", "last sign-in"), rows)
     living = [t for u in found for t in u["tokens"] if t["lives"]]
     if living:
         click.echo("\nTokens that act now")
         told = [
-            (t["id"], t["user"], ", ".join(t["scopes"]), moment(t["expires_at"]), t["what_for"])
+            (t["id"], t["user"], ", ".join(t["scopes"]), moment(t["expires_at"]),
+             moment(t["used_at"]) if t["used_at"] else "never", t["what_for"])
             for t in living
-        ]
-        printing.table(("token", "user", "scopes", "until", "for"), told)
+        ]  # fmt: skip
+        printing.table(("token", "user", "scopes", "until", "last used", "for"), told)

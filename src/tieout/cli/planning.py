@@ -61,7 +61,7 @@ def prepare(context: Context, flow: str, again: tuple[str, ...], why: str) -> No
 @needs
 def approvals(context: Context, batch: str | None, every: bool, lines: bool) -> None:
     """List the batches that wait for approval, or show BATCH whole."""
-    from tieout.verbs import approving
+    from tieout.verbs import approving, batch_lines
 
     instance = context.opened(viewing=True)
     if batch is None:
@@ -72,7 +72,7 @@ def approvals(context: Context, batch: str | None, every: bool, lines: bool) -> 
         context.show(told, lambda: printing_plan.approvals(found))
         return
     shown = approving.approval(instance, batch)
-    shown["journal_lines"] = approving.lines(instance, batch)
+    shown["journal_lines"] = batch_lines.lines(instance, batch)
     context.show({"ok": True, **shown}, lambda: printing_plan.approval(shown, lines=lines))
 
 

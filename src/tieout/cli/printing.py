@@ -196,7 +196,8 @@ def _accounted(told: Mapping[str, Any]) -> None:
     if told["looked_at"]:
         paragraph(f"looked at {counted(told['looked_at'], 'line')} to find what moved")
     if told["closed"]:
-        paragraph(f"closed {counted(told['closed'], 'line')} that JD Edwards returns no longer")
+        closed = counted(told["closed"], told.get("closed_of", "line"))
+        paragraph(f"closed {closed} that JD Edwards returns no longer")
     names = ", ".join(told["sums_of"])
     agree = "agree" if told["agree"] else "do NOT agree"
     of = f", amounts by ledger and currency ({names})" if names else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,16 +13,18 @@ from tieout.cli import printing
 from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
 
-# Option → what it answers; `verbs.starting` asks the same of a person at a terminal.
+# Option → what it answers; of a person at a terminal `verbs.starting` asks the first eight.
 ANSWERS = {
     "--stage": "PROD, TEST or another word of capitals.",
     "--jde-url": "Address of the AIS server, with its path.",
     "--jde-environment": "JD Edwards environment.",
     "--companies": "Companies to load, 00001,00060.",
     "--from-period": "First fiscal year and period, 2025-01.",
-    "--anaplan-region": "Region of Anaplan, such as us1 or eu3.",
+    "--anaplan-region": "Region of Anaplan, such as us1 or eu3, or the address of a gateway.",
     "--workspace": "Anaplan workspace, by name.",
     "--model": "Anaplan model, by name.",
+    "--ca-file": "Authorities (PEM) to trust instead of those of this machine.",
+    "--sign-in": "How to sign in to Anaplan: basic, certificate, oauth.",
 }
 
 
@@ -45,17 +49,41 @@ def init(context: Context, /, apply: bool, new_key: bool, **given: str | None) -
     from tieout.app import PROJECT_FILE
     from tieout.verbs import setting_up, starting
 
-    instance = context.made()
-    setting_up.make_instance(instance, new_key=new_key)
+    file = context.environment().home / PROJECT_FILE
     answers = {key: value for key, value in given.items() if value is not None}
-    new = not (instance.home / PROJECT_FILE).exists()
-    if new and sys.stdin.isatty() and not (apply or context.as_json):
+    if not file.exists() and sys.stdin.isatty() and not (apply or context.as_json):
         for question in starting.QUESTIONS:
             if question.key not in answers:
                 answers[question.key] = click.prompt(question.words, question.given, err=True)
+    starting.checked(file, answers)  # an answer that cannot be meant makes nothing
+    instance = context.made()
+    setting_up.make_instance(instance, new_key=new_key)
     wrote = starting.write_project(instance, answers)
     result: dict[str, Any] = {"ok": True, "home": str(instance.home), "version": None}
     if apply:
         applied = setting_up.apply_project(instance)
         result |= {"version": applied.version, "changes": applied.changes}
     context.show(result, lambda: printing.made(result, wrote))
+
+
+def practice_in_background(home: Path, options: Mapping[str, Any]) -> None:
+    """Start practice systems that stay, and say where they are and what they gave."""
+    from tieout.verbs import practice
+
+    arguments = []
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            arguments.append(option)
+        elif value is not False:
+            arguments += [option, str(value)]
+    found = practice.start_practice(home, *arguments)
+    folder = home / practice.PRACTICE_DIRECTORY
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    click.echo(f"Practice JD Edwards: {found['jde']}/jderest, environment JPD920.")
+    click.echo(f"Practice Anaplan: {found['anaplan']}, workspace Finance, model FP&A 2026.")
+    click.echo(f"In {shown}:")
+    for name, what in practice.GIVEN.items():
+        if (folder / name).exists():
+            click.echo(f"  {name:<12} {what}")
+    click.echo(f"`tieout sim --home {shown.parent} --stop` ends them.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tieout.cli import tables
 from tieout.cli.commands import needs, with_json
 from tieout.cli.main import Context, cli
 from tieout.cli.printing import WIDE_COLUMNS_MIN, following, paragraph, table, width
@@ -35,17 +36,25 @@ Found = Mapping[str, Any]
 @click.option("--batch", type=int, help="Batch number of JD Edwards.")
 @click.option("--amount", default="", help="Of a line or a cell, with either sign.")
 @click.option("--run", default="", help="Only what this run read or sent.")
+@click.option("--flow", default="", help="One that loads a table; KEY are members of its cell.")
 @click.option("--reject", type=int, metavar="ID", help="The cell or member this reject is about.")
 @with_json
 @needs
 def trace(
-    context: Context, /, key: str | None, reject: int | None, **asked: Any
+    context: Context, /, key: str | None, reject: int | None, flow: str, **asked: Any
 ) -> None:  # fmt: skip
-    """Tell the whole story of a record; KEY names a batch or journal of ours (plan-2-batch/1)."""
+    """Tell the whole story of a record; KEY names a batch or journal of ours (plan-2-batch/1).
+
+    With --flow of a table: KEY are members of its cell, such as "00001 × 1110".
+    """
     from tieout.verbs import rejecting, tracing
 
     run = asked.pop("run")
     wanted = _wanted(asked)
+    if flow:
+        found = tables.traced(context.opened(viewing=True), flow, key or "", run)
+        context.show(found, lambda: tables.story(found))
+        return
     anything = bool(key or run) or wanted != type(wanted)()
     if anything == (reject is not None):
         raise click.UsageError("Give --reject alone." if anything else FORGOTTEN)
@@ -54,7 +63,7 @@ def trace(
         result = rejecting.trace(instance, reject)
     else:
         result = tracing.trace(instance, wanted, run=run, key=key or "")
-    context.show(result, lambda: _traced(result))
+    context.show(result, lambda: tables.story(result) if "table" in result else _traced(result))
 
 
 def _wanted(asked: dict[str, Any]) -> Any:

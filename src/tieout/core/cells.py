@@ -12,6 +12,7 @@ from tieout.core.mapping import UNKNOWN_MARK, through_mapping
 from tieout.core.proof import HELD, taken
 
 _KEY = list(CELL_KEY)
+NONE: Mapping[str, str] = {}  # no ledger is kept in a currency of its own
 PART_ROWS = 50_000  # of small companies that are folded or compared at once; bounds memory
 
 UNKNOWN_ACCOUNT = "unknown account"
@@ -63,6 +64,25 @@ def company_currencies(members: pl.DataFrame) -> dict[str, str]:
         pl.when(several).then(pl.lit("")).otherwise(pl.col("base_currency").first()).first()
     )
     return dict(found.iter_rows())
+
+
+def kept_in(currencies: Mapping[str, str], denominated: Mapping[str, str]) -> pl.Expr:
+    """The currency that amounts of cells are in, "" where several may meet.
+
+    Their own; else that of their ledger (F0025: ledger → currency), else that of their company
+    (`company_currencies`; facts/jde-gl.md §2.6).
+    """
+    of_company = pl.col("company").replace_strict(
+        dict(currencies), default="", return_dtype=pl.String
+    )
+    of_ledger = pl.col("ledger").replace_strict(
+        dict(denominated), default="", return_dtype=pl.String
+    )
+    return (
+        pl.when(pl.col("currency") != "").then(pl.col("currency"))
+        .when(of_ledger != "").then(of_ledger)
+        .otherwise(of_company)
+    )  # fmt: skip
 
 
 def in_parts(sizes: Mapping[str, int], together: Collection[str] = ()) -> list[list[str]]:
@@ -217,9 +237,12 @@ def _with_codes(
     )
 
 
-def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list[Finding]:
+def refused_findings(
+    cells: pl.DataFrame, currencies: Mapping[str, str], denominated: Mapping[str, str] = NONE
+) -> list[Finding]:
     """Amounts in periods that have no member: the policy refuses them, or no table names one."""
     refused = cells.filter(pl.col("held") == PERIOD_REFUSED)
+    refused = refused.with_columns(currency=kept_in(currencies, denominated))
     groups = refused.group_by("company", "ledger", "currency", "fiscal_year", "period").agg(
         cells=pl.len(), amount=pl.col("f0911").abs().sum().cast(AMOUNT)
     )
@@ -231,7 +254,7 @@ def refused_findings(cells: pl.DataFrame, currencies: Mapping[str, str]) -> list
             f"of company {row['company']}: {counted(row['cells'], 'cell')} not sent.",
             "Set `period_13` of the company to fold or separate, or name a member in the table of "
             "periods.", row["company"], "period", amount=row["amount"],
-            currency=row["currency"] or currencies.get(row["company"], ""), cells=row["cells"],
+            currency=row["currency"], cells=row["cells"],
         )
         for row in groups.sort("company", "ledger", "currency", "fiscal_year", "period").iter_rows(
             named=True

@@ -10,13 +10,14 @@ that began last. A code that no row takes stands for itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 
 import polars as pl
 
-from tieout.core.frames import Schema, as_schema
+from tieout.core.frames import Schema, as_schema, empty
 
 EXACT, RANGE, PATTERN, DEFAULT = "exact", "range", "pattern", "default"
 KINDS = (EXACT, RANGE, PATTERN, DEFAULT)  # in the order in which they take a code
@@ -24,6 +25,7 @@ ITSELF = "="  # as a target: the code stands for itself
 ALL = "*"
 UNKNOWN_MARK = "?"  # begins the code of an account that F0901 never showed; it is never mapped
 _BETWEEN = ".."
+_INEXACT = r"[*?]|\.\."  # in a source that is not one code
 _RESOLVED: Schema = {
     "source": pl.String, "target": pl.String, "since": pl.Int32, "rule": pl.String,
 }  # fmt: skip
@@ -78,14 +80,19 @@ def resolved(table: pl.DataFrame, codes: pl.Series) -> pl.DataFrame:
     ones; "": always); of rows with one source and start the last holds. Codes that begin with
     UNKNOWN_MARK are left out.
     """
-    rules = _rules(table)
     known = codes.drop_nulls().unique().alias("code").to_frame()
     known = known.filter(~pl.col("code").str.starts_with(UNKNOWN_MARK))
+    inexact = pl.col("source").str.contains(_INEXACT)
+    rules = _rules(table.filter(pl.col("source").is_in(known["code"].implode()) | inexact))
     exact = rules.filter(pl.col("rank") == KINDS.index(EXACT))
     named = known.join(exact, left_on="code", right_on="source", how="inner")
     found = [named.with_columns(rule="code")]
+    ordered = known.sort("code") if rules.height != exact.height else known
+    every = ordered["code"].to_list() if rules.height != exact.height else []
     for source, target, since, rank in rules.filter(pl.col("rank") > 0).iter_rows():
-        found.append(known.filter(takes(source)).with_columns(
+        inside = rank == KINDS.index(RANGE)
+        taken = ordered.slice(*_block(source, every)) if inside else known.filter(takes(source))
+        found.append(taken.with_columns(
             target=pl.lit(target, pl.String), since=pl.lit(since, pl.Int32),
             rank=pl.lit(rank, pl.Int8), rule=pl.lit(source),
         ))  # fmt: skip
@@ -94,6 +101,26 @@ def resolved(table: pl.DataFrame, codes: pl.Series) -> pl.DataFrame:
         candidates = _winning(candidates)
     itself = pl.when(pl.col("target") == ITSELF).then(pl.col("code")).otherwise(pl.col("target"))
     return as_schema(candidates.select("since", "rule", source="code", target=itself), _RESOLVED)
+
+
+def mapped_to(table: pl.DataFrame, codes: pl.Series, target: str) -> list[str]:
+    """Those of some codes that stand for `target` from some time on; `table`: see `resolved`."""
+    naming = table.filter(pl.col("target").is_in([target, ITSELF]))
+    # Few codes are taken by a row that names it; which row wins there, all rows decide.
+    if naming["source"].str.contains(_INEXACT).any():
+        codes = resolved(naming, codes)["source"]
+    else:
+        codes = codes.filter(codes.is_in(naming["source"].implode()))
+    found = resolved(table, codes) if codes.len() else empty(_RESOLVED)
+    return found.filter(pl.col("target") == target)["source"].unique().sort().to_list()
+
+
+def _block(source: str, ordered: Sequence[str]) -> tuple[int, int]:
+    """Where the codes of a range begin among ordered ones, and how many they are."""
+    first, last = ends(source)
+    begins = bisect_left(ordered, first)
+    behind = bisect_right(ordered, last, lo=begins, key=lambda code: code[: len(last)])
+    return begins, behind - begins
 
 
 def _rules(table: pl.DataFrame) -> pl.DataFrame:
@@ -147,10 +174,36 @@ def conflicts(table: pl.DataFrame) -> Iterator[tuple[str, str]]:
     Which of them takes it nobody could foresee.
     """
     rules = _rules(table).filter(pl.col("rank").is_in([1, 2]))
-    for _, together in rules.group_by("rank", "since", maintain_order=True):
-        for one, other in combinations(together.select("source", "target").iter_rows(), 2):
-            if one[1] != other[1] and meet(one[0], other[0]):
-                yield one[0], other[0]
+    for (rank, _), together in rules.group_by("rank", "since", maintain_order=True):
+        pairs = list(together.select("source", "target").iter_rows())
+        met = _overlaps if rank == KINDS.index(RANGE) else _patterns_that_meet
+        for one, other in met([source for source, _ in pairs]):
+            if pairs[one][1] != pairs[other][1]:
+                yield pairs[one][0], pairs[other][0]
+
+
+def _patterns_that_meet(sources: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Which two patterns fit one code; each is compared with each."""
+    for one, other in combinations(range(len(sources)), 2):
+        if meet(sources[one], sources[other]):
+            yield one, other
+
+
+def _overlaps(sources: Sequence[str]) -> list[tuple[int, int]]:
+    """Which two ranges overlap, in the order of the table; looked for in the order of the codes.
+
+    Those that begin inside a range follow it, and the first that does not ends the search.
+    """
+    ordered = sorted(range(len(sources)), key=lambda n: ends(sources[n]))
+    found = []
+    for place, one in enumerate(ordered):
+        _, last = ends(sources[one])
+        for other in ordered[place + 1 :]:
+            if ends(sources[other])[0][: len(last)] > last:
+                break
+            if meet(sources[one], sources[other]):
+                found.append((min(one, other), max(one, other)))
+    return sorted(found)
 
 
 def meet(one: str, other: str) -> bool:

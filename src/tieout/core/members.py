@@ -60,6 +60,31 @@ def refuse_collisions(rows: pl.DataFrame, key: Sequence[str], table: str) -> Non
     )
 
 
+def refuse_look_alikes(accounts: pl.DataFrame, code: str) -> None:
+    """Refuse accounts that share a code by another object and subsidiary: amounts would add up.
+
+    `code`: the flow's `account_code`. A point inside an object reads like the one between object
+    and subsidiary: `41.10` and `41` with the subsidiary `10`.
+    """
+    parts = ["object_account", "subsidiary"]
+    if code not in ("object.subsidiary", "account"):
+        return
+    if code == "account":
+        parts.insert(0, "business_unit")
+    keys = accounts.select(*parts, code=account_code(code)).unique()
+    several = keys.group_by("code").len().filter(pl.col("len") > 1).sort("code")
+    if several.is_empty():
+        return
+    codes = several["code"].to_list()
+    shown = ", ".join(codes[:NAMES_SHOWN_MAX]) + ("…" if len(codes) > NAMES_SHOWN_MAX else "")
+    raise Refused(
+        f"Accounts of F0901 with different {', '.join(parts)} have one code in Anaplan: {shown}.",
+        untouched="Nothing was sent.",
+        do='Set `account_code = "account_id"`, or recode one of them in JD Edwards.',
+        who="the JD Edwards team",
+    )
+
+
 def one_per_code(
     rows: pl.DataFrame, attributes: Sequence[str]
 ) -> tuple[pl.DataFrame, list[Finding]]:
@@ -69,6 +94,10 @@ def one_per_code(
     note, so that the rule never settles something silently.
     """
     findings: list[Finding] = []
+    text = [a for a in attributes if a != "active"]
+    if rows["code"].n_unique() == rows.height:  # one row per code already
+        alone = rows.lazy().select("code", *attributes).sort("code")
+        return alone.with_columns(pl.col(text).fill_null("")).collect(), findings
     result = rows.select("code").unique().sort("code")
     for attribute in attributes:
         if attribute == "active":
@@ -85,7 +114,6 @@ def one_per_code(
             if not several.is_empty():
                 findings.append(_conflict(attribute, several))
         result = result.join(chosen, on="code", how="left")
-    text = [a for a in attributes if a != "active"]
     return result.with_columns(pl.col(text).fill_null("")), findings
 
 
@@ -102,8 +130,9 @@ def _conflict(attribute: str, several: pl.DataFrame) -> Finding:
 
 def check_codes(members: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
     """Leave out codes Anaplan cannot take (empty or longer than 60 characters), each a finding."""
-    length = pl.col("code").str.len_chars()
-    bad = members.filter((length == 0) | (length > CODE_CHARACTERS_MAX))
+    bad = [code for code in members["code"] if not 0 < len(code) <= CODE_CHARACTERS_MAX]
+    if not bad:
+        return members, []
     findings = [
         Finding(
             "code-too-long", Severity.REJECT, code or "(empty code)",
@@ -111,9 +140,9 @@ def check_codes(members: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
             f"{CODE_CHARACTERS_MAX} characters.",
             "Choose another `account_code`, or correct the master data.", member=code, cells=1,
         )
-        for code in bad["code"].to_list()
+        for code in bad
     ]  # fmt: skip
-    return members.join(bad.select("code"), on="code", how="anti"), findings
+    return members.filter(~pl.col("code").is_in(bad)), findings
 
 
 def parents_first(members: pl.DataFrame, parent: str | None) -> pl.DataFrame:

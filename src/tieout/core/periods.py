@@ -87,7 +87,8 @@ def calendars(patterns: pl.DataFrame) -> dict[str, FiscalCalendar]:
     """F0008 rows (date_pattern, fiscal_year_start, end_01 … end_14) → a calendar per date pattern.
 
     The fiscal year is the calendar year in which the first period ends (facts/jde-gl.md §2.5). A
-    name that two rows claim is nobody's: which of them an F0911 row means cannot be told.
+    name that two rows claim is nobody's: which of them an F0911 row means cannot be told. Nor can
+    it of a row that F0008 itself calls another year (`fiscal_year`, where its FY is not 0).
     """
     years: dict[str, dict[int, FiscalYear]] = {}
     doubled: set[tuple[str, int]] = set()
@@ -98,8 +99,10 @@ def calendars(patterns: pl.DataFrame) -> dict[str, FiscalCalendar]:
             continue
         filled = tuple(end if end is not None else known[-1] for end in ends)
         pattern, name = row["date_pattern"], filled[0].year
-        if name in years.setdefault(pattern, {}):
-            doubled.add((pattern, name))
+        called = row.get("fiscal_year") or 0
+        called = called if called % 100 else name
+        if name in years.setdefault(pattern, {}) or called != name:
+            doubled |= {(pattern, name), (pattern, called)}
         years[pattern][name] = FiscalYear(row["fiscal_year_start"], filled)
     return {
         pattern: FiscalCalendar(

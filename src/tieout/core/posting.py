@@ -142,6 +142,7 @@ HALF_POSTED = "its batch is neither posted nor released; the post may have died 
 NOT_MOVED = "it is posted and the balances of F0902 did not move by its lines"
 UNKNOWN_STATUS = "its batch has a status that we do not know"
 SAID_NO = "JD Edwards refused it; correct the cause before it is sent again"
+PUT_BACK = "it may have been sent after the backup that was put back was made"
 NEEDS_RELEASE = "it is proved absent; a named person must say that it may be sent again"
 
 
@@ -264,6 +265,13 @@ def answered(posting: Posting, answer: Answer) -> Posting:
 def abandoned(posting: Posting) -> Posting:
     """The process that was sending is gone for certain: how its call ended nobody can tell."""
     return answered(posting, Answer.UNCLEAR) if posting.state is State.SENDING else posting
+
+
+def may_leave(posting: Posting) -> Posting:
+    """In a copy of what we know: by the time the copy is used it may have been sent."""
+    if posting.state is not State.RESERVED:
+        raise ValueError(f"it is {posting.state}: it has left, or never will without a look")
+    return replace(posting.to(State.UNCERTAIN), sends=posting.sends + 1, queued=True)
 
 
 def release(posting: Posting) -> Posting:

@@ -190,7 +190,6 @@ def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
                     company.company,
                 )
             )  # fmt: skip
-    currencies = {c.company: c.currency for c in scope.companies}
     for row in not_zero(buckets, scope).iter_rows(named=True):
         subject = _subject(row)
         findings.append(
@@ -199,7 +198,7 @@ def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
                 f"The balances of {subject} do not net to zero.",
                 "Ask the JD Edwards administrator for the missing side: row security, or a batch "
                 "posted out of balance.", row["company"], amount=row["f0902"],
-                currency=row["currency"] or currencies.get(row["company"], ""),
+                currency=row["currency"] or scope.kept_in(row["ledger"], row["company"]),
             )
         )  # fmt: skip
     return findings
@@ -207,7 +206,6 @@ def completeness(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
 
 def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
     """One finding per company, ledger, currency, period and reason of the held buckets."""
-    currencies = {c.company: c.currency for c in scope.companies}
     groups = (
         buckets.filter(pl.col("state") == HELD)
         .group_by("company", "ledger", "currency", "fiscal_year", "period", "reason")
@@ -229,7 +227,7 @@ def held_findings(buckets: pl.DataFrame, scope: Scope) -> list[Finding]:
             REMEDIES[row["reason"]],
             row["company"],
             amount=row["difference"],
-            currency=row["currency"] or currencies.get(row["company"], ""),
+            currency=row["currency"] or scope.kept_in(row["ledger"], row["company"]),
             cells=row["buckets"],
         )
         for row in groups.iter_rows(named=True)

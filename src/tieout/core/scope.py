@@ -72,6 +72,28 @@ class CompanyScope:
         """The fiscal years in scope."""
         return sorted({m.period.fiscal_year for m in self.members})
 
+    def reach(self, detail_from: Period | None) -> Reach | None:
+        """The days and periods whose lines F0911 explains; None when there are none."""
+        known = [m.period for m in self.members if detail_from is None or m.period >= detail_from]
+        if not known:
+            return None
+        first, last = min(known), max(known)
+        year, end = self.calendar.years[first.fiscal_year], self.calendar.end(last)
+        begin = year.begin
+        if first.number > 1:
+            begin = year.ends[first.number - 2] + timedelta(days=1)
+        return None if end is None else Reach(begin, end, first, last)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reach:
+    """From which day and period to which a company is loaded line by line."""
+
+    begin: date
+    end: date
+    first: Period
+    last: Period
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -187,7 +209,8 @@ def scope_of(rule: ScopeRule, reference: Reference) -> Scope:
         policy = rule.period_13.get(company) or rule.period_13.get("default", "fold")
         periods = periods_in_scope(calendar, rule.from_period, last, policy)
         members = period_members(company, calendar, periods, policy, rule.member_table)
-        findings.extend(_missing_years(company, calendar, rule.from_period, last))
+        missing = _missing_years(company, calendar, rule.from_period, last)
+        findings.extend(missing or ([] if periods else [_no_period(company, rule, last)]))
         findings.extend(_without_member(members))
         members, clashes = _one_period_a_member(members)
         findings.extend(clashes)
@@ -245,12 +268,23 @@ def _missing_years(
     return [
         Finding(
             "period-missing", Severity.DIFFERENCE, f"company {company}, {', '.join(missing)}",
-            f"F0008 has no row, or several, for fiscal year {', '.join(missing)} of date pattern "
-            f"{calendar.pattern} of company {company}; nothing of it is loaded.",
+            f"F0008 has no row, several, or one whose first period ends in another year, for "
+            f"fiscal year {', '.join(missing)} of date pattern {calendar.pattern} of company "
+            f"{company}; nothing of it is loaded.",
             "Ask the JD Edwards administrator to complete the fiscal date pattern, or correct "
             "`from_period` and `to_period`.", company, "period",
         )
     ]  # fmt: skip
+
+
+def _no_period(company: str, rule: ScopeRule, last: Period) -> Finding:
+    """A company of which nothing is loaded, which nobody would miss."""
+    return Finding(
+        "period-missing", Severity.DIFFERENCE, f"company {company}, {rule.from_period}",
+        f"No period of company {company} is loaded: from_period is {rule.from_period}, and the "
+        f"last one that has begun or was named is {last}.",
+        "Correct `from_period`, or `to_period`.", company, "period",
+    )  # fmt: skip
 
 
 def _without_member(members: Sequence[PeriodMember]) -> list[Finding]:

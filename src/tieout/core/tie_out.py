@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from tieout.core.cells import NONE, kept_in
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, CELL_KEY, ZERO, sorted_by
 
@@ -74,19 +75,19 @@ def differs() -> pl.Expr:
     return (pl.col("f0911") != pl.col("f0902")) | (pl.col("f0911") != pl.col("anaplan"))
 
 
-def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame:
+def table(
+    compared: pl.DataFrame, currencies: Mapping[str, str], denominated: Mapping[str, str] = NONE
+) -> pl.DataFrame:
     """One row per company, ledger, currency and period, with counts, sums and difference.
 
     `gross_*` sums absolute cell values; `difference` sums absolute cell differences (the larger of
-    F0911 − F0902 and F0911 − Anaplan).
+    F0911 − F0902 and F0911 − Anaplan). `currencies`, `denominated`: as for `cells.kept_in`.
     """
-    base = pl.col("company").replace_strict(dict(currencies), default="")
-    currency = pl.when(pl.col("currency") != "").then(pl.col("currency")).otherwise(base)
     gap = pl.max_horizontal(
         (pl.col("f0911") - pl.col("f0902")).abs(), (pl.col("f0911") - pl.col("anaplan")).abs()
     )
     return (
-        compared.with_columns(currency=currency, gap=gap)
+        compared.with_columns(currency=kept_in(currencies, denominated), gap=gap)
         .group_by("company", "ledger", "currency", "fiscal_year", "period")
         .agg(
             cells=pl.len(),
@@ -103,10 +104,13 @@ def table(compared: pl.DataFrame, currencies: Mapping[str, str]) -> pl.DataFrame
     )
 
 
-def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -> list[Finding]:
+def difference_findings(
+    compared: pl.DataFrame, currencies: Mapping[str, str], denominated: Mapping[str, str] = NONE
+) -> list[Finding]:
     """Anaplan's differences, one per company, period and kind; held cells are told elsewhere."""
     differing = (pl.col("value") != pl.col("shown")) & (pl.col("held") == "")
     shown = compared.filter(differing).with_columns(
+        currency=kept_in(currencies, denominated),
         rule=pl.when(~pl.col("in_ledger")).then(pl.lit("not-of-the-ledger"))
         .when(pl.col("shown") == 0).then(pl.lit("anaplan-wiped"))
         .otherwise(pl.lit("anaplan-differs"))
@@ -136,7 +140,7 @@ def difference_findings(compared: pl.DataFrame, currencies: Mapping[str, str]) -
             f"{'…' if row['cells'] > len(row['subjects']) else ''}).",
             "The next run sends these cells again; find out who or what changed them in Anaplan.",
             row["company"], amount=row["amount"],
-            currency=row["currency"] or currencies.get(row["company"], ""),
+            currency=row["currency"],
             cells=row["cells"],
         )
         for row in groups.iter_rows(named=True)

@@ -21,7 +21,8 @@ from sqlalchemy import Engine as SqlEngine
 
 from tieout.engine import library
 from tieout.engine.hold import FileHold, Hold
-from tieout.engine.membership import Membership, living
+from tieout.engine.membership import Membership
+from tieout.engine.places import Places
 from tieout.engine.queue import RECOVERIES_MAX, WORKFLOW, RunQueue
 from tieout.engine.story import (
     Failpoint,
@@ -38,9 +39,10 @@ from tieout.engine.story import (
 )
 from tieout.engine.watch import LOOK_SECONDS, executed, follow
 from tieout.errors import Busy, Misconfigured, Trouble, Unavailable
-from tieout.store import runs
+from tieout.store import executors, runs
 from tieout.store.database import Database, DatabaseAway, TryAgain
 from tieout.store.executors import TakenForDead
+from tieout.store.leases import TakenOver
 from tieout.store.store import DATABASE_FILE, Store
 
 LAST_STEP_SECONDS = 2.0  # how long closing waits for a step to reach its end before it gives up
@@ -55,8 +57,8 @@ log = logging.getLogger(__name__)
 class Pace:
     """How busy an executor may be, and how long it lets a run lie that does not move."""
 
-    runs_at_once: int = 4
-    poll_seconds: float = 0.5
+    runs_at_once: int = 64  # most of the time a run waits for another system
+    poll_seconds: float = 1.0  # what an idle process costs
     patience_seconds: float = 30.0
 
 
@@ -68,22 +70,18 @@ class Engine:
     """
 
     def __init__(
-        self,
-        store: Store,
-        stories: Mapping[str, Story],
-        world_for: WorldFor,
-        *,
-        pace: Pace = Pace(),
-        lane_for: Callable[[runs.Run], str] = lambda run: "all",
-        failpoint: Failpoint = nothing_fails,
-    ) -> None:
+        self, store: Store, stories: Mapping[str, Story], world_for: WorldFor, *,
+        pace: Pace = Pace(), lane_for: Callable[[runs.Run], str] = lambda run: "all",
+        failpoint: Failpoint = nothing_fails, places: Places | None = None,
+    ) -> None:  # fmt: skip
         """`stories` by flow kind; `world_for(run id)` opens and closes the connections of a run.
 
         Runs of one lane go one after the other, oldest first: let it name what must not be used
-        twice at once, such as the Anaplan model.
+        twice at once, such as the Anaplan model. The clock of the worlds gives up `places`.
         """
         self._store, self._stories, self._world_for = store, stories, world_for
         self._pace, self._failpoint = pace, failpoint
+        self._places = places or Places()
         self._queue = RunQueue(store, lane_for, pace.patience_seconds)
         self._system: SqlEngine | None = None
         self._held: Hold | None = None
@@ -208,7 +206,7 @@ class Engine:
             library.refuse_stranded_runs(self._system)
             library.prepare(self._system, self._pace.runs_at_once, self._pace.poll_seconds)
             _executors.append(self)
-            DBOS(config=library.config(self._system, self._queue.executor))
+            DBOS(config=library.config(self._system, self._queue.executor, self._pace.runs_at_once))
             DBOS.launch()
             self.resume_unfinished()
             if isinstance(self._held, Membership):
@@ -231,16 +229,17 @@ class Engine:
     def _bury(self) -> None:
         """What dead executors had begun goes back to the queue; called after every beat."""
         try:
-            dead = library.give_to_the_living(self._living)
+            dead = library.give_to_the_living(self._unburied)
         except Exception:  # it is done again at the next beat, by whoever lives
             log.warning("what dead executors had begun could not be given on", exc_info=True)
             return
         if dead:
             log.warning("took over what was begun by %s", ", ".join(dead))
 
-    def _living(self) -> set[str]:
+    def _unburied(self) -> set[str]:
+        """Who may still write. One that is silent and was passed over tells its runs itself."""
         with self._store.database.read() as connection:
-            return {one.id for one in living(connection)}
+            return {one.id for one in executors.listed(connection)}
 
     def _holds(self) -> bool:
         """Whether what this process tells is still its own; the first time it is not, all stops."""
@@ -273,7 +272,8 @@ class Engine:
             try:
                 self._queue.told(run_id)
                 found = self._store.run(run_id)
-                run = Run(found, self._store, self._keep, self._failpoint, self._go_on)
+                waits = self._places.asked(run_id, self._go_on)
+                run = Run(found, self._store, self._keep, self._failpoint, waits)
                 story = self._stories.get(found.kind) or no_story(found.kind)
                 return tell(run, self._store, story, self._world_for)
             except PartsUnderWay:  # the queue gives it out again when they have ended
@@ -293,13 +293,14 @@ class Engine:
     def _keep(self, run_id: str, name: str, body: Callable[[], Result]) -> Result:
         self._go_on()
         try:
-            return body()
+            with self._places.taken(run_id, self._go_on):
+                return body()
         except (DatabaseAway, TakenForDead) as error:
             # Whether the step was committed is not known here; it is told again from there.
             self._queue.broken_off(run_id)
             raise Interrupted(name) from error
         except Exception as error:
-            if self._holds():
+            if self._holds() and not isinstance(error, TakenOver):
                 raise
             # Another process may tell this run by now: its outcome is not ours to say.
             raise Interrupted(name) from error
@@ -331,7 +332,7 @@ class Engine:
                 self.resume_unfinished()
                 works = True
             except Exception:  # the database may be away for a while; the runs are still in it
-                if works:  # told once, not twice a second
+                if works:  # told once, not at every look
                     log.warning("waiting runs could not be looked up", exc_info=True)
                 works = False
             self._wake.wait(self._pace.poll_seconds)

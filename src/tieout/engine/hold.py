@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Protocol
 
 from tieout.engine.lock import InstanceLock
 from tieout.errors import Refused, Trouble
+from tieout.store.connecting import identity_of
 
 
 class Hold(Protocol):
@@ -34,11 +34,11 @@ class FileHold:
         self._lock = InstanceLock(file.parent)
         self._lock.take()
         self._file = file
-        self._identity = _identity(file)
+        self._identity = identity_of(file)
 
     def kept(self) -> bool:
         """An open file that was deleted or replaced can be read on, as if nothing had happened."""
-        if self._identity is not None and _identity(self._file) != self._identity:
+        if self._identity is not None and identity_of(self._file) != self._identity:
             self._identity = None
         return self._identity is not None
 
@@ -55,11 +55,3 @@ class FileHold:
     def close(self) -> None:
         """Unlock the instance."""
         self._lock.release()
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

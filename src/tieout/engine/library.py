@@ -14,28 +14,31 @@ from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
 from dbos._dbos import _get_dbos_instance
 from dbos._recovery import recover_pending_workflows
 from dbos._serialization import DefaultSerializer
+from dbos._sys_db import SystemDatabase
 from dbos._utils import GlobalParams
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 
 from tieout.errors import Misconfigured
 from tieout.store.connecting import server_engine
+from tieout.store.own_sqlite import sqlite3
 
 APPLICATION = "tieout"
 # Raised only when a run begun by an older program cannot be carried on by this one.
-ABI = "4"
+ABI = "5"
 ABIS_CARRIED_ON = frozenset({ABI})
 EMBEDDED = "embedded"  # the executor of a SQLite file: there is one
 QUEUE = "runs"
 PARTS = "parts"  # of large reads: they must not wait for runs, nor runs for them
-PARTS_POLLS = 4  # times as long between two looks for a part: idle processes look, too
+RUNS_POLLS = 2  # looks for a run within a poll: it leaves a place empty until the next one
+PARTS_POLLS = 2  # times as long between two looks for a part: idle processes look, too
 PARTS_AT_ONCE = 1  # in a process, of one connection; each is read by several sessions anyway
 BUSY_TIMEOUT_SECONDS = 30
 PREPARING_LOOK_SECONDS = 0.2
 PREPARING_SECONDS_MAX = 120  # who is paused meanwhile keeps the others out for so long
 ENDS_IDLE_SESSIONS = (14,)  # PostgreSQL since
 PREPARING_LOCK_KEY = 7_105_121  # of PostgreSQL's advisory locks; any number nobody else uses
-THREADS_MAX = 16
-CONNECTIONS_MAX = 12
+SPARE_THREADS = 8  # of parts, and of what the library does itself
+CONNECTIONS_MAX = 8  # four processes are to find room at a server that takes a hundred
 # Nobody waits inside the engine for a message, so this only sets how long closing takes.
 LISTENER_POLL_SECONDS = 0.2
 SCHEDULES_POLL_SECONDS = 3600.0  # schedules are ours; the library's are not used
@@ -90,7 +93,7 @@ def system_engine(url: URL) -> Engine:
     there = url.set(
         database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"}
     )
-    engine = create_engine(there, pool_size=CONNECTIONS_MAX, max_overflow=0)
+    engine = create_engine(there, module=sqlite3, pool_size=CONNECTIONS_MAX, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def settings(connection: Any, _record: object) -> None:
@@ -109,7 +112,7 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
     process after the other: several may start at once.
     """
     with alone(engine):
-        DBOS.migrate(engine.url.render_as_string(hide_password=False))
+        _migrate(engine)
         client = DBOSClient(
             system_database_engine=engine, serializer=StrictJson(), application_name=APPLICATION
         )
@@ -117,7 +120,7 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             QUEUE,
             worker_concurrency=runs_at_once,
             partition_concurrency=1,
-            polling_interval_sec=poll_seconds,
+            polling_interval_sec=poll_seconds / RUNS_POLLS,
         )
         client.register_queue(
             PARTS,
@@ -125,6 +128,16 @@ def prepare(engine: Engine, runs_at_once: int, poll_seconds: float) -> None:
             polling_interval_sec=poll_seconds * PARTS_POLLS,
         )
         client.destroy()
+
+
+def _migrate(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        DBOS.migrate(engine.url.render_as_string(hide_password=False))
+        return
+    # Given an address, the library would open the file through Python's own copy of SQLite.
+    SystemDatabase.create(
+        "sqlite://", {}, engine, schema=None, serializer=StrictJson(), executor_id=None
+    ).run_migrations()
 
 
 @contextmanager
@@ -150,7 +163,7 @@ def alone(engine: Engine, *, seconds_max: int = PREPARING_SECONDS_MAX) -> Iterat
             connection.invalidate()  # given back to the pool, it would keep the lock
 
 
-def config(engine: Engine, executor: str) -> DBOSConfig:
+def config(engine: Engine, executor: str, runs_at_once: int) -> DBOSConfig:
     """Everything the library is told. No conductor, no telemetry, no schedules."""
     return {
         "name": APPLICATION,
@@ -158,7 +171,7 @@ def config(engine: Engine, executor: str) -> DBOSConfig:
         "executor_id": executor,
         "application_version": ABI,
         "serializer": StrictJson(),
-        "max_executor_threads": THREADS_MAX,
+        "max_executor_threads": runs_at_once + SPARE_THREADS,
         "notification_listener_polling_interval_sec": LISTENER_POLL_SECONDS,
         "scheduler_polling_interval_sec": SCHEDULES_POLL_SECONDS,
         "enable_otlp": False,
@@ -166,14 +179,14 @@ def config(engine: Engine, executor: str) -> DBOSConfig:
     }
 
 
-def give_to_the_living(living: Callable[[], set[str]]) -> list[str]:
+def give_to_the_living(unburied: Callable[[], set[str]]) -> list[str]:
     """Put back into the queue what executors had begun that live no more; their ids.
 
-    `living` is asked after the library was: who has begun something by then is known by then.
+    `unburied` is asked after the library was: who has begun something by then is known by then.
     """
     begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     holders = {workflow.executor_id for workflow in begun if workflow.executor_id}
-    dead = sorted(holders - living())
+    dead = sorted(holders - unburied())
     if dead:
         recover_pending_workflows(_get_dbos_instance(), dead)
     return dead

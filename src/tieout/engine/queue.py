@@ -31,8 +31,9 @@ class RunQueue:
 
     Runs of one lane go one after the other: those that people asked for first, else the oldest.
     Parts have a queue of their own: a process takes one of a connection at a time, the first part
-    of every run before any second one. A run that was cut leaves its queue, and is given to it once
-    more when its parts have ended: so it holds nothing meanwhile, and parts never wait for it.
+    of every run before any second one, two of a run that a person waits for to one of another. A
+    run that was cut leaves its queue, and is given to it once more when its parts have ended: so it
+    holds nothing meanwhile, and parts never wait for it.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ class RunQueue:
                 "workflow_id": telling.id,
                 "app_version": library.ABI,
                 "queue_partition_key": self._lane_for(run),
-                "priority": run.number if run.part_of else by,
+                "priority": _turn(run) if run.part_of else by,
             },
             run.id,
         )
@@ -221,6 +222,11 @@ def _workflow_id(run: runs.Run, times: int) -> str:
     """The library starts what it got within one second in the order of these ids."""
     again = f"+{times}" if times else ""
     return f"{run.started_at.isoformat(timespec='microseconds')}{again} {run.id}"
+
+
+def _turn(part: runs.Run) -> int:
+    """When it is a part's turn: two of a run that a person waits for to one of another."""
+    return part.number if part.started_by != SYSTEM else 2 * part.number
 
 
 def _queue_of(run: runs.Run) -> str:

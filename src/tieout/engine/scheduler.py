@@ -26,7 +26,8 @@ from tieout.engine.chain import CLOCK, PERIOD, Chain, KindOf, Now
 from tieout.engine.story import Failpoint, Interrupted, nothing_fails
 from tieout.errors import Misconfigured, Trouble, Unavailable
 from tieout.flows.period_look import Seen
-from tieout.project import JdeConnection, Project, seconds
+from tieout.project import JdeConnection, Project
+from tieout.project_words import seconds
 from tieout.settings import read_project
 from tieout.store import configs, looks, schedules
 from tieout.store.looks import Current

@@ -22,6 +22,7 @@ from tieout.store.store import Store
 ATTENTION_EXIT_CODES = frozenset({5, 6, 7, 10})
 UNEXPECTED_EXIT_CODE = 1
 CANCELLED_EXIT_CODE = 130
+CANCEL_LOOK_SECONDS = 2.0  # between two looks of who waits within a step
 PAUSE_SECONDS = 1.0  # how long a process that stops may find a pause still going on
 
 Result: TypeAlias = dict[str, Any]
@@ -88,6 +89,7 @@ class Run:
         self._store, self._keep, self._failpoint = store, keep, failpoint
         self._going_on = going_on
         self._told: set[str] = set()
+        self._asked_at: float | None = None  # when it was last looked whether it is to end
 
     def step(self, name: str, function: StepFunction, *args: object) -> Result:
         """Carry out `function(step, *args)` once in the life of this run and return its result.
@@ -153,6 +155,14 @@ class Run:
             self._end_if_cancelled()
             clock.sleep(min(PAUSE_SECONDS, rest))
 
+    def go_on_waiting(self) -> None:
+        """For who waits within a step: raises when this run is to end, or this process stops."""
+        self._going_on()
+        now = self._store.clock.monotonic()
+        if self._asked_at is None or now - self._asked_at >= CANCEL_LOOK_SECONDS:
+            self._asked_at = now
+            self._end_if_cancelled()
+
     def _end_if_cancelled(self) -> None:
         cancel = self._store.cancel_of(self.id)
         if cancel is not None:
@@ -172,9 +182,6 @@ def tell(run: Run, store: Store, story: Story, world_for: WorldFor) -> runs.Run:
     A run that has ended keeps its ending: the process may have died right after writing it.
     """
     told = run.told.id
-    found = store.run(told)
-    if found.finished:
-        return found
     try:
         with store.begin() as connection:
             runs.take_up(connection, told)

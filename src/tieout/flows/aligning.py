@@ -124,14 +124,14 @@ def _aligned(
     if scope.rule.locked_through is not None:
         free, locked = _locked(world, members, free, only)
         waiting.append(locked)
-    free, unmatched, findings = _unmatched(members, free, lists, codes)
+    free, unmatched, findings = _unmatched(world, members, free, lists, codes)
     waiting.append(unmatched)
     stopped = unmatched["company"].unique().sort()
     if stopped.len() and world.flow.unmatched == "stop company":
         behind = free.filter(pl.col("company").is_in(stopped.implode()))
         free = free.filter(~pl.col("company").is_in(stopped.implode()))
         waiting.append(behind.with_columns(held=pl.lit(STOPPED)))
-        findings.extend(_stopped(behind, members))
+        findings.extend(_stopped(world, behind, members))
     if only is not None:
         left = free.filter(~only(free)).with_columns(held=pl.lit(NOT_ASKED_FOR))
         free = free.join(left, on=_KEY, how="anti")
@@ -248,13 +248,11 @@ def _locked(
 def _locked_findings(
     world: World[LoadActuals], waiting: Sequence[pl.DataFrame], members: pl.DataFrame
 ) -> list[Finding]:
-    currencies = core.company_currencies(members)
     scope = scope_for(world)
-    locked = pl.concat([w.select("company", "value", "shown", "held") for w in waiting]).filter(
-        pl.col("held") == core.LOCKED
-    )
+    columns = [*_KEY, "value", "shown", "held"]
+    locked = pl.concat([w.select(columns) for w in waiting]).filter(pl.col("held") == core.LOCKED)
     moved = pl.col("value") != pl.col("shown")
-    groups = locked.filter(moved).group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
+    groups = _by_currency(world, members, locked.filter(moved))
     same = locked.filter(~moved).group_by("company").agg(cells=pl.len())
     asked_for = [
         Finding(
@@ -272,22 +270,20 @@ def _locked_findings(
             f"{counted(row['cells'], 'cell')} changed in the ledger in periods locked through "
             f"{scope.rule.locked_through}: not sent.",
             "Run again with --unlock and a reason, or leave the plan as it was closed.",
-            row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
-            cells=row["cells"],
+            row["company"], amount=row["amount"], currency=row["kept_in"], cells=row["cells"],
         )
-        for row in groups.sort("company").iter_rows(named=True)
+        for row in groups.iter_rows(named=True)
     ]  # fmt: skip
 
 
 def _unmatched(
-    members: pl.DataFrame, free: pl.DataFrame, lists: dict[str, str],
+    world: World[LoadActuals], members: pl.DataFrame, free: pl.DataFrame, lists: dict[str, str],
     codes: dict[str, pl.DataFrame],
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:  # fmt: skip
     """Cells whose members Anaplan has, those without, and a finding per missing member.
 
     A zero for a member that is gone is neither: with the member went the cell it would empty.
     """
-    currencies = core.company_currencies(members)
     missing: list[pl.DataFrame] = []
     findings: list[Finding] = []
     for dimension, known in codes.items():
@@ -295,14 +291,10 @@ def _unmatched(
         if without.is_empty():
             continue
         missing.append(without.select(_KEY))
-        groups = (
-            without.filter(pl.col("value") != 0)
-            .group_by("company", dimension)
-            .agg(cells=pl.len(), amount=_GAP.sum().cast(AMOUNT))
-        )
+        groups = _by_currency(world, members, without.filter(pl.col("value") != 0), dimension)
         findings.extend(
-            _missing_member(dimension, lists[dimension], row, currencies)
-            for row in groups.sort("company", dimension).iter_rows(named=True)
+            _missing_member(dimension, lists[dimension], row)
+            for row in groups.iter_rows(named=True)
         )
     if not missing:
         return free, free.clear(), []
@@ -312,9 +304,21 @@ def _unmatched(
     return free.join(keys, on=_KEY, how="anti"), unmatched, findings
 
 
-def _missing_member(
-    dimension: str, list_name: str, row: dict[str, Any], currencies: dict[str, str]
-) -> Finding:
+def _by_currency(
+    world: World[LoadActuals], members: pl.DataFrame, cells: pl.DataFrame, *more: str
+) -> pl.DataFrame:
+    """company, `more`, kept_in, cells, amount: how many wait, and how far Anaplan stays away.
+
+    Amounts of two currencies are never added.
+    """
+    kept_in = core.kept_in(core.company_currencies(members), scope_for(world).denominated)
+    names = dict.fromkeys(("company", *more))
+    told = cells.select(*names, kept_in=kept_in, gap=_GAP).group_by(*names, "kept_in")
+    sums = told.agg(cells=pl.len(), amount=pl.col("gap").sum().cast(AMOUNT))
+    return sums.sort(*names, "kept_in")
+
+
+def _missing_member(dimension: str, list_name: str, row: dict[str, Any]) -> Finding:
     word = dimension.replace("_", " ")
     member = row[dimension]
     return Finding(
@@ -323,7 +327,7 @@ def _missing_member(
         f"holds back {counted(row['cells'], 'cell')} of company {row['company']}.",
         f"Map it (`tieout map {word.replace(' ', '-')} {member} TARGET`) or add the member in "
         "Anaplan, then replay.", row["company"], dimension, member, row["amount"],
-        currencies.get(row["company"], ""), row["cells"],
+        row["kept_in"], row["cells"],
     )  # fmt: skip
 
 
@@ -331,30 +335,29 @@ def _left_findings(
     world: World[LoadActuals], left: pl.DataFrame, members: pl.DataFrame
 ) -> list[Finding]:
     """What moved beside that which was asked for: the next run of the flow sends it."""
-    currencies = core.company_currencies(members)
-    groups = left.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
+    groups = _by_currency(world, members, left)
     return [
         Finding(
             "not-asked-for", Severity.DIFFERENCE, f"company {row['company']}",
             f"{counted(row['cells'], 'cell')} of company {row['company']} moved as well and wait: "
             "only what was asked for was sent.", f"`tieout run {world.flow_name}` sends them.",
-            row["company"], amount=row["amount"], currency=currencies.get(row["company"], ""),
-            cells=row["cells"],
+            row["company"], amount=row["amount"], currency=row["kept_in"], cells=row["cells"],
         )
-        for row in groups.sort("company").iter_rows(named=True)
+        for row in groups.iter_rows(named=True)
     ]  # fmt: skip
 
 
-def _stopped(behind: pl.DataFrame, members: pl.DataFrame) -> list[Finding]:
-    currencies = core.company_currencies(members)
-    groups = behind.group_by("company").agg(cells=pl.len(), amount=_GAP.sum())
+def _stopped(
+    world: World[LoadActuals], behind: pl.DataFrame, members: pl.DataFrame
+) -> list[Finding]:
+    groups = _by_currency(world, members, behind)
     return [
         Finding(
             "company-stopped", Severity.REJECT, f"company {row['company']}",
             f"{counted(row['cells'], 'cell')} of company {row['company']} held back for its "
             "unmatched members, so that no part of a company is loaded.",
             "Settle the unmatched members; or set `unmatched = \"load rest\"`.", row["company"],
-            amount=row["amount"], currency=currencies.get(row["company"], ""), cells=row["cells"],
+            amount=row["amount"], currency=row["kept_in"], cells=row["cells"],
         )
-        for row in groups.sort("company").iter_rows(named=True)
+        for row in groups.iter_rows(named=True)
     ]  # fmt: skip

@@ -42,7 +42,14 @@ def periods_asked_for(world: World[LoadActuals]) -> pl.DataFrame | None:
 
 
 def refuse_no_period(world: World[LoadActuals]) -> None:
-    """Misconfigured where none of the periods asked for is one that the flow loads now."""
+    """Misconfigured where the flow loads no period now, or none of those asked for."""
+    scope = scope_for(world)
+    if not scope.years():
+        raise Misconfigured(
+            " ".join(finding.what for finding in scope.findings) or "No company has a period.",
+            untouched="Nothing was read or sent.",
+            do="Correct `companies`, `from_period` or `to_period` of the flow.",
+        )
     found = periods_asked_for(world)
     if found is not None and found.is_empty():
         asked = world.asked[PERIODS]

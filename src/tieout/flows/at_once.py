@@ -9,20 +9,19 @@ from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
 from tieout.core.cells import in_parts
 from tieout.flows.world import World
 from tieout.jde.client import Jde
-from tieout.project import LoadActuals
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def by_readers(world: World[LoadActuals], one: Callable[[Jde, T], R], work: Sequence[T]) -> list[R]:
+def by_readers(world: World[Any], one: Callable[[Jde, T], R], work: Sequence[T]) -> list[R]:
     """`one` of every piece of `work`, each in the first session that is free; results in order.
 
     After the first failure no piece is begun; it is raised when all that had begun have ended.

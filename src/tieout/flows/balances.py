@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +11,23 @@ import polars as pl
 from tieout.core import buckets as fold
 from tieout.core.cells import remembered
 from tieout.core.frames import ACCOUNT_YEARS, BALANCES, BUCKET_KEY, BUCKETS, Schema, as_schema
-from tieout.core.members import refuse_collisions
+from tieout.core.members import refuse_collisions, refuse_look_alikes
 from tieout.core.proof import NO_LONGER_SHOWN
 from tieout.core.scope import Scope
 from tieout.flows.asked import read_anew
 from tieout.flows.at_once import by_readers
 from tieout.flows.partitions import (
     ACCOUNTS_PER_QUERY_MAX,
+    PARTITION,
     Partition,
     in_partition,
+    packed,
     partition_of,
     partitions,
     within,
 )
 from tieout.flows.scope import scope_for
+from tieout.flows.shares import how_many_parts, shared_out
 from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.client import Jde
@@ -36,6 +40,11 @@ ACCOUNT_COLUMNS = (
 )  # fmt: skip
 ACCOUNTS: Schema = {**dict.fromkeys(ACCOUNT_COLUMNS, pl.String), "gone": pl.Boolean}
 READ_WHOLE: Schema = {"company": pl.String, "ledger": pl.String, "fiscal_year": pl.Int32}
+PIECES: Schema = {
+    "piece": pl.Int64,
+    "part": pl.Int32,  # the part of the run that reads it; null: none
+    **READ_WHOLE,
+}  # fmt: skip
 MOVED: Schema = {**READ_WHOLE, "object_account": pl.String, "business_unit": pl.String}
 PLACES: Schema = {"account_id": pl.String, "object_account": pl.String, "business_unit": pl.String}
 
@@ -50,6 +59,7 @@ def read_accounts(step: Step, world: World[LoadActuals], changes: dict[str, Any]
         return {"read": False}
     accounts = _accounts(world, one_of("company", list(world.flow.companies)))
     refuse_collisions(accounts, ("business_unit", "object_account", "subsidiary"), "F0901")
+    refuse_look_alikes(accounts, world.flow.account_code)
     kept = remembered(world.frame("accounts", ACCOUNTS), accounts)
     step.keep("accounts", as_schema(kept, ACCOUNTS), replace=True)
     return {"read": True, "accounts": accounts.height, "gone": kept.height - accounts.height}
@@ -78,27 +88,65 @@ def _accounts(world: World[LoadActuals], where: Where | None) -> pl.DataFrame:
     return world.jde.read_whole(tables.ACCOUNTS, where, columns=ACCOUNT_COLUMNS)
 
 
-def read_balances(
+def plan_balances(
     step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any]
 ) -> Result:
-    """F0902 under the groups that moved (or all of it), and which buckets it makes dirty.
+    """Into how many pieces the reading of balances is cut; none when that does not pay.
 
-    Keeps, per company, ledger and year: `balances`, `account_years` and `account_places` (the whole
-    partition as it is now) and `dirty` (BUCKET_KEY). Returns the partitions that were read, and
-    those into which a company's new period brought buckets; and how many buckets moved.
+    Keeps `pieces`: the partitions of each, and the part that reads it. What no part has the run
+    reads by itself.
     """
     scope, anew = scope_for(world), read_anew(world, changes)
+    here = partitions(scope, changes["years"])
+    whole = [p for p in here if changes["all_balances"] or _asked_for(anew, p)]
+    if not whole:
+        return {"pieces": 0}
+    where = every(
+        one_of("company", sorted({company for company, _, _ in whole})),
+        one_of("ledger", sorted({ledger for _, ledger, _ in whole})),
+        one_of("fiscal_year", sorted({year for _, _, year in whole})),
+    )
+    counted = world.jde.groups(tables.ACCOUNT_BALANCES, group_by=PARTITION, where=where)
+    rows = {row[:3]: row[3] for row in counted.select(*PARTITION, "count").iter_rows()}
+    large = [partition for partition in whole if rows.get(partition)]
+    parts = min(how_many_parts(world, sum(rows[p] for p in large)), len(large))
+    if parts < 2:
+        return {"pieces": 0}
+    part_of = shared_out({n: rows[p] for n, p in enumerate(large, start=1)}, parts)
+    cut: list[tuple[int, int | None, str, str, int]] = [
+        (n, part_of[n], *partition) for n, partition in enumerate(large, start=1)
+    ]
+    apart, mine = set(large), len(large) + 1
+    cut += [(mine, None, *partition) for partition in here if partition not in apart]
+    step.keep("pieces", pl.DataFrame(cut, schema=dict(PIECES), orient="row"))
+    return {"pieces": cut[-1][0]}
+
+
+def read_balances(
+    step: Step, world: World[LoadActuals], run: str, changes: dict[str, Any],
+    piece: int | None = None,
+) -> Result:  # fmt: skip
+    """F0902 under the groups that moved (or all of it), and which buckets it makes dirty.
+
+    Of the partitions of one `piece`, else of all. Keeps, per company, ledger and year: `balances`,
+    `account_years` and `account_places` (the whole partition as it is now) and `dirty`
+    (BUCKET_KEY). Returns the partitions (`packed`) that were read, and those into which a company's
+    new period brought buckets; and how many buckets moved.
+    """
+    scope, anew = scope_for(world), read_anew(world, changes)
+    opened = scope.open_years()
     found: list[tuple[str, str, int]] = []
     to_read: list[tuple[tuple[str, str, int], Groups | None]] = []
-    for partition in partitions(scope, changes["years"]):
+    here = partitions(scope, changes["years"])
+    for partition in here if piece is None else _of_piece(world, run, piece):
         key = partition_of(partition)
         moved = _moved_groups(world, run, key)
-        asked_for = not anew.filter(in_partition(key)).is_empty()
+        asked_for = _asked_for(anew, partition)
         if changes["all_balances"] or asked_for or _reads_whole(world, run, key):
             to_read.append((partition, None))
         elif moved is not None:
             to_read.append((partition, moved))
-        else:
+        elif partition[2] in opened:  # no other year can get a new period
             dirty = _dirty(world, scope, key, world.frame("balances", BALANCES, **key))
             if not dirty.is_empty():
                 step.keep("dirty", dirty, **key)
@@ -117,9 +165,22 @@ def read_balances(
 
     moved_buckets = sum(by_readers(world, read, to_read))
     return {
-        "partitions": [*found, *(partition for partition, _ in to_read)],
+        "partitions": packed([*found, *(partition for partition, _ in to_read)]),
         "dirty": moved_buckets,
     }
+
+
+def _of_piece(world: World[LoadActuals], run: str, piece: int) -> list[tuple[str, str, int]]:
+    """The partitions of a piece of the plan."""
+    planned = world.last_of_this_run(run, "pieces", PIECES).filter(pl.col("piece") == piece)
+    if planned.is_empty():
+        raise ValueError(f"{run} planned no piece {piece} of the balances")
+    return planned.select(*PARTITION).rows()
+
+
+def _asked_for(anew: pl.DataFrame, partition: Sequence[Any]) -> bool:
+    """Whether periods of the partition are read anew."""
+    return not anew.filter(in_partition(partition_of(partition))).is_empty()
 
 
 def _dirty(

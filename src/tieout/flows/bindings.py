@@ -23,10 +23,12 @@ from tieout.jde import orchestrations
 from tieout.jde.orchestrations import Orchestration
 from tieout.jde.orchestrator import Orchestrator
 from tieout.project import Flow, LoadActuals, SubmitPlan
+from tieout.project_tables import LoadTable
 from tieout.store import bindings
 from tieout.store.steps import Step
 
 IMPORT, PROCESS, ORCHESTRATION = "import", "process", "orchestration"
+TIME = "Time"  # a dimension that is no list
 PLURALS = {word: plural for plural, word in KINDS.items()}
 STOPPED_EXIT_CODE = 3  # what the flow names is not there: configuration
 Bound = Mapping[tuple[str, str], Thing]  # what was last used, by kind and the name in the flow
@@ -96,8 +98,8 @@ def names_of(flow: Flow, *, sends: bool = True) -> list[tuple[str, str]]:
         back = flow.read_back
         named = [(IMPORT, flow.import_)] if sends else []
         named += [("list", back.list), ("view", back.view), ("export", back.export)]
-        if isinstance(flow, LoadActuals):
-            named += [("list", name) for name in back.dimensions.values()]
+        if isinstance(flow, LoadActuals | LoadTable):
+            named += [("list", name) for name in back.dimensions.values() if name != TIME]
     return [(kind, name) for kind, name in dict.fromkeys(named) if name]
 
 

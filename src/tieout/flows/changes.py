@@ -31,11 +31,14 @@ SEEN = "seen"  # the position that keeps what the last proved run saw
 Seen = Callable[[str, pl.DataFrame], pl.DataFrame]  # kind, frame with its columns → as it was
 
 
-def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference: str) -> Result:
+def look_for_changes(
+    step: Step, world: World[LoadActuals], run: str, reference: str, polls: bool
+) -> Result:
     """Compare fingerprint, window, batches and account stamps with those of the last proved run.
 
     Returns `quiet` and, for a run that has something to do, what it is. All it saw is kept with the
-    run and becomes the next run's "before" only when this run ends (design §2 (i)).
+    run and becomes the next run's "before" only when this run ends (design §2 (i)). A run that only
+    `polls` looks at the open years, until it finds something.
     """
     refuse_no_period(world)
     scope = scope_for(world)
@@ -47,7 +50,8 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
     doubtful = bool(before) and not before.get("proved", False)
     moved_reference = before.get("reference") != reference
     anew = reads_anew(world)
-    years = scope.years() if everything or doubtful or anew else scope.open_years()
+    whole = everything or doubtful or anew or not polls
+    years = scope.years() if whole else scope.open_years()
     groups = _moved_groups(step, world, scope, years, _of_the_last_run(world, years))
     window, next_window = _window(world, scope, before)
     batches, next_batches = _batches(step, world, before)
@@ -84,6 +88,10 @@ def look_for_changes(step: Step, world: World[LoadActuals], run: str, reference:
         reasons.append(f"{counted(len(open_cells), 'cell')} left open")
     if world.asked:
         reasons.append("asked for: " + ", ".join(sorted(world.asked)))
+    if reasons and years != scope.years():
+        years = scope.years()
+        if _moved_groups(step, world, scope, years, _of_the_last_run(world, years)) > groups:
+            reasons.append("balance groups of earlier years moved")
     kept = seen | {"window": next_window, "swept": before.get("swept")}
     if everything:
         kept["swept"] = world.clock.now().date().isoformat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -93,16 +94,19 @@ def settle_earlier(
     `found`: what this step found, beside what earlier steps of the run did. `but`: rejects that
     this run has not judged.
     """
-    earlier = [
-        r
-        for r in world.store.rejects(flow=world.flow_name, standing=True)
-        if r.run != run
-        and r.id not in but
-        and (sent or not r.finding.rule.startswith(ONLY_WHEN_SENT))
-    ]
-    now = {same(f) for f in (*found, *(r.finding for r in world.store.rejects(run=run)))}
-    for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (same(r.finding) in now) is there], state)
+    settled: dict[str, list[int]] = {"fixed": [], "sent again": []}
+    now = None
+    for r in world.store.standing(world.flow_name):
+        if r.run == run or r.id in but:
+            continue
+        if not sent and r.finding.rule.startswith(ONLY_WHEN_SENT):
+            continue
+        if now is None:  # most runs have nothing before them to settle
+            ours = (mine.finding for mine in world.store.rejects(run=run))
+            now = {same(f) for f in (*found, *ours)}
+        settled["sent again" if same(r.finding) in now else "fixed"].append(r.id)
+    for state, ids in settled.items():
+        step.settle(ids, state)
 
 
 def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) -> set[int]:
@@ -111,7 +115,7 @@ def _of_open_cells(world: World[LoadActuals], open_cells: Sequence[OpenCell]) ->
     lines: dict[str, dict[int, int]] = {}
     found: set[int] = set()
     partly = any(cell.reason == NOT_ASKED_FOR for cell in open_cells)
-    for r in world.store.rejects(flow=world.flow_name, standing=True) if still else []:
+    for r in world.store.standing(world.flow_name) if still else ():
         if r.finding.line is not None:
             lines.setdefault(r.run, {})[r.finding.line] = r.id
         elif partly and r.finding.rule.startswith(ONLY_WHEN_SENT):
@@ -174,16 +178,18 @@ def _sentence(
             f"{name} are in{through} and proved: {counted(cells, 'cell')}, F0911 = F0902 = Anaplan."
         )
     apart = (
-        compared.group_by("ledger_company", "currency")
+        compared.group_by("ledger_company", "ledger", "currency")
         .agg(gap=(pl.col("f0911") - pl.col("anaplan")).abs().sum())
         .filter(pl.col("gap") != 0)
-        .sort("ledger_company", "currency")
         .collect()
     )
+    sums: dict[tuple[str, str], Decimal] = {}
+    for company, ledger, named, gap in apart.iter_rows():
+        place = (company, named or scope.kept_in(ledger, company))
+        sums[place] = sums.get(place, Decimal(0)) + gap
     gaps = [
         f"{gap:,.{scope.decimals.get(currency, 2)}f} {currency} in {company}"
-        for company, named, gap in apart.iter_rows()
-        for currency in [named or scope.currency_of(company)]
+        for (company, currency), gap in sorted(sums.items())
     ]
     away = f" Anaplan is away from the ledger by {'; '.join(gaps)}." if gaps else ""
     rejected = f"{counted(told['rejects'], 'cell')} rejected, " if told["rejects"] else ""

@@ -26,6 +26,7 @@ from tieout.store.steps import Step
 
 SMALL_ROWS = UNIT_ROWS // 2  # a file with fewer lines is small
 FILES_MIN = 8  # small files of one partition that are worth copying
+PARTITIONS_MAX = 1_000  # of one run; the next one goes on
 COPY_ROWS = 200_000  # lines of one copy; they are in memory twice, as they were and as they are
 FOUND_IN = "found_in"
 _KEY = list(BUCKET_KEY)
@@ -59,9 +60,10 @@ def compact(run: Run, world: World[LoadActuals]) -> Mapping[str, Any]:
 
 
 def find_small_files(step: Step, world: World[LoadActuals]) -> Result:
-    """The partitions that have many small files."""
-    files = world.store.current(world.flow_name, "lines")
-    return {"partitions": [list(place) for place in small_files(files)]}
+    """The partitions that have many small files; of very many, those that have most."""
+    found = small_files(world.store.current(world.flow_name, "lines"))
+    first = sorted(found, key=lambda place: (-len(found[place]), place))[:PARTITIONS_MAX]
+    return {"partitions": [list(place) for place in sorted(first)]}
 
 
 def copy_lines(step: Step, world: World[LoadActuals], place: Place) -> Result:

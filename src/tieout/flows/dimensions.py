@@ -6,9 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from tieout.errors import Misconfigured, Refused
+from tieout.errors import Misconfigured, Refused, Unavailable
 from tieout.flows.world import World
 from tieout.project import LoadActuals
+from tieout.strict_json import plain
 
 ALWAYS = ("account", "business_unit", "company")
 WHERE_A_COLUMN = ("ledger", "currency")  # dimensions of a cell only where the import has a column
@@ -60,7 +61,31 @@ def lowest_members(world: World[LoadActuals], dimension: str) -> pl.DataFrame:
 
 def members_of(world: World[Any], name: str) -> pl.DataFrame:
     """The same of the list `name`."""
-    items = world.anaplan.list_items(world.anaplan.find("lists", name).id)
+    return _lowest(name, world.anaplan.list_items(world.anaplan.find("lists", name).id))
+
+
+def refuse_strangers(world: World[Any], name: str, known: pl.DataFrame, shown: pl.Series) -> None:
+    """Unavailable if `shown` names a member that the list has now and `known` lacks.
+
+    The lists are read before the view: a member that is added or renamed in between would fall out
+    of the comparison with its amount. Other names that `known` lacks are those of totals.
+    """
+    names = shown.unique()
+    strange = names.filter(~names.is_in(known["name"].implode()))
+    if strange.is_empty():
+        return
+    now = members_of(world, name)["name"]
+    came = strange.filter(strange.is_in(now.implode())).sort().to_list()
+    if came:
+        raise Unavailable(
+            f"The Anaplan list {name} changed while the cells were read: "
+            f"{', '.join(map(plain, came[:NAMES_SHOWN_MAX]))} came or was renamed.",
+            untouched="What was loaded is not proved; the position did not move.",
+            do="Run the flow again.", who="the administrator of Anaplan",
+        )  # fmt: skip
+
+
+def _lowest(name: str, items: pl.DataFrame) -> pl.DataFrame:
     code = pl.when(pl.col("code") != "").then(pl.col("code")).otherwise(pl.col("name"))
     found = items.filter(~pl.col("is_parent")).select("name", code=code)
     for column in ("name", "code"):

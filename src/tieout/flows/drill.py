@@ -16,11 +16,11 @@ import polars as pl
 from tieout.core import cells as core
 from tieout.core.buckets import SUMMARY, bucket_currency
 from tieout.core.frames import BUCKET_KEY, BUCKETS, CELL_KEY, LINES, Schema, empty
-from tieout.core.mapping import resolved
+from tieout.core.mapping import mapped_to
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.changes import SEEN
 from tieout.flows.dimensions import ALWAYS, constants_of, dimensions_of
-from tieout.flows.mirror import FIRST_KEPT, spanning
+from tieout.flows.mirror import FIRST_KEPT, place_of, spanning
 from tieout.flows.partitions import PARTITION, outside
 from tieout.flows.scope import scope_for
 from tieout.flows.world import World
@@ -31,6 +31,7 @@ _KEY = list(CELL_KEY)
 _CELL = [f"cell_{name}" for name in CELL_KEY]
 _BUCKET = list(BUCKET_KEY)
 _SUBLEDGER = ("subledger", "subledger_type")
+FEW_KEYS = 50_000  # of which a file is read only where one may stand
 FILE = "file"  # the column that says which kept file a row stands in
 COMPARED: Schema = {
     **dict.fromkeys(CELL_KEY, pl.String), "ledger_company": pl.String,
@@ -67,11 +68,30 @@ def buckets(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     `ledger_account`, `sign`.
     """
     accounts = world.frame("accounts", ACCOUNTS)
-    found = world.lazy("buckets", BUCKETS).filter(*_places(wanted))
+    files = _bucket_files(world, wanted)
+    rows = world.store.scan(files) if files else empty(BUCKETS).lazy()
+    found = rows.filter(*_places(wanted))
     known = _accounts_of(world, wanted, accounts)
     if known is not None:
         found = found.filter(pl.col("account_id").is_in(known.implode()))
     return placed(world, found.collect(), accounts)
+
+
+def _bucket_files(world: World[LoadActuals], wanted: Wanted) -> list[Manifest]:
+    """The files of buckets that may agree: those of other companies and years are not opened."""
+    files = world.store.current(world.flow_name, "buckets")
+    if wanted.company:
+        codes = pl.Series([m.company for m in files], dtype=pl.String)
+        table = world.store.mapping("company", at_version=mapping_seen(world))
+        here = {wanted.company, *mapped_to(table, codes, wanted.company)}
+        files = [m for m in files if m.company in here]
+    if wanted.period:
+        return [m for m in files if m.fiscal_year == wanted.period[0]]
+    if wanted.member:
+        members = scope_for(world).member_frame().filter(pl.col("member") == wanted.member)
+        years = set(members["fiscal_year"].to_list())
+        files = [m for m in files if m.fiscal_year in years] if years else files
+    return files
 
 
 def _places(wanted: Wanted) -> list[pl.Expr]:
@@ -140,13 +160,12 @@ def _accounts_of(
 def _sources(
     world: World[LoadActuals], dimension: str, target: str, accounts: pl.DataFrame
 ) -> list[str]:
-    """Codes of JD Edwards that are mapped to a member, ever."""
+    """Codes of JD Edwards' accounts that are mapped to a member, ever."""
     column = (
         pl.col(dimension) if dimension != "account" else core.account_code(world.flow.account_code)
     )
     codes = accounts.select(code=column)["code"]
-    found = resolved(world.store.mapping(dimension), codes)
-    return found.filter(pl.col("target") == target)["source"].unique().to_list()
+    return mapped_to(world.store.mapping(dimension), codes, target)
 
 
 def _is_member(world: World[LoadActuals], code: str) -> bool:
@@ -196,8 +215,13 @@ def compared_cells(world: World[LoadActuals], wanted: Wanted, keys: pl.DataFrame
     A cell that no bucket is folded into can only be found by Anaplan's own codes.
     """
     found = world.lazy("compared", COMPARED)
+    near = [  # by the company alone most of a file is passed over
+        pl.col(name).is_in(keys[f"cell_{name}"].unique().implode())
+        for name in ("company", "account", "member")
+    ]
     of_buckets = keys.select(_CELL).unique().rename(lambda name: name.removeprefix("cell_")).lazy()
-    mine = found.join(of_buckets, on=_KEY, how="semi", nulls_equal=True).collect()
+    some = found.filter(*near) if keys.height <= FEW_KEYS else found
+    mine = some.join(of_buckets, on=_KEY, how="semi", nulls_equal=True).collect()
     alone = found.filter(~pl.col("in_ledger")) if "in_ledger" in found.collect_schema() else None
     if alone is None or wanted.of_lines:
         return mine
@@ -233,9 +257,36 @@ def lines_in(world: World[LoadActuals], placed: pl.DataFrame) -> pl.DataFrame:
     return _summarised(found, found)
 
 
-def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
-    """The lines that agree with a document, batch or amount, in every version that was read."""
-    files = [m for m in _files(world) if not _outside(m, wanted)]
+def cells_of(world: World[LoadActuals], amount: Decimal) -> pl.DataFrame:
+    """Cells of the last comparison in which an amount stands on one of the sides, with any sign."""
+    found = world.lazy("compared", COMPARED)
+    if "f0911" not in found.collect_schema():
+        return found.collect()
+    sides = ("f0911", "f0902", "value", "shown")
+    same = pl.any_horizontal(pl.col(n).abs() == abs(amount) for n in sides)
+    return found.filter(same).collect()
+
+
+def lines_of(
+    world: World[LoadActuals], wanted: Wanted, rows_max: int = 0
+) -> tuple[pl.DataFrame, int, int]:
+    """The lines that agree with a document, batch or amount, in every version that was read.
+
+    And how many were looked through, of how many that could be: with `rows_max` no more than so
+    many, those of the newest years.
+    """
+    possible = [m for m in _files(world) if not _outside(m, wanted)]
+    if wanted.period:
+        possible = spanning(possible, "period", pl.Series([wanted.period[1]]))
+    files, looked = possible, sum(m.rows for m in possible)
+    rows = looked
+    if rows_max:
+        possible.sort(key=lambda m: m.fiscal_year, reverse=True)  # files of a year stay in order
+        files, looked = [], 0
+        for manifest in possible:
+            if looked + manifest.rows <= rows_max or not files:
+                files.append(manifest)
+                looked += manifest.rows
     conditions: list[pl.Expr] = []
     for name, value in (
         ("document", wanted.document), ("document_type", wanted.document_type),
@@ -243,9 +294,23 @@ def lines_of(world: World[LoadActuals], wanted: Wanted) -> pl.DataFrame:
     ):  # fmt: skip
         if value not in (None, ""):
             conditions.append(pl.col(name) == value)
-    if wanted.amount is not None:
-        conditions.append(pl.col("amount").is_in([wanted.amount, -wanted.amount]))
-    return _scanned(world, files, conditions)
+    if wanted.amount is not None and files:
+        same = pl.col("amount").abs() == abs(wanted.amount)
+        files = _with_any(world, files, [*conditions, same])
+        conditions.append(same)
+    return _scanned(world, files, conditions), looked, rows
+
+
+def _with_any(
+    world: World[LoadActuals], files: Sequence[Manifest], conditions: Sequence[pl.Expr]
+) -> list[Manifest]:
+    """Those files in which a row agrees: told by the columns of the conditions alone.
+
+    To have all thirty columns at hand costs as much again, and few files have the row.
+    """
+    found = world.store.scan(files, source=FILE).filter(*conditions).select(FILE).collect()
+    here = set(found[FILE].to_list())
+    return [m for m in files if m.path in here]
 
 
 def _files(world: World[LoadActuals], **place: Any) -> list[Manifest]:
@@ -275,12 +340,14 @@ def _scanned(
 
 def of_lines(world: World[LoadActuals], lines: pl.DataFrame) -> pl.DataFrame:
     """`lines` with `holds`, `summarised` and the cell; without a bucket their cell is null."""
-    accounts, buckets = world.frame("accounts", ACCOUNTS), world.lazy("buckets", BUCKETS)
+    accounts = world.frame("accounts", ACCOUNTS)
 
     def buckets_of(some: pl.DataFrame) -> pl.DataFrame:
-        keys = some.with_columns(currency=bucket_currency()).select(_BUCKET).unique().lazy()
-        found = buckets.join(keys, on=_BUCKET, how="semi").collect()
-        return placed(world, found, accounts)
+        keys = some.with_columns(currency=bucket_currency()).select(_BUCKET).unique()
+        here = set(keys.select(PARTITION).iter_rows())
+        files = [m for m in world.store.current(world.flow_name, "buckets") if place_of(m) in here]
+        rows = world.store.scan(files) if files else empty(BUCKETS).lazy()
+        return placed(world, rows.join(keys.lazy(), on=_BUCKET, how="semi").collect(), accounts)
 
     found = _with_cells(lines, buckets_of(lines), how="left")
     details = lines.filter(pl.col("summarized") == "Y")

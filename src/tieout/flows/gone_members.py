@@ -22,11 +22,16 @@ NAMES_SHOWN_MAX = 3
 REJECTS_SHOWN_MAX = 1_000
 
 
-def no_longer_here(world: World[LoadMembers], members: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `listed` (what earlier runs brought into this same list) that `members` lacks."""
+def no_longer_here(
+    world: World[LoadMembers], members: pl.DataFrame, listed_in: str | None
+) -> pl.DataFrame:
+    """Rows of `listed` (what earlier runs brought into this same list) that `members` lacks.
+
+    `listed_in` is the position LISTED_IN.
+    """
+    if listed_in != world.target:
+        return members.clear()
     listed = world.frame("listed", members.schema)
-    if world.store.position(world.flow_name, LISTED_IN) != world.target:
-        return listed.clear()
     return listed.join(members.select("code"), on="code", how="anti")
 
 
@@ -123,7 +128,7 @@ def keep_listed(
     """What the next run compares with: the members in the list, and who is gone but not settled."""
     named = [f.member for f in rejected if f.rule == GONE]
     failed = any(f.rule != GONE for f in rejected) and ACTIVE in world.flow.columns.values()
-    due = gone if failed else gone.filter(pl.col("code").is_in(named))
-    step.keep("listed", pl.concat([listed, due], how="diagonal_relaxed"), replace=True)
-    before = world.store.position(world.flow_name, LISTED_IN)
-    step.move_position(LISTED_IN, before, world.target)
+    due = gone if failed or gone.is_empty() else gone.filter(pl.col("code").is_in(named))
+    if not due.is_empty():
+        listed = pl.concat([listed, due], how="diagonal_relaxed")
+    step.keep("listed", listed, replace=True)

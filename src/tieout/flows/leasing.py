@@ -33,11 +33,16 @@ def hold_model(step: Step, world: World[Any]) -> Lease:
         elif world.clock.monotonic() >= give_up:
             raise _held(lease)
         else:
+            world.patience()
             world.give_way()
             world.clock.sleep(LOOK_SECONDS)
 
 
 def _taken(step: Step, world: World[Any], place: Place, holder: Holder) -> Lease:
+    with world.store.database.read() as connection:
+        lease = leases.find(connection, place)
+    if lease is not None and lease.holder == holder:  # since an earlier step
+        return lease
     return world.store.database.transact(lambda c: leases.take(c, place, holder, step.at()))
 
 
@@ -46,7 +51,8 @@ def let_its_task_end(world: World[Any], lease: Lease) -> None:
     if lease.asked is not None:
         asked = lease.asked
         world.anaplan.settle(
-            asked.kind, asked.anaplan_id, lease.task, asked.known, name=asked.name
+            asked.kind, asked.anaplan_id, lease.task, asked.known, name=asked.name,
+            progress=lambda _state: world.patience(),
         )  # fmt: skip
 
 

@@ -10,9 +10,11 @@ import polars as pl
 from tieout.core import members as core
 from tieout.core.findings import Finding, Severity, counted
 from tieout.flows.bindings import check_bindings, stopped
+from tieout.flows.closing import settle_earlier
 from tieout.flows.gone_members import (
     DIMENSION,
     GONE,
+    LISTED_IN,
     gone_findings,
     inactive_rows,
     keep_listed,
@@ -20,11 +22,11 @@ from tieout.flows.gone_members import (
     still_listed,
 )
 from tieout.flows.loading import load
+from tieout.flows.member_properties import otherwise_said, sent_properties
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.jde import tables, wire
 from tieout.jde.query import Where, every, one_of
 from tieout.project import LoadMembers
-from tieout.store.rejects import Reject, same
 from tieout.store.steps import Step
 
 MASTERS = {
@@ -52,7 +54,7 @@ def load_members(run: Run, world: World[LoadMembers]) -> Result:
     if compared["to_send"]:
         load(run, world, step, rows_to_send)
     step("read back", read_back, run.id)
-    return step("close the run", close_the_run, run.id, read)
+    return step("close the run", close_the_run, run.id, read, compared)
 
 
 def _whole(world: World[LoadMembers]) -> bool:
@@ -69,6 +71,8 @@ def read_members(step: Step, world: World[LoadMembers]) -> Result:
     rows, _ = world.jde.read_proved(table, every(*conditions))
     world.sign_out()  # this flow asks nothing more, and others may wait for the session
     wire.distinct_keys(table, rows)
+    if world.flow.members == "accounts":
+        core.refuse_look_alikes(rows, world.flow.account_code)
     shaped = {
         "accounts": lambda: core.from_accounts(rows, world.flow.account_code),
         "business_units": lambda: core.from_business_units(rows),
@@ -78,7 +82,7 @@ def read_members(step: Step, world: World[LoadMembers]) -> Result:
     single, findings = core.one_per_code(shaped, attributes)
     fit, bad = core.check_codes(single)
     ordered = core.parents_first(fit, _parent(world.flow))
-    step.keep("members", ordered)
+    world.keep(step, "members", ordered)
     return {
         "rows": rows.height, "members": ordered.height,
         "rejects": _report(step, world, findings + bad),
@@ -109,15 +113,16 @@ def compare_with_last(step: Step, world: World[LoadMembers], run: str) -> Result
     members = world.of_this_run(run, "members")
     proved = world.frame("proved", members.schema)
     same = set(proved.columns) == set(members.columns)
-    under = world.store.position(world.flow_name, PROVED_UNDER)
+    stands = world.store.positions(world.flow_name)
     changed = members
-    if same and under == world.configured and not _whole(world):
+    if same and stands.get(PROVED_UNDER) == world.configured and not _whole(world):
         changed = members.join(proved, on=members.columns, how="anti", nulls_equal=True)
-    not_here = no_longer_here(world, members)
+    not_here = no_longer_here(world, members, stands.get(LISTED_IN))
     gone = still_listed(world, not_here)
     inactive = inactive_rows(gone, members)
-    step.keep("gone", gone)
-    step.keep("to_send", pl.concat([changed, inactive]))
+    if not gone.is_empty():
+        world.keep(step, "gone", gone)
+    world.keep(step, "to_send", pl.concat([changed, inactive]))
     rejects = _report(step, world, gone_findings(world, gone))
     found = {
         "to_send": changed.height + inactive.height, "not_here": not_here.height,
@@ -152,15 +157,15 @@ def previewed(
 
 
 def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
-    """Every member must be in the list now, under its name and parent; keeps `in_list`."""
+    """Every member must be in the list now, as it was sent; keeps `in_list`."""
     found = world.anaplan.find("lists", world.flow.read_back.list)
-    items = world.anaplan.list_items(found.id)
-    codes = items.select(parent="name", parent_code="code").unique("parent", keep="none")
-    shown = items.join(codes, on="parent", how="left").select(
-        "code", "name", "parent", "parent_code"
-    )
+    items = world.anaplan.list_items(found.id, tuple(sent_properties(world.flow)))
+    every = items.lazy()
+    codes = every.select(parent="name", parent_code="code").unique("parent", keep="none")
+    shown = every.join(codes, on="parent", how="left").drop("id", "is_parent").collect()
+    world.keep(step, "in_list", shown)
     members = world.of_this_run(run, "members")
-    step.keep("in_list", shown)
+    there = set(shown["code"])
     findings = [
         Finding(
             "member-missing", Severity.REJECT, f"member {code}",
@@ -168,9 +173,11 @@ def read_back(step: Step, world: World[LoadMembers], run: str) -> Result:
             "Read Anaplan's words for this row, correct the cause, and replay.",
             dimension=DIMENSION[world.flow.members], member=code, cells=1,
         )
-        for code in members.join(shown, on="code", how="anti")["code"].to_list()
+        for code in members["code"] if code not in there
     ]  # fmt: skip
-    findings += _otherwise_named(world, found.name, members.join(shown, on="code", how="inner"))
+    both = members.join(shown, on="code", how="inner")
+    findings += _otherwise_named(world, found.name, both)
+    findings += otherwise_said(world, found, both)
     step.reject(findings)
     return {"items": items.height, "findings": len(findings)}
 
@@ -213,19 +220,24 @@ def _otherwise_named(
     return findings
 
 
-def close_the_run(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
+def close_the_run(
+    step: Step, world: World[LoadMembers], run: str, read: dict[str, Any],
+    compared: dict[str, Any],
+) -> Result:  # fmt: skip
     """Keep what is proved, settle what earlier runs left open, and say what this run was."""
     members = world.of_this_run(run, "members")
-    there = world.of_this_run(run, "in_list").select("code").unique()
-    found = world.store.rejects(run=run)
-    rejected = [r.finding for r in found if r.finding.severity is Severity.REJECT]
+    there = world.of_this_run(run, "in_list")
+    found = [r.finding for r in world.store.rejects(run=run)]
+    rejected = [f for f in found if f.severity is Severity.REJECT]
     listed = members.join(there, on="code", how="semi")
     step.keep("proved", _proved(listed, rejected), replace=True)
-    before = world.store.position(world.flow_name, PROVED_UNDER)
-    step.move_position(PROVED_UNDER, before, world.configured)
-    keep_listed(step, world, listed, world.of_this_run(run, "gone"), rejected)
-    _settle_earlier(step, world, run, found)
-    sent = world.of_this_run(run, "to_send").height
+    stands = world.store.positions(world.flow_name)
+    step.move_position(PROVED_UNDER, stands.get(PROVED_UNDER), world.configured)
+    gone = world.of_this_run(run, "gone") if compared["gone"] else listed.clear()
+    keep_listed(step, world, listed, gone, rejected)
+    step.move_position(LISTED_IN, stands.get(LISTED_IN), world.target)
+    settle_earlier(step, world, run, sent=True)
+    sent = compared["to_send"]
     figures = {"rows_read": read["rows"], "rows_sent": sent, "rejects": len(rejected)}
     if rejected:
         causes = ", ".join(sorted({f.rule for f in rejected}))
@@ -246,21 +258,13 @@ def _proved(listed: pl.DataFrame, rejected: list[Finding]) -> pl.DataFrame:
     of_the_load = [f for f in rejected if f.rule not in FOUND_BEFORE_THE_LOAD]
     if any(not f.member for f in of_the_load):
         return listed.clear()
-    return listed.filter(~pl.col("code").is_in([f.member for f in of_the_load]))
-
-
-def _settle_earlier(step: Step, world: World[LoadMembers], run: str, found: list[Reject]) -> None:
-    """Open rejects of earlier runs: fixed when this run does not find them, else sent again."""
-    now = {same(r.finding) for r in found}
-    standing = world.store.rejects(flow=world.flow_name, standing=True)
-    earlier = [r for r in standing if r.run != run]
-    for state, there in (("fixed", False), ("sent again", True)):
-        step.settle([r.id for r in earlier if (same(r.finding) in now) is there], state)
+    named = [f.member for f in of_the_load]
+    return listed.filter(~pl.col("code").is_in(named)) if named else listed
 
 
 def nothing_new(step: Step, world: World[LoadMembers], run: str, read: dict[str, Any]) -> Result:
     """A quiet run touches nothing and says so; what an earlier one still had open is fixed."""
-    _settle_earlier(step, world, run, world.store.rejects(run=run))
+    settle_earlier(step, world, run, sent=True)
     return {
         "outcome": "complete", "exit_code": OK,
         "figures": {"rows_read": read["rows"], "rows_sent": 0, "rejects": 0},

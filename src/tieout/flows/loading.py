@@ -16,11 +16,13 @@ from tieout.anaplan.client import Action
 from tieout.anaplan.outcome import TaskResult
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.tally import Tally
+from tieout.errors import Refused
 from tieout.flows.cells import currency_of_cells, members_in_anaplan
 from tieout.flows.leasing import hold_model, let_model_go, start_import_once
 from tieout.flows.scope import scope_for
 from tieout.flows.world import L, Result, Run, Steps, World
-from tieout.project import LoadActuals
+from tieout.project import Flow, LoadActuals
+from tieout.project_tables import LoadTable
 from tieout.store.records import Manifest
 from tieout.store.steps import Step
 from tieout.store.tasks import Chunk, TaskKey
@@ -60,8 +62,15 @@ def load(
 def check_import(step: Step, world: World[L]) -> Result:
     """Resolve the import or process by name and compare its layout with what will be sent.
 
-    What proves the load is looked for too: a load that cannot be read back must not begin.
+    What proves the load is looked for too: a load that cannot be read back must not begin. Nor
+    does one by a configuration that another one has replaced while the run waited.
     """
+    if changed := world.outdated():
+        raise Refused(
+            f"{changed[:1].upper()}{changed[1:]} after this run was begun, which would load as it "
+            "was configured then.",
+            untouched="Nothing was sent to Anaplan.", do="Run the flow again.",
+        )  # fmt: skip
     action = world.anaplan.action(world.flow.import_)
     layout = world.anaplan.layout(action, list(world.flow.columns))
     back = world.flow.read_back
@@ -79,9 +88,9 @@ def write_file(
     step: Step, world: World[L], run: str, action: dict[str, Any], rows: Rows, counts: Counts
 ) -> Result:
     """Keep the rows and the chunks of the file, exactly as they will be uploaded."""
-    columns = {header: world.flow.columns[header] for header in action["headers"]}
+    columns = file_columns(world.flow, action["headers"])
     tally_of, tally, kept = counts(world), Tally(), list[Manifest]()
-    key = [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
+    key = _key(world.flow, columns)
     hashes: list[pl.Series] = []
     count = told = chunks = 0
 
@@ -90,7 +99,7 @@ def write_file(
         for frame in rows(world, run):
             tally += tally_of(frame)
             step.keep("sent", frame.with_row_index("line", offset=FIRST_DATA_LINE + count))
-            hashes.append(frame.select(key).hash_rows())
+            hashes.append(frame[key].hash_rows())
             count += frame.height
             yield from frame.iter_slices(ROWS_PER_FRAME)
 
@@ -105,6 +114,26 @@ def write_file(
         if keys.is_duplicated().any():
             raise ValueError("the file would hold a cell twice, and Anaplan would add them up")
     return {"rows": count, "chunks": chunks, "tally": {"rows": tally.told()}, "file": _file(kept)}
+
+
+def file_columns(flow: Flow, headers: Sequence[str]) -> dict[str, str]:
+    """Header → the column of the rows to send that it holds, in the order of the file."""
+    of_table = isinstance(flow, LoadTable)
+    return {header: header if of_table else flow.columns[header] for header in headers}
+
+
+def _key(flow: Flow, columns: Mapping[str, str]) -> list[str]:
+    """The columns of the rows to send that say which cell or item a row is about."""
+    if isinstance(flow, LoadTable):
+        return list(flow.identify)
+    return [c for c in dict.fromkeys(columns.values()) if c not in ("amount", "description")]
+
+
+def counted_each(flow: Flow) -> int:
+    """How often Anaplan counts a row: once for each line item that the import fills."""
+    if not isinstance(flow, LoadTable) or flow.read_back.list:
+        return 1
+    return len(flow.columns) - len(flow.identify)
 
 
 def _file(chunks: Sequence[Manifest]) -> Result:
@@ -123,7 +152,7 @@ def upload_file(step: Step, world: World[L], run: str, action: dict[str, Any]) -
     first, or it would read the file while it is replaced.
     """
     hold_model(step, world)
-    world.anaplan.let_end(_action(action))
+    world.anaplan.let_end(_action(action), lambda _state: world.patience())
     file_id = action["file"]
     manifests = world.store.kept(run, kind="file")
     have = _receipts(world, run, file_id)
@@ -210,7 +239,7 @@ def keep_dump(
         rejected = pl.concat([rejected, wire.dump_rows(data).select(rejected.columns)])
     told_of = rejected.height + len(findings)
     findings.extend(_rejected(world, run, rejected))
-    findings.extend(_counted(action, result, rows, told_of))
+    findings.extend(_counted(action, result, rows * counted_each(world.flow), told_of))
     step.reject(findings)
     let_model_go(step, world)  # not earlier: the next run of the import replaces the dump
     step.tell("import finished", action["name"], task=task, outcome=result.outcome,
@@ -235,9 +264,11 @@ def _rejected(world: World[L], run: str, rejected: pl.DataFrame) -> list[Finding
     joined = rejected.join(world.of_this_run(run, "sent"), on="line", how="left")
     joined = joined.with_columns(warned=pl.col("status") == "W")
     currency_of = _currencies(world)
+    flow: Flow = world.flow
+    names = flow.identify if isinstance(flow, LoadTable) else SUBJECT_COLUMNS
     findings = []
     for row in joined.head(REJECTS_SHOWN_MAX).iter_rows(named=True):
-        subject = " × ".join(str(row[c]) for c in SUBJECT_COLUMNS if row.get(c))
+        subject = " × ".join(str(row[c]) for c in names if row.get(c))
         line, amount = row["line"], row.get("amount")
         findings.append(
             Finding(

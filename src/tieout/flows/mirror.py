@@ -20,6 +20,8 @@ COPIED = "copied"  # in the sums of a manifest: from how many files its lines we
 FIRST_KEPT = "kept_in"  # the column that says in which file a copied line was kept first
 Place: TypeAlias = tuple[str, str, int]  # company, ledger, fiscal year
 Reads: TypeAlias = Mapping[Place, Sequence[int]]  # in their order
+KnownReads: TypeAlias = dict[tuple[str, ...], Reads]  # by the ids of the files of buckets
+READS_KEPT_MAX = 50  # flows of actuals whose reads are kept in memory
 
 
 def reads_that_hold(files: Records, buckets: Sequence[Manifest]) -> Reads:
@@ -48,9 +50,21 @@ def _all_outside(manifest: Manifest, name: str, wanted: Sequence[int]) -> bool:
     return bool(last) and (at == len(wanted) or wanted[at] > int(last))
 
 
-def uncounted(files: Records, lines: Sequence[Manifest], buckets: Sequence[Manifest]) -> set[str]:
-    """Ids of those files of a flow's mirror in which no line counts any more."""
-    reads = reads_that_hold(files, buckets)
+def uncounted(
+    files: Records, lines: Sequence[Manifest], buckets: Sequence[Manifest],
+    known: KnownReads | None = None,
+) -> set[str]:  # fmt: skip
+    """Ids of those files of a flow's mirror in which no line counts any more.
+
+    `known` spares who only looks what this process has read before: a kept file never changes.
+    """
+    known, key = {} if known is None else known, tuple(m.id for m in buckets)
+    reads = known.get(key)
+    if reads is None:
+        reads = reads_that_hold(files, buckets)
+        while len(known) >= READS_KEPT_MAX:
+            known.pop(next(iter(known)), None)
+        known[key] = reads
     return {m.id for m in lines} - {m.id for m in counting(files, lines, reads)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -29,6 +29,27 @@ def partitions(scope: Scope, years: Sequence[int]) -> list[tuple[str, str, int]]
         for year in company.years()
         if year in years
     ]
+
+
+def packed(some: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Partitions as a step's result has them: a company once for all of its years in a ledger.
+
+    Ten thousand of them would not fit one by one into what a result may hold (`store.steps`).
+    """
+    years: dict[tuple[str, str], list[int]] = {}
+    for company, ledger, year in sorted({tuple(partition) for partition in some}):
+        years.setdefault((company, ledger), []).append(year)
+    companies: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (company, ledger), of in years.items():
+        companies.setdefault((ledger, tuple(of)), []).append(company)
+    return [[ledger, list(of), codes] for (ledger, of), codes in companies.items()]
+
+
+def unpacked(some: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The same partitions one by one, in their order."""
+    return sorted(
+        [c, ledger, year] for ledger, years, codes in some for c in codes for year in years
+    )
 
 
 def in_partition(partition: Partition) -> pl.Expr:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import polars as pl
 
 from tieout.core.findings import counted
+from tieout.flows.balances import PIECES, read_balances
 from tieout.flows.lines import read_lines
 from tieout.flows.world import Result, Run, Steps, World
 from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
+MOVED = ("years", "everything", "all_balances", "anew")  # what reading balances asks of changes
 COMPANIES_NAMED_MAX = 3  # in the words that say what a part reads
 
 
@@ -37,9 +39,31 @@ def hand_out(
     return {"parts": asked}
 
 
+def hand_out_balances(
+    step: Step, world: World[LoadActuals], run: str, title: str, pieces: int, changes: Result
+) -> Result:
+    """What each part is asked for: its pieces of the balances, and what moved."""
+    what_moved = {name: changes[name] for name in MOVED}
+    planned = world.last_of_this_run(run, "pieces", PIECES).drop_nulls("part")
+    asked = [
+        {
+            "title": title, "of": pieces, "changes": what_moved,
+            "what": f"balances of {_what(mine)}", "pieces": mine["piece"].unique().sort().to_list(),
+        }
+        for (_,), mine in planned.sort("part", "piece").group_by(["part"], maintain_order=True)
+    ]  # fmt: skip
+    world.sign_out()  # a run that waits for its parts keeps no session from them
+    return {"parts": asked}
+
+
 def read_part(run: Run, world: World[LoadActuals]) -> Result:
     """The story of one part."""
     step, part = Steps(run, world), world.part
+    if pieces := part.get("pieces"):
+        for piece in pieces:
+            name = piece_name(part["title"], piece, part["of"])
+            step(name, read_balances, run.id, part["changes"], piece)
+        return {"sentence": f"Read for {run.id}: {part['what']}."}
     lines = sum(
         step(title, read_lines, run.id, read)["lines"]
         for title, read in titled(part["title"], part["number"], part["last"], part["reads"])
@@ -55,12 +79,19 @@ def titled(title: str, number: int, last: int, reads: Sequence[int]) -> Iterator
     return ((f"{title}, {n - number} of {last - number}", n) for n in reads)
 
 
+def piece_name(title: str, number: int, of: int) -> str:
+    """The step that reads a piece of the balances."""
+    return f"{title}, {number} of {of}"
+
+
 def _what(mine: pl.DataFrame) -> str:
     """In words: "company 00001, 2025 periods 1-4, 9; …"."""
     told = []
-    rows = mine.explode("periods").group_by("company", "fiscal_year", maintain_order=True)
-    for (company, year), some in rows:
-        told.append(f"company {company}, {year} {_periods(some['periods'].unique().sort())}")
+    by_period = "periods" in mine.columns
+    mine = mine.explode("periods") if by_period else mine
+    for (company, year), some in mine.group_by("company", "fiscal_year", maintain_order=True):
+        periods = f" {_periods(some['periods'].unique().sort())}" if by_period else ""
+        told.append(f"company {company}, {year}{periods}")
     more = len(told) - COMPANIES_NAMED_MAX
     return "; ".join(told[:COMPANIES_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 

@@ -32,7 +32,8 @@ from tieout.flows.scope import PERIOD_TABLE, members_of, period_table, small_tab
 from tieout.flows.world import PlanOf, Result, World
 from tieout.jde import in_flight, tables
 from tieout.jde.query import one_of
-from tieout.project import PERIODS_FROM_CALENDAR, SubmitPlan
+from tieout.project import SubmitPlan
+from tieout.project_words import PERIODS_FROM_CALENDAR
 from tieout.store.steps import Step
 
 ACTUALS = "AA"

@@ -29,6 +29,7 @@ from tieout.flows.partitions import (
     PARTITION,
     Partition,
     in_partition,
+    packed,
     partition_of,
     within,
 )
@@ -57,9 +58,9 @@ def prove(
 ) -> Result:  # fmt: skip
     """Tie the lines of partitions to their balances; keep the `buckets` of each.
 
-    `read_whole`: the years of which this run read all lines. Returns `again`: the partitions with
-    buckets that do not tie, whose lines should be read again. Keeps `proved_rows`: of every
-    partition ever proved, how many rows came and what became of them.
+    `read_whole`: the years of which this run read all lines. Returns `again`: the partitions
+    (`packed`) with buckets that do not tie, whose lines should be read again. Keeps `proved_rows`:
+    of every partition ever proved, how many rows came and what became of them.
     """
     counted: list[pl.DataFrame] = []
 
@@ -82,7 +83,7 @@ def prove(
     left = by_readers(world, tied_by_balances_of_now, apart)
     again = [partition for partition, differ in zip(apart, left, strict=True) if differ]
     _keep_counted(step, world, partitions, counted)
-    return {"buckets": sum(buckets for buckets, _ in found), "again": again}
+    return {"buckets": sum(buckets for buckets, _ in found), "again": packed(again)}
 
 
 def _keep_counted(

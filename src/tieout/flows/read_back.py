@@ -14,12 +14,21 @@ from tieout.core.tally import CurrencyOf, Tally, tally_of
 from tieout.errors import Misconfigured
 from tieout.flows.at_once import ahead, parts_of
 from tieout.flows.cells import currency_of_cells, members_in_anaplan, proved_in_scope
-from tieout.flows.dimensions import LINE_ITEMS, TIME, constants_of, lists_of, lowest_members
+from tieout.flows.dimensions import (
+    LINE_ITEMS,
+    TIME,
+    constants_of,
+    lists_of,
+    lowest_members,
+    refuse_strangers,
+)
 from tieout.flows.exporting import run_export
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.project import LoadActuals
+from tieout.project_tables import LoadTable
 from tieout.store.steps import Step
+from tieout.strict_json import plain
 
 _KEY = list(CELL_KEY)
 SHOWN: Schema = {**dict.fromkeys(CELL_KEY, pl.String), "shown": AMOUNT}
@@ -31,11 +40,12 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     """Every non-zero cell Anaplan shows, by code, as `anaplan` (CELL_KEY, shown)."""
     lists = lists_of(world)
     members = {d: lowest_members(world, d) for d in lists}
-    frames = []
-    for page in _pages(step, world, [*lists.values(), TIME]):
-        cells = _one_line_item(world, page).rename(
-            {n: d for d, n in lists.items()} | {TIME: "member"}
-        )
+    frames, pages = [], _amounts(world, pages_shown(step, world, [*lists.values(), TIME]))
+    for dimension, name in lists.items() if pages else ():
+        told = pl.concat([page[name].unique() for page in pages])
+        refuse_strangers(world, name, members[dimension], told)
+    for page in pages:
+        cells = page.rename({n: d for d, n in lists.items()} | {TIME: "member"})
         for dimension, names in members.items():
             cells = cells.join(names, left_on=dimension, right_on="name", how="inner")
             cells = cells.drop(dimension).rename({"code": dimension})
@@ -50,7 +60,9 @@ def read_back(step: Step, world: World[LoadActuals]) -> Result:
     return {"cells": found.height, "tally": {"shown": shown.told()}}
 
 
-def _pages(step: Step, world: World[LoadActuals], dimensions: list[str]) -> Iterator[pl.DataFrame]:
+def pages_shown(
+    step: Step, world: World[LoadActuals] | World[LoadTable], dimensions: list[str]
+) -> Iterator[pl.DataFrame]:
     """The read-back view page by page, or the read-back export run anew; dimensions are checked."""
     back = world.flow.read_back
     if back.view:
@@ -70,14 +82,38 @@ def _pages(step: Step, world: World[LoadActuals], dimensions: list[str]) -> Iter
         yield page
 
 
-def _one_line_item(world: World[LoadActuals], page: pl.DataFrame) -> pl.DataFrame:
-    """Where a view shows several line items, the one that the amount is loaded into."""
-    if LINE_ITEMS not in page.columns:
-        return page
+def _amounts(world: World[LoadActuals], pages: Iterator[pl.DataFrame]) -> list[pl.DataFrame]:
+    """The cells of the line item that the amount is loaded into; of the only one, if it is alone.
+
+    A page may hold a single line item of several, so only all pages together tell.
+    """
     amount = next(h for h, meaning in world.flow.columns.items() if meaning == "amount")
-    if page[LINE_ITEMS].n_unique() > 1:
-        page = page.filter(pl.col(LINE_ITEMS) == amount)
-    return page.drop(LINE_ITEMS)
+    names: set[str] = set()
+    kept: list[pl.DataFrame] = []
+    for page in pages:
+        alone = len(names) < 2
+        names |= set(page[LINE_ITEMS].unique()) if LINE_ITEMS in page.columns else set()
+        kept.append(page)
+        if len(names) > 1:
+            others = len(kept) if alone else 1
+            kept[-others:] = [p.filter(pl.col(LINE_ITEMS) == amount) for p in kept[-others:]]
+    if len(names) == 1 and amount not in names and amount in _line_items(world):
+        return []  # a view without zeros that shows another line item alone: no amount is there
+    if len(names) > 1 and amount not in names:
+        back = world.flow.read_back
+        raise Misconfigured(
+            f"{back.view or back.export} shows the line items {plain(', '.join(sorted(names)))}, "
+            f"and none of them is called {amount!r}, as the amount of the import is.",
+            do="Call the column of the amount as its line item is called, or name a view that "
+            "shows no other.",
+        )  # fmt: skip
+    return [p.filter(pl.col("value") != 0).drop(LINE_ITEMS, strict=False) for p in kept]
+
+
+def _line_items(world: World[LoadActuals]) -> list[str]:
+    """Those of the module behind the view; an export does not tell."""
+    view = world.flow.read_back.view
+    return world.anaplan.line_items(world.anaplan.find("views", view)) if view else []
 
 
 def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
@@ -101,10 +137,10 @@ def compare(step: Step, world: World[LoadActuals], run: str) -> Result:
     for compared, shown in ahead(both()):
         step.keep("compared", compared, replace=True)
         tally.take(compared, shown)
-        tables.append(tie_out.table(compared, currencies))
+        tables.append(tie_out.table(compared, currencies, scope.denominated))
         apart = compared.filter(pl.col("value") != pl.col("shown"))
         loaded = apart.join(waiting, on=_KEY, how="anti")
-        findings.extend(tie_out.difference_findings(loaded, currencies))
+        findings.extend(tie_out.difference_findings(loaded, currencies, scope.denominated))
         counts["cells"] += compared.height
         differing = tie_out.differs() | (pl.col("value") != pl.col("shown"))
         counts["differing"] += compared.select(differing.sum()).item()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import heapify, heapreplace
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -18,8 +17,9 @@ from tieout.core.frames import BUCKET_KEY, BUCKETS, Schema, empty
 from tieout.core.scope import Scope
 from tieout.errors import Refused
 from tieout.flows.asked import LEDGER_PERIODS, read_anew
-from tieout.flows.partitions import in_partition, partition_of, partitions, within
+from tieout.flows.partitions import in_partition, packed, partition_of, partitions, within
 from tieout.flows.scope import scope_for
+from tieout.flows.shares import how_many_parts, shared_out
 from tieout.flows.world import Result, World
 from tieout.jde import tables
 from tieout.jde.query import equal, every, one_of
@@ -31,7 +31,6 @@ from tieout.store.steps import Step
 READ_ROWS = 500_000
 BRACKET_ROWS = 100_000  # lines between two totals: read again when something is posted among them
 UNCOUNTED_ROWS = READ_ROWS // 10  # a piece whose lines nobody counted is taken for so many
-PART_PAGES_MIN = 20  # pages of a part: fewer are read sooner than handed out
 READS_A_PART = 2  # at least, so that parts can be made equally long
 BUCKETS_PER_PERIOD_MAX = 2_000  # more dirty buckets than that: the whole period is read
 READS_PER_RUN_MAX = 10_000  # numbers of reads in one run, so that read numbers stay unique
@@ -102,7 +101,7 @@ def _planned(
     }
     whole = {year for (_, _, year), found in sought.items() if None in found.values()}
     counts = _lines_by_period(world, scope, sorted(whole))
-    parts = _how_many(world, sum(_sizes(sought, counts)))
+    parts = how_many_parts(world, sum(_sizes(sought, counts)))
     pieces = _in_reads(_pieces(sought, counts, parts), number, parts)
     last = max((piece.read for piece in pieces), default=number)
     if last >= READS_PER_RUN_MAX:
@@ -116,7 +115,7 @@ def _planned(
         for p in pieces
     ]
     step.keep("reads", pl.DataFrame(rows, schema=READS))
-    told = {"reads": last, "partitions": [list(partition) for partition in sought]}
+    told = {"reads": last, "partitions": packed(sought)}
     return told | ({"parts": parts} if parts else {})
 
 
@@ -157,12 +156,6 @@ def _sizes(sought: Sought, counts: Counts) -> Iterator[int]:
                 yield counts.get((*partition, period), 0)
 
 
-def _how_many(world: World[LoadActuals], rows: int) -> int:
-    """Into how many parts so many lines are cut; 0 when that does not pay."""
-    parts = min(world.parts_max, rows // world.jde.page_rows // PART_PAGES_MIN)
-    return parts if parts > 1 else 0
-
-
 def _pieces(sought: Sought, counts: Counts, parts: int) -> list[_Piece]:
     """Consecutive whole periods until a piece would hold more than BRACKET_ROWS lines.
 
@@ -193,7 +186,10 @@ def _in_reads(pieces: list[_Piece], number: int, parts: int) -> list[_Piece]:
     whole = [piece for piece in pieces if piece.buckets is None]
     handed_out = _packed(whole, _read_rows(sum(piece.rows for piece in whole), parts), number)
     some = [piece for piece in pieces if piece.buckets is not None]
-    part_of = _shared_out(handed_out, parts)
+    sizes: dict[int, int] = {}
+    for piece in handed_out:
+        sizes[piece.read] = sizes.get(piece.read, 0) + piece.rows
+    part_of = shared_out(sizes, parts)
     after = max(piece.read for piece in handed_out)
     return [replace(p, part=part_of[p.read]) for p in handed_out] + _packed(some, READ_ROWS, after)
 
@@ -213,20 +209,6 @@ def _packed(pieces: Sequence[_Piece], rows_max: int, number: int) -> list[_Piece
         size += piece.rows
         found.append(replace(piece, read=read))
     return found
-
-
-def _shared_out(pieces: Sequence[_Piece], parts: int) -> dict[int, int]:
-    """Read → part: the largest read first, each to the part that has least; part 1 has most."""
-    sizes: dict[int, int] = {}
-    for piece in pieces:
-        sizes[piece.read] = sizes.get(piece.read, 0) + piece.rows
-    loads: list[tuple[int, list[int]]] = [(0, [-n]) for n in range(parts)]
-    heapify(loads)
-    for read, rows in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
-        load, reads = loads[0]
-        heapreplace(loads, (load + rows, [*reads, read]))
-    largest = sorted(loads, key=lambda each: (-each[0], each[1]))
-    return {read: part for part, (_, reads) in enumerate(largest, start=1) for read in reads[1:]}
 
 
 def _lines_by_period(

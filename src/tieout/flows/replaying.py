@@ -21,6 +21,7 @@ from tieout.flows.balances import ACCOUNTS
 from tieout.flows.cells import PROVED, rows_sent
 from tieout.flows.world import World
 from tieout.project import LoadActuals
+from tieout.store import rejects
 from tieout.store.rejects import Reject
 
 REPLAY, REJECTS = "replay", "rejects"  # asked for: a run; ids of rejects, of that run or others
@@ -124,8 +125,9 @@ def cells_to_replay(world: World[LoadActuals], now: int) -> pl.DataFrame:
 
 def rejects_asked_for(world: World[LoadActuals]) -> list[Reject]:
     """The rejects that the run was asked for by their ids."""
-    ids = set(world.asked.get(REJECTS, ()))
-    return [r for r in world.store.rejects(flow=world.flow_name) if r.id in ids]
+    with world.store.database.read() as connection:
+        found = rejects.of_ids(connection, world.asked.get(REJECTS, ()))
+    return [r for r in found if r.flow == world.flow_name]
 
 
 def not_loaded(world: World[LoadActuals], run: str) -> pl.DataFrame:

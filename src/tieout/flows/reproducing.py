@@ -13,13 +13,15 @@ from tieout.anaplan import wire
 from tieout.core.findings import counted
 from tieout.core.frames import BUCKETS, CELL_KEY, ZERO, Schema, empty
 from tieout.errors import Misconfigured
-from tieout.flows import load_members
+from tieout.flows import load_members, load_table
 from tieout.flows.balances import ACCOUNTS
 from tieout.flows.cells import PROVED, TOUCHED, mappings, rows_to_send
 from tieout.flows.folding import Folding
+from tieout.flows.loading import file_columns
 from tieout.flows.scope import scope_by
 from tieout.flows.world import World
 from tieout.project import LoadActuals
+from tieout.project_tables import LoadTable
 
 FOLD = "fold into cells"
 EXCERPT_BYTES = 80  # of either file, shown where they differ
@@ -53,9 +55,11 @@ def reproduced(world: World[Any], run: str) -> Reproduced:
             do="Name a run that sent rows; `tieout runs` lists them.",
         )
     action = told["check the import"]
-    columns = {header: world.flow.columns[header] for header in action["headers"]}
+    columns = file_columns(world.flow, action["headers"])
     if isinstance(world.flow, LoadActuals):
         rows, source = _actuals(world, run, told)
+    elif isinstance(world.flow, LoadTable):
+        rows, source = load_table.rows_to_send(world, run), ["the cells as the run kept them"]
     else:
         rows, source = load_members.rows_to_send(world, run), ["the members as the run kept them"]
     text = wire.file_text(rows, columns, separator=action["separator"])

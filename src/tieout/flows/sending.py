@@ -40,7 +40,8 @@ from tieout.jde.journals import FoundJournal, JournalKey, find_journal
 from tieout.jde.message import Sent
 from tieout.jde.session import GONE_STATUSES
 from tieout.jde.submission import LATER_QUEUES, NotSent, Submitted
-from tieout.project import SubmitPlan, seconds
+from tieout.project import SubmitPlan
+from tieout.project_words import seconds
 from tieout.store import batches, journals
 from tieout.store.journals import Journal, Mover
 from tieout.store.steps import Step
@@ -284,7 +285,7 @@ def write(
 def reserve_numbers(step: Step, world: World[SubmitPlan], batch_id: str, number: int) -> Result:
     """Batch and document number for one journal, from next numbers; a repeated try wastes some."""
     stored = approved(world, batch_id).stored[number]
-    if stored.state != State.RESERVED or stored.batch_number:
+    if stored.state not in (State.RESERVED, State.ABSENT) or stored.batch_number:
         return {"numbers": [stored.batch_number, stored.document_number]}
     drawn = world.orchestrator.reserve(world.flow.reserve)
     numbers = (str(drawn.batch_number), str(drawn.documents[0]))

@@ -6,9 +6,11 @@ import polars as pl
 
 from tieout.core import cells as core
 from tieout.core import proof
+from tieout.core.buckets import POSTED, SUMMARY
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import AMOUNT, BUCKETS, CELLS
-from tieout.core.scope import Scope
+from tieout.core.periods import PERIODS_MAX
+from tieout.core.scope import Reach, Scope
 from tieout.flows.aligning import ALL_COMPANIES
 from tieout.flows.cells import members_in_anaplan
 from tieout.flows.changes import POSTED_BATCH
@@ -17,7 +19,17 @@ from tieout.flows.partitions import within
 from tieout.flows.scope import scope_for
 from tieout.flows.world import Result, World, tell
 from tieout.jde import tables
-from tieout.jde.query import equal, every, not_equal, one_of
+from tieout.jde.query import (
+    Every,
+    Where,
+    at_least,
+    at_most,
+    either,
+    equal,
+    every,
+    not_equal,
+    one_of,
+)
 from tieout.project import LoadActuals
 from tieout.store.steps import Step
 
@@ -45,9 +57,13 @@ def check_what_is_shown(step: Step, world: World[LoadActuals], run: str) -> Resu
         *proof.held_findings(within(held, scope), scope),
         *proof.completeness(within(proof.summed(buckets).collect(), scope), scope),
         *_unknown_accounts(cells, scope),
-        *core.refused_findings(cells, core.company_currencies(members_in_anaplan(world, scope))),
+        *core.refused_findings(
+            cells, core.company_currencies(members_in_anaplan(world, scope)), scope.denominated
+        ),
         *_batches_without_lines(step, world, run, scope),
         *_unposted(world, scope),
+        *_of_no_period(world, scope),
+        *_of_other_periods(world, scope),
         *_folded_periods(buckets, scope),
     ]
     tell(step, world, findings)
@@ -57,7 +73,9 @@ def check_what_is_shown(step: Step, world: World[LoadActuals], run: str) -> Resu
 
 def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
     unknown = cells.filter(pl.col("held") == core.UNKNOWN_ACCOUNT)
-    groups = unknown.group_by("company", "account").agg(
+    currencies = {c.company: c.currency for c in scope.companies}
+    unknown = unknown.with_columns(currency=core.kept_in(currencies, scope.denominated))
+    groups = unknown.group_by("company", "account", "currency").agg(
         cells=pl.len(), amount=pl.col("f0911").abs().sum().cast(AMOUNT)
     )
     return [
@@ -66,10 +84,9 @@ def _unknown_accounts(cells: pl.DataFrame, scope: Scope) -> list[Finding]:
             f"F0901 does not show account id {row['account'].lstrip('?')}, but the ledger has "
             "amounts on it.",
             "Ask the JD Edwards administrator whether row security hides the account.",
-            row["company"], "account", row["account"], row["amount"],
-            scope.currency_of(row["company"]), row["cells"],
+            row["company"], "account", row["account"], row["amount"], row["currency"], row["cells"],
         )
-        for row in groups.sort("company", "account").iter_rows(named=True)
+        for row in groups.sort("company", "account", "currency").iter_rows(named=True)
     ]  # fmt: skip
 
 
@@ -127,15 +144,88 @@ def _unposted(world: World[LoadActuals], scope: Scope) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _of_no_period(world: World[LoadActuals], scope: Scope) -> list[Finding]:
+    """Posted lines of a period that no year has: in no balance and no cell, so nothing misses them.
+
+    Custom loaders write such rows (facts/jde-gl.md §2.5). Nothing is told of their amounts:
+    aggregates are scaled by dictionary decimals.
+    """
+    where = every(
+        equal("posted", POSTED), one_of("ledger", list(scope.rule.ledgers)),
+        one_of("company", scope.company_codes()), one_of("fiscal_year", scope.years()),
+        either(at_most("period", 0), at_least("period", PERIODS_MAX + 1)),
+    )  # fmt: skip
+    group = ("company", "ledger", "fiscal_year", "period")
+    found = world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where)
+    return [
+        Finding(
+            "period-missing", Severity.DIFFERENCE,
+            f"company {row['company']}, ledger {row['ledger']}, {row['fiscal_year']}, "
+            f"period {row['period']}",
+            f"{counted(row['count'], 'posted line')} of company {row['company']}, ledger "
+            f"{row['ledger']}, with the period {row['period']} of {row['fiscal_year']}: F0902 has "
+            "no such period, so no balance and no cell holds them.",
+            "Ask the JD Edwards team to correct the period of these lines (R099103) and to repost.",
+            row["company"], "period", cells=row["count"],
+        )
+        for row in found.sort(list(group)).iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _of_other_periods(world: World[LoadActuals], scope: Scope) -> list[Finding]:
+    """Posted lines dated in what is loaded whose fiscal year or period lies outside of it (rule 9).
+
+    F0902 holds them where they say, so that every side of the tie-out lacks them.
+    """
+    reaches: dict[Reach, list[str]] = {}
+    for company in scope.companies:
+        if (reach := company.reach(scope.rule.detail_from)) is not None:
+            reaches.setdefault(reach, []).append(company.company)
+    group = ("company", "ledger", "fiscal_year", "period")
+    found = []
+    for reach, companies in sorted(reaches.items()):
+        where = every(
+            equal("posted", POSTED), not_equal("document_type", SUMMARY),
+            one_of("ledger", list(scope.rule.ledgers)), one_of("company", companies),
+            at_least("gl_date", reach.begin), at_most("gl_date", reach.end), _outside(reach),
+        )  # fmt: skip
+        found.append(world.jde.groups(tables.ACCOUNT_LEDGER, group_by=group, where=where))
+    return [
+        Finding(
+            "period-differs", Severity.DIFFERENCE,
+            f"company {row['company']}, ledger {row['ledger']}, "
+            f"{row['fiscal_year']}-{row['period']:02d}",
+            f"{counted(row['count'], 'posted line')} of company {row['company']}, ledger "
+            f"{row['ledger']}, dated in a period that is loaded, with the period "
+            f"{row['fiscal_year']}-{row['period']:02d}, which is not: no cell holds them.",
+            "Ask the JD Edwards team to correct the period of these lines (R099103) and to repost; "
+            "if their G/L date is wrong, to void and enter them again.",
+            row["company"], "period", cells=row["count"],
+        )
+        for row in pl.concat(found).sort(list(group)).iter_rows(named=True)
+    ] if found else []  # fmt: skip
+
+
+def _outside(reach: Reach) -> Where:
+    """Lines whose fiscal year and period come before the first or after the last of a reach."""
+    (first, last), century = (reach.first, reach.last), reach.first.fiscal_year // 100
+    return either(
+        not_equal("CTRY", century),
+        at_most("FY", first.fiscal_year % 100 - 1), at_least("FY", last.fiscal_year % 100 + 1),
+        Every((equal("FY", first.fiscal_year % 100), at_most("period", first.number - 1))),
+        Every((equal("FY", last.fiscal_year % 100), at_least("period", last.number + 1))),
+    )  # fmt: skip
+
+
 def _folded_periods(buckets: pl.LazyFrame, scope: Scope) -> list[Finding]:
     """What the policy folds into another period, so that the tie-out can be read (rule 11)."""
     members = scope.member_frame().filter(pl.col("period") != pl.col("shown_period"))
     folded = buckets.join(members.lazy(), on=["company", "fiscal_year", "period"], how="inner")
     groups = (
-        folded.group_by("company", "ledger", "fiscal_year", "period", "shown_period")
+        folded.group_by("company", "ledger", "currency", "fiscal_year", "period", "shown_period")
         .agg(buckets=pl.len(), amount=pl.col("amount").abs().sum().cast(AMOUNT))
         .filter(pl.col("amount") != 0)
-        .sort("company", "ledger", "fiscal_year", "period")
+        .sort("company", "ledger", "currency", "fiscal_year", "period")
         .collect()
     )
     return [
@@ -146,7 +236,8 @@ def _folded_periods(buckets: pl.LazyFrame, scope: Scope) -> list[Finding]:
             f"Period {row['period']} is folded into period {row['shown_period']} ("
             f"{counted(row['buckets'], 'account balance')}).",
             "", row["company"], "period", amount=row["amount"],
-            currency=scope.currency_of(row["company"]), cells=row["buckets"],
+            currency=row["currency"] or scope.kept_in(row["ledger"], row["company"]),
+            cells=row["buckets"],
         )
         for row in groups.iter_rows(named=True)
     ]  # fmt: skip

@@ -136,6 +136,7 @@ def compare_with_approved(step: Step, world: World[SubmitPlan], run: str, batch_
     differs += [f"nobody was asked: {what}" for *ask, what in asks if tuple(ask) not in said_yes]
     if len(must) == len(known.stored) and not differs and now.digest != known.batch.digest:
         differs = ["the texts of its lines changed"]
+    differs += filter(None, [world.outdated()])
     _settle_findings(step, world, run, batch)
     send = [
         n for n, state in states.items()

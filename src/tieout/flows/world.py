@@ -20,6 +20,7 @@ from tieout.http import Call
 from tieout.jde.client import Jde
 from tieout.jde.orchestrator import Orchestrator
 from tieout.project import LoadActuals, LoadMembers, SubmitPlan
+from tieout.project_tables import LoadTable
 from tieout.store.steps import Step
 from tieout.store.store import Store
 
@@ -44,6 +45,13 @@ class Run(Protocol):
         """Let time pass between two steps."""
         ...
 
+    def go_on_waiting(self) -> None:
+        """Asked by who waits within a step; raises when nobody has to wait any more."""
+        ...
+
+
+AT_HAND_ROWS_MAX = 10_000  # of a frame that later steps of the same telling need not read again
+
 
 class Evidence:
     """Notes every exchange with a peer in the step under way; both HTTP doors tell it."""
@@ -56,13 +64,35 @@ class Evidence:
             self.step.call(call)
 
 
-F = TypeVar("F", LoadActuals, LoadMembers, SubmitPlan)
-L = TypeVar("L", LoadActuals, LoadMembers)  # the flows that load
+class Patience:
+    """Asked again and again by who waits for others within a step.
+
+    It raises when the run was cancelled, or its process stops.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], None] = _patient
+
+    def __call__(self) -> None:
+        self.ask()
+
+
+def _patient() -> None:
+    """Of nobody's run, as a connection test is."""
+
+
+F = TypeVar("F", LoadActuals, LoadMembers, LoadTable, SubmitPlan)
+L = TypeVar("L", LoadActuals, LoadMembers, LoadTable)  # the flows that load
 
 
 def _nobody() -> bool:
     """Whether others wait, where nobody else reads."""
     return False
+
+
+def _as_begun() -> str:
+    """What differs from the configuration of a run, where nobody can change it."""
+    return ""
 
 
 def _nothing(step: str, point: str) -> None:
@@ -98,13 +128,16 @@ class World(Generic[F]):
     tenant: str  # of Anaplan, whose models only one run may have a task in
     executor: str  # the process that tells this run
     somebody_waits: Callable[[], bool] = _nobody  # for a session of JD Edwards
+    outdated: Callable[[], str] = _as_begun  # what was applied since the run was begun, in words
     moment: Callable[[str, str], None] = _nothing  # of a step, where a crash test may interrupt
     parts_max: int = 1  # into how many parts a large read may be cut
     part: Mapping[str, Any] = field(default_factory=dict)  # what a part was asked for
     plan: PlanOf | None = None  # what a flow that submits a plan shares with its actuals
     evidence: Evidence = field(default_factory=Evidence)
+    patience: Patience = field(default_factory=Patience)
     scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)  # by their records
     batches: dict[str, Batch] = field(default_factory=dict)  # by the run whose records they are
+    at_hand: dict[str, pl.DataFrame] = field(default_factory=dict)  # by the id of their file
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
@@ -136,16 +169,26 @@ class World(Generic[F]):
 
     def frame(self, kind: str, schema: Schema, **key: Any) -> pl.DataFrame:
         """The rows of the current records of this flow and kind; empty when there are none."""
-        return self.lazy(kind, schema, **key).collect()
+        manifests = self.store.current(self.flow_name, kind, **key)
+        return self.store.scan(manifests).collect() if manifests else empty(schema)
 
     def lazy(self, kind: str, schema: Schema, **key: Any) -> pl.LazyFrame:
         """The same rows, not read yet: what is filtered out or not selected takes no memory."""
         manifests = self.store.current(self.flow_name, kind, **key)
         return self.store.scan(manifests) if manifests else empty(schema).lazy()
 
+    def keep(self, step: Step, kind: str, rows: pl.DataFrame) -> None:
+        """Keep rows with a step; few of them stay at hand for the next steps of this telling."""
+        kept = step.keep(kind, rows)
+        if rows.height <= AT_HAND_ROWS_MAX:
+            self.at_hand[kept.id] = rows
+
     def of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.DataFrame:
         """What this run kept of a kind, in the order it was kept."""
-        return self.lazy_of_this_run(run, kind, schema).collect()
+        manifests = self.store.kept(run, kind=kind)
+        if len(manifests) == 1 and (rows := self.at_hand.get(manifests[0].id)) is not None:
+            return rows
+        return self.store.scan(manifests).collect() if manifests else empty(schema or {})
 
     def lazy_of_this_run(self, run: str, kind: str, schema: Schema | None = None) -> pl.LazyFrame:
         """The same rows, not read yet."""
@@ -165,7 +208,8 @@ class World(Generic[F]):
     def files_of_this_run(self, run: str, kind: str) -> Iterator[pl.DataFrame]:
         """The same rows, one file after the other."""
         for manifest in self.store.kept(run, kind=kind):
-            yield self.store.scan([manifest]).collect()
+            rows = self.at_hand.get(manifest.id)
+            yield self.store.scan([manifest]).collect() if rows is None else rows
 
 
 class Steps(Generic[F]):
@@ -174,6 +218,7 @@ class Steps(Generic[F]):
     def __init__(self, run: Run, world: World[F]) -> None:
         self._run = run
         self._world: World[F] = world
+        world.patience.ask = run.go_on_waiting
 
     def __call__(self, name: str, function: Callable[..., Result], *args: object) -> Result:
         """`function(step, world, *args)` as one durable step."""

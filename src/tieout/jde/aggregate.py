@@ -88,11 +88,11 @@ def frame(
         ) from error
     counts = found["count"].to_list()
     summed = [_sums(table, output, table.column(name), counts) for name in sums]
-    found = found.with_columns(summed)
+    found = found.hstack(summed)
     if FISCAL_YEAR in group_by:
         year = (pl.col("century") * 100 + pl.col("year")).cast(pl.Int32).alias(FISCAL_YEAR)
         found = found.with_columns(year)
-    return found.select(*group_by, *sums, *(f"max_{m}" for m in maxima), "count")
+    return found[[*group_by, *sums, *(f"max_{m}" for m in maxima), "count"]]
 
 
 def _output(table: Table, told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -152,7 +152,8 @@ def _pick(table: Table, item: Any, alias: str, suffix: str = "") -> Any:
 
 def _spellings(table: Table, alias: str, suffix: str) -> tuple[str, ...]:
     """The spellings seen: `F0911.AA_SUM`, `F0911_AA_SUM`, `AA_SUM`."""
-    return (f"{table.name}.{alias}{suffix}", f"{table.name}_{alias}{suffix}", alias + suffix)
+    owner = table.owner or table.name
+    return (f"{owner}.{alias}{suffix}", f"{owner}_{alias}{suffix}", alias + suffix)
 
 
 def _count(table: Table, item: dict[str, Any]) -> Any:

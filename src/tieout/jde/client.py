@@ -15,7 +15,18 @@ from tieout.jde import aggregate, wire
 from tieout.jde.credentials import Credentials
 from tieout.jde.keys import after, first_key, unseen
 from tieout.jde.page import PEER, ComplaintError, Page, complaints, decode_page
-from tieout.jde.proof import PROVED_READS_MAX, Measure, NotWholeError, Proof, Tally, unproved
+from tieout.jde.paths import V1
+from tieout.jde.proof import (
+    PROVED_READS_MAX,
+    Measure,
+    NotWholeError,
+    Proof,
+    Tally,
+    broken_off,
+    complained,
+    endless,
+    unproved,
+)
 from tieout.jde.query import Value, Where, equal, every
 from tieout.jde.session import (
     CNC,
@@ -33,7 +44,7 @@ from tieout.jde.wire import Table
 from tieout.project import JdeConnection
 from tieout.strict_json import plain
 
-DATA_SERVICE, NEXT_PAGE = "/v2/dataservice", "/v2/dataservice/next"
+DATA_SERVICE, NEXT_PAGE = "/dataservice", "/v2/dataservice/next"  # v1 has no next pages
 ON_DEMAND_MILLISECONDS = "1000"  # no reading ahead: a page is fetched when asked (§3.6)
 RESTARTS_MAX = 3  # of one result set without a single new row in between
 DATES_COMPARED_MAX = 2
@@ -169,26 +180,33 @@ class Jde:
                     frame = unseen(table, previous, page.frame)
                     if frame.is_empty():
                         if page.more:
-                            raise _endless(table)
+                            raise endless(table)
                         continue
                     first = first_key(table, frame)
                     tally.take(frame.height, more=page.more)
                     if first in firsts or tally.endless:
-                        raise _endless(table)
+                        raise endless(table)
                     firsts.add(first)
                     previous, restarts = frame, 0
                     yield frame if frame.columns == list(names) else frame.select(names)
             except _Broken as broken:
                 restarts += 1
                 if restarts > RESTARTS_MAX:
-                    raise _broken_off(table, restarts, broken.words) from broken
+                    raise broken_off(table, restarts, broken.words) from broken
                 continue
             if not tally.short or tally.rows == had:  # nothing stands after the last key
                 tally.settle()
                 return
 
     def _linked(self, table: Table, where: Where | None, names: Sequence[str]) -> Iterator[Page]:
-        """The pages of one result set, and _Broken if it does not hold all that were announced."""
+        """The pages of one result set, and _Broken if it does not hold all that were announced.
+
+        Version 1 of the services has no links: there each page is a query of its own (§1.1).
+        """
+        self.session.fresh()
+        if self.session.version == V1:
+            yield from self._keyed(table, where, names)
+            return
         page = self._first_page(table, where, names, linked=True)
         while True:
             yield page
@@ -215,7 +233,7 @@ class Jde:
     ) -> Page:
         controls = [table.control(c) for c in table.physical(names)]
         ask: dict[str, Any] = {
-            "targetName": table.name, "targetType": "table", "dataServiceType": "BROWSE",
+            "targetName": table.name, "targetType": table.target_type, "dataServiceType": "BROWSE",
             "findOnEntry": "TRUE", "outputType": "GRID_DATA", "aliasNaming": True,
             "returnControlIDs": "|".join(controls), "maxPageSize": str(self.page_rows),
             "aggregation": {
@@ -253,7 +271,7 @@ class Jde:
         except ComplaintError as complaint:
             if complaint.expired:
                 raise _Broken(str(complaint)) from complaint
-            raise _complained(table, str(complaint)) from complaint
+            raise complained(table, str(complaint)) from complaint
         except ValueError as error:
             raise Refused(
                 f"{PEER} answered {table.name} in a form that is not understood: {plain(error)}.",
@@ -305,15 +323,15 @@ class Jde:
         A fetch limit may have cut groups off (J075): `groups` is for what has to be whole.
         """
         ask = {
-            "targetName": table.name, "targetType": "table", "dataServiceType": "AGGREGATION",
-            "findOnEntry": "TRUE", "aliasNaming": True,
+            "targetName": table.name, "targetType": table.target_type,
+            "dataServiceType": "AGGREGATION", "findOnEntry": "TRUE", "aliasNaming": True,
             "aggregation": aggregate.request(table, group_by, sums, maxima),
         }  # fmt: skip
         answer = self._asked(table, where, ask)
         told = answer.json_object(aggregate.VALUES_MAX)
         words = complaints(told)
         if words:
-            raise _complained(table, words)
+            raise complained(table, words)
         return aggregate.frame(table, told, group_by, sums, maxima)
 
     def groups(
@@ -351,7 +369,7 @@ class Jde:
         for fresh in (False, True):
             dialect = self.session.fresh().dialect
             body = ask | {"query": wire.query(table, where, dialect)}
-            answer = self.session.send(DATA_SERVICE, json=body)
+            answer = self.session.send(self.session.version + DATA_SERVICE, json=body)
             if answer.status == OK_STATUS:
                 return answer
             if answer.status not in (*GONE_STATUSES, 500):
@@ -370,25 +388,3 @@ class Jde:
 def _together(table: Table, names: Sequence[str], frames: Iterator[pl.DataFrame]) -> pl.DataFrame:
     schema = {n: table.schema[n] for n in names}
     return pl.concat([pl.DataFrame(schema=schema), *frames])
-
-
-def _broken_off(table: Table, times: int, words: str) -> Refused:
-    return Refused(
-        f"{PEER} broke off the reading of {table.name} {times} times in a row: {words}.",
-        untouched=UNTOUCHED, evidence=words, who=CNC,
-        do="Read with a smaller page_rows, or raise resultSetTimeout.",
-    )  # fmt: skip
-
-
-def _endless(table: Table) -> Refused:
-    return Refused(
-        f"{PEER} sends pages of {table.name} that were already read: next links lead in a circle.",
-        untouched=UNTOUCHED, do="Check the AIS server and what stands between it and us.", who=CNC,
-    )  # fmt: skip
-
-
-def _complained(table: Table, words: str) -> Refused:
-    return Refused(
-        f"{PEER} answered the reading of {table.name} with an error: {words}.",
-        untouched=UNTOUCHED, evidence=words, who=CNC,
-    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tieout.project import JdeConnection
@@ -20,6 +21,11 @@ class Credentials:
     def name(self) -> str:
         """Who that is, in a sentence."""
         return self.username or "the holder of the JSON Web Token"
+
+
+def credentials_in(fields: Mapping[str, str]) -> Credentials:
+    """Those among the fields of a secret, which may hold a certificate and more besides."""
+    return Credentials(**{name: fields.get(name, "") for name in Credentials.__slots__})
 
 
 def authorized(connection: JdeConnection, who: Credentials) -> dict[str, str]:

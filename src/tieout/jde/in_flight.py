@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TypeAlias
 
 import polars as pl
@@ -37,6 +38,8 @@ BALANCE = (
     "company", "account_id", "fiscal_year", "fiscal_quarter", "ledger", "subledger",
     "subledger_type", "currency", *PARTS,
 )  # fmt: skip
+# Month and day: a year is named by the end of its first period, which has half a year at most.
+FIRST_PERIOD_BEGINS = (7, 1)
 REFERENCES = ("reference_1", "reference_2")
 VOID = "V"  # F0911.RE of a voided journal
 MODEL = "M"  # F0911.POST of a model journal, which is never posted
@@ -230,10 +233,17 @@ def unprocessed(jde: Jde, ledger: str) -> pl.DataFrame:
 
 
 def _open(ledger: str, years: Sequence[int]) -> Where | None:
-    return query.every(
-        query.equal("ledger", ledger), query.not_equal("posted", POSTED),
-        query.one_of("fiscal_year", list(years)) if years else None,
-    )  # fmt: skip
+    """Lines that are not posted, of some years by what they say or by their date.
+
+    The post gives a line the year and period of its date (facts/jde-gl.md §2.5), so that one which
+    carries another year, or none, will stand in these years all the same.
+    """
+    of_years: Where | None = None
+    if years:
+        begin, end = date(min(years) - 1, *FIRST_PERIOD_BEGINS), date(max(years) + 1, 12, 31)
+        dated = (query.at_least("gl_date", begin), query.at_most("gl_date", end))
+        of_years = query.either(query.one_of("fiscal_year", list(years)), query.Every(dated))
+    return query.every(query.equal("ledger", ledger), query.not_equal("posted", POSTED), of_years)
 
 
 def _waiting(ledger: str) -> Where | None:

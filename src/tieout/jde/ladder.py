@@ -14,6 +14,7 @@ from tieout.http import Answer
 from tieout.jde.client import Jde
 from tieout.jde.orchestrator import Orchestrator
 from tieout.jde.page import PEER
+from tieout.jde.paths import V1
 from tieout.jde.query import Where, equal
 from tieout.jde.session import CNC, GONE_STATUSES, OK_STATUS, UNTOUCHED, said
 from tieout.jde.tables import ACCOUNT_BALANCES, ACCOUNT_LEDGER, ACCOUNTS, COMPANIES
@@ -28,6 +29,7 @@ COMPANIES_TRIED_MAX = 20
 CLOCKS_APART_MAX = timedelta(seconds=120)
 TIEOUT = "the administrator of Tieout"
 SECURITY = "the JDE security administrator"
+OLD_TOOLS = f"{PEER} is older than Tools 9.2.1.2: it has no version 2 of the AIS services"
 WRONG_PORT = (
     "The address ends in /jderest and names the port of the AIS server, not that of the web client."
 )
@@ -80,16 +82,24 @@ class JdeLadder:
         """An AIS server of the second version of the services, by what it publishes."""
         answer = self._client.session.unsigned(CONFIG)
         self._apart = _apart(answer, self._now())
-        if answer.status == 404 and _is_ais(self._client.session.unsigned(CONFIG[3:])):
-            raise Refused(
-                f"{PEER} is older than Tools 9.2.1.2: it has no version 2 of the AIS services.",
-                untouched=UNTOUCHED, who=CNC, code="old-tools",
-                do="Update the tools release of the AIS server.",
-            )  # fmt: skip
+        older = self._client.session.unsigned(CONFIG[3:]) if answer.status == 404 else None
+        if older is not None and _is_ais(older):
+            if self._wanted.writing:
+                raise Refused(
+                    f"{OLD_TOOLS}, and flows that write journals need it.",
+                    untouched=UNTOUCHED, who=CNC, code="old-tools",
+                    do="Update the tools release of the AIS server.",
+                )  # fmt: skip
+            answer = older
         if not _is_ais(answer):
             raise _no_ais(answer)
         self._config = answer.json_object()
         yield Told(f"An AIS server, {plain(self._config.get('aisVersion') or '').strip()}.")
+        if older is not None:
+            yield Told(
+                f"{OLD_TOOLS}: every page is a query of its own.", "old-tools-read",
+                "Update the tools release of the AIS server, for speed.", CNC,
+            )  # fmt: skip
 
     def let_in(self) -> Iterator[Told]:
         """Signed in, at one attempt, and the session is still known at the next call."""
@@ -120,6 +130,8 @@ class JdeLadder:
             )  # fmt: skip
 
     def _check_session(self, token: str) -> None:
+        if self._client.session.version == V1:
+            return  # it has nothing to ask; reading a row shows the same
         told = {"token": token, "deviceName": self._connection.device}
         answer = self._client.session.send(VALIDATE, json=told)
         if answer.status in GONE_STATUSES:
@@ -188,7 +200,10 @@ class JdeLadder:
         """Warnings only: the largest page, the lives of a session, the clocks."""
         yield from self._page()
         minutes = [plain(self._config.get(n) or "?") for n in ("sessionTimeout", "timeToLive")]
-        yield Told(f"A session ends after {minutes[0]} idle minutes, and after {minutes[1]}.")
+        yield Told(
+            f"A session ends after {minutes[0]} idle minutes, and after {minutes[1]} minutes in "
+            "any case."
+        )
         if abs(self._apart) > CLOCKS_APART_MAX:
             yield Told(
                 f"Its clock is {abs(self._apart).total_seconds():.0f} seconds from ours.",

@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from tieout.errors import Refused, Trouble, Unavailable
 from tieout.jde.page import PEER
-from tieout.jde.session import CNC
+from tieout.jde.session import CNC, UNTOUCHED
 from tieout.jde.wire import Table
 
 PROVED_READS_MAX = 3
@@ -114,4 +114,29 @@ def unproved(table: Table, proof: Proof, reads: int) -> Trouble:
         f"{proof.rows} read, {after.count} after.",
         untouched="Nothing was sent to Anaplan.", who="whoever posts at this time",
         do="Run again when posting has ended.",
+    )  # fmt: skip
+
+
+def broken_off(table: Table, times: int, words: str) -> Refused:
+    """The same result set broke off again and again."""
+    return Refused(
+        f"{PEER} broke off the reading of {table.name} {times} times in a row: {words}.",
+        untouched=UNTOUCHED, evidence=words, who=CNC,
+        do="Read with a smaller page_rows, or raise resultSetTimeout.",
+    )  # fmt: skip
+
+
+def endless(table: Table) -> Refused:
+    """The pages have no end."""
+    return Refused(
+        f"{PEER} sends pages of {table.name} that were already read: next links lead in a circle.",
+        untouched=UNTOUCHED, do="Check the AIS server and what stands between it and us.", who=CNC,
+    )  # fmt: skip
+
+
+def complained(table: Table, words: str) -> Refused:
+    """The answer holds the peer's own error."""
+    return Refused(
+        f"{PEER} answered the reading of {table.name} with an error: {words}.",
+        untouched=UNTOUCHED, evidence=words, who=CNC,
     )  # fmt: skip

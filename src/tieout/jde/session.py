@@ -13,11 +13,12 @@ from tieout.errors import Refused, Trouble, Unavailable, Uncertain
 from tieout.http import SERVER_ERROR_STATUS, Answer, Http
 from tieout.jde.credentials import Credentials, asking, authorized
 from tieout.jde.page import PEER, complaints
+from tieout.jde.paths import V1, V2, under
 from tieout.jde.wire import Dialect, dialect_of
 from tieout.project import JdeConnection
 from tieout.strict_json import plain
 
-OK_STATUS = 200
+OK_STATUS, NO_SUCH_PATH = 200, 404
 GONE_STATUSES = (401, 403, 444)  # the session is unknown, expired or of another device (U1)
 UNPUBLISHED_SECONDS_MAX = 50.0  # lives are published in whole minutes: younger is always alive
 MARGIN_SHARE, MARGIN_SECONDS_MIN, MARGIN_SECONDS_MAX = 0.1, 5.0, 60.0
@@ -85,6 +86,7 @@ class Session:
         self._left = ""  # the token of another's session that could not be signed out yet
         self._life: Life | None = None
         self._since = self._used = 0.0
+        self.version = V2  # before the path of a service, as long as nothing says otherwise
 
     def current(self) -> SignedIn:
         """The session, signed in if it was not."""
@@ -152,14 +154,15 @@ class Session:
         """One request inside the session; `repeatable` and `once` as for `Http.send`."""
         headers = self._headers(self.current().token)
         answer = self._http.send(
-            method, path, headers=headers, query=query, json=json, repeatable=repeatable, once=once
-        )
+            method, path, headers=headers, query=query, json=json, repeatable=repeatable, once=once,
+            under=under(self._connection, path),
+        )  # fmt: skip
         self._used = self._clock.monotonic()
         return answer
 
     def unsigned(self, path: str) -> Answer:
         """One GET without signing in."""
-        return self._http.send("GET", path, repeatable=True)
+        return self._http.send("GET", path, repeatable=True, under=under(self._connection, path))
 
     def ask(self, method: str, path: str, *, json: object | None = None) -> Answer:
         """One request that does no harm twice; a lost session is signed in again once."""
@@ -206,13 +209,14 @@ class Session:
         open of which we have no token.
         """
         connection, who = self._connection, self._credentials()
-        try:
-            answer = self._http.send(
-                "POST", "/v2/tokenrequest", repeatable=False, headers=authorized(connection, who),
-                json=asking(connection, who),
-            )  # fmt: skip
-        except Uncertain as lost:
-            raise _sign_in_lost(lost) from lost
+        answer = self._asked_in(who)
+        if answer.status == NO_SUCH_PATH and self.version == V2:  # no password was looked at
+            self.version = V1
+            older = self._asked_in(who)
+            if older.status == NO_SUCH_PATH:
+                self.version = V2
+            else:
+                answer = older
         if answer.status != OK_STATUS:
             raise _sign_in_refused(answer, who.name, connection)
         told = answer.json_object()
@@ -231,6 +235,16 @@ class Session:
             self._now = SignedIn(token, "", "", "", "", Dialect())
             self.close()  # no session is left behind
             raise
+
+    def _asked_in(self, who: Credentials) -> Answer:
+        connection, path = self._connection, f"{self.version}/tokenrequest"
+        try:
+            return self._http.send(
+                "POST", path, repeatable=False, headers=authorized(connection, who),
+                json=asking(connection, who), under=under(connection, path),
+            )  # fmt: skip
+        except Uncertain as lost:
+            raise _sign_in_lost(lost) from lost
 
     def _accepted(self, told: dict[str, Any], user: dict[str, Any], token: str) -> SignedIn:
         """The session, after checking that it is where we were told to read (J26)."""
@@ -253,7 +267,7 @@ class Session:
     def _published_life(self) -> Life:
         """`/defaultconfig` (jde-ais.md §1.2); a server that does not say leaves it open."""
         try:
-            answer = self.unsigned("/v2/defaultconfig")
+            answer = self.unsigned(f"{self.version}/defaultconfig")
             told = answer.json_object() if answer.status == OK_STATUS else {}
         except Trouble:
             told = {}
@@ -262,13 +276,19 @@ class Session:
 
 def sign_out(http: Http, connection: JdeConnection, token: str) -> bool:
     """End a session, which another process may have opened; whether it is gone."""
-    try:
-        answer = http.send(
-            "POST", "/v2/tokenrequest/logout", headers=_headers(connection, token),
-            json={"token": token, "deviceName": connection.device}, repeatable=True,
-        )  # fmt: skip
-    except Trouble:
-        return False
+    for version in (V2, V1):
+        path = f"{version}/tokenrequest/logout"
+        try:
+            with http.ending():
+                answer = http.send(
+                    "POST", path, headers=_headers(connection, token), repeatable=True,
+                    json={"token": token, "deviceName": connection.device},
+                    under=under(connection, path),
+                )  # fmt: skip
+        except Trouble:
+            return False
+        if answer.status != NO_SUCH_PATH:
+            break
     return answer.status < SERVER_ERROR_STATUS  # what it does not know is gone
 
 

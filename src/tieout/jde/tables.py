@@ -163,6 +163,16 @@ LEDGERS = Table(
     ),
 )  # fmt: skip
 
+GENERAL_CONSTANTS = Table(
+    "F0009",
+    ("system",),
+    (
+        Column("SY", "system", "code"), Column("IARG", "approval", "code"),
+        Column("ICRG", "batch_control", "code"), Column("PBCO", "before_cutoff", "code"),
+        Column("ALIA", "invalid_accounts", "code"), Column("ICO", "intercompany", "code"),
+    ),
+)  # fmt: skip
+
 ACCOUNTING_INSTRUCTIONS = Table(
     "F0012",
     ("item", "company"),
@@ -183,6 +193,7 @@ TABLES = {
     table.name: table
     for table in (
         ACCOUNT_LEDGER, ACCOUNT_BALANCES, ACCOUNTS, BUSINESS_UNITS, COMPANIES, DATE_PATTERNS,
-        BATCHES, BATCH_FILE, CURRENCIES, LEDGERS, ACCOUNTING_INSTRUCTIONS, USER_DEFINED_CODES,
+        BATCHES, BATCH_FILE, CURRENCIES, LEDGERS, ACCOUNTING_INSTRUCTIONS, GENERAL_CONSTANTS,
+        USER_DEFINED_CODES,
     )
 }  # fmt: skip

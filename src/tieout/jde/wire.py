@@ -58,12 +58,14 @@ YEAR = Column("FY", "year", "integer", pl.Int32)
 class Table:
     """A JDE table: its columns in the order of our frames, and the names of its primary key.
 
-    Where CTRY and FY stand in `columns`, frames have `fiscal_year` (Int32) instead.
+    Where CTRY and FY stand in `columns`, frames have `fiscal_year` (Int32) instead. A business
+    view names the table that owns its columns (jde-ais.md §3.4); "": `name` does.
     """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    owner: str = ""
     schema: dict[str, Any] = field(init=False, repr=False, compare=False)  # of our frames, in order
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
 
@@ -94,7 +96,12 @@ class Table:
 
     def control(self, column: Column) -> str:
         """What AIS calls the column in a request, as in `F0911.AA`."""
-        return f"{self.name}.{column.alias}"
+        return f"{self.owner or self.name}.{column.alias}"
+
+    @property
+    def target_type(self) -> str:
+        """What AIS calls it: views begin with V."""
+        return "view" if self.name.startswith("V") else "table"
 
 
 # --- dates and times ----------------------------------------------------------------------------
@@ -299,12 +306,13 @@ def distinct_keys(table: Table, frame: pl.DataFrame) -> None:
     equal (jde-gl.md §2.3, rule 7): a bad load left one code aligned to the other side.
     """
     names = list(table.key)
+    if not frame[names].is_duplicated().any():
+        return
     twice = frame.filter(pl.struct(names).is_duplicated()).select(names).unique().sort(names)
-    if twice.height:
-        shown = ", ".join("/".join(str(v) for v in row) for row in twice.rows()[:4])
-        raise Refused(
-            f"{table.name} holds keys that differ only in blanks: {plain(shown)}.",
-            untouched="Nothing was sent to Anaplan.",
-            do="Correct the row that was loaded with the wrong alignment in JD Edwards.",
-            who="the JDE administrator (CNC)",
-        )
+    shown = ", ".join("/".join(str(v) for v in row) for row in twice.rows()[:4])
+    raise Refused(
+        f"{table.name} holds keys that differ only in blanks: {plain(shown)}.",
+        untouched="Nothing was sent to Anaplan.",
+        do="Correct the row that was loaded with the wrong alignment in JD Edwards.",
+        who="the JDE administrator (CNC)",
+    )

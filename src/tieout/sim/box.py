@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -230,7 +231,10 @@ class _DataPort(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _write(self, response: Response, fault: Fault | None) -> None:
-        headers = {"Content-Type": response.content_type, "Date": self.date_time_string()}
+        headers = {
+            "Content-Type": response.content_type,
+            "Date": self.date_time_string(self.box.clock.now()),
+        }
         headers |= response.headers
         headers["Content-Length"] = str(len(response.body))
         if response.status in (204, 304):
@@ -294,6 +298,10 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
+    def guard(self, tls: ssl.SSLContext) -> None:
+        """Speak TLS; each caller shakes hands in the thread that serves it."""
+        self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -304,15 +312,18 @@ class _Server(ThreadingHTTPServer):
 
 
 def serve(
-    box: Box, port: int, *, control: bool, host: str = "127.0.0.1"
-) -> tuple[str, Callable[[], None]]:
-    """Serve the data port (or, with `control`, the control port) in a thread.
+    box: Box, port: int, *, control: bool, host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+) -> tuple[str, Callable[[], None]]:  # fmt: skip
+    """Serve the data port (or, with `control`, the control port) in a thread, over TLS if given.
 
     Returns the base URL and a function that stops the server.
     """
     base = _ControlPort if control else _DataPort
     answering = type("Port", (base,), {"box": box, "wbufsize": -1})
     server = _Server((host, port), answering)
+    if tls is not None:
+        server.guard(tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
 
@@ -320,4 +331,4 @@ def serve(
         server.shutdown()
         server.server_close()
 
-    return f"http://{host}:{server.server_address[1]}", stop
+    return f"{'https' if tls else 'http'}://{host}:{server.server_address[1]}", stop

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tieout.sim.anaplan.demo_model import EMAIL, make_demo_model
@@ -23,6 +24,7 @@ from tieout.sim.company.make import LINES_DEFAULT, NOTES, make_company
 from tieout.sim.company.names import CATEGORIES
 from tieout.sim.company.people import People
 from tieout.sim.company.scene import Scene
+from tieout.sim.guard import Guard, guarded
 from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.system import System, make_password
 
@@ -45,9 +47,13 @@ class Running:
 
 def start(
     home: Path, port: int = 0, *, seed: int = 1, lines: int = LINES_DEFAULT,
-    trouble: bool = False, clock: PracticeClock | None = None,
+    trouble: bool = False, clock: PracticeClock | None = None, tls: bool = False,
+    client_certificate: bool = False,
 ) -> Running:  # fmt: skip
     """Open the states in `home`/sim (made when they are not there) and serve the four ports.
+
+    `tls` makes an authority too and serves https, and registers a certificate at practice Anaplan;
+    with `client_certificate` practice JD Edwards asks for one. Both stay so at the next start.
 
     `port` 0 takes the ports of the last time while they are free, else any. OSError when a
     port is taken, BlockingIOError when the same home is being served already.
@@ -64,10 +70,13 @@ def start(
         passwords = _make(ledger, anaplan, seed=seed, lines=lines, trouble=trouble)
         jde = _practice_jde(ledger, clock, passwords["jde"])
         opened.callback(jde.close)
-        addresses = _serve(opened, folder, port, Box(jde, clock), Box(anaplan, clock))
+        guard = guarded(folder, anaplan, clock, tls=tls, client_certificate=client_certificate)
+        addresses = _serve(opened, folder, port, Box(jde, clock), Box(anaplan, clock), guard)
         users = {"jde": JDE_USER, "anaplan": EMAIL}
         secrets = {name: {"username": users[name], "password": passwords[name]} for name in users}
         _write(folder / "credentials.json", secrets)
+        _write(folder / "erp.json", secrets["jde"])
+        _write(folder / "planning.json", secrets["anaplan"])
         _write(folder / "addresses.json", addresses)
         return Running(addresses, folder, jde, anaplan, clock, opened.pop_all().close)
 
@@ -110,18 +119,21 @@ def _practice_jde(ledger: Ledger, clock: PracticeClock, password: str) -> System
     return jde
 
 
-def _serve(opened: ExitStack, folder: Path, port: int, jde: Box, anaplan: Box) -> dict[str, str]:
+def _serve(
+    opened: ExitStack, folder: Path, port: int, jde: Box, anaplan: Box, guard: Guard
+) -> dict[str, str]:
     """Serve the four ports; their base URLs by name."""
     boxes = (jde, anaplan, jde, anaplan)
     wanted = [port + n for n in range(4)] if port else _last_ports(folder)
     addresses = {}
     for name, box, number in zip(PORTS, boxes, wanted, strict=True):
+        control, tls = name.endswith("control"), guard.get(name)
         try:
-            url, stop = serve(box, number, control=name.endswith("control"))
+            url, stop = serve(box, number, control=control, tls=tls)
         except OSError:
             if port:
                 raise
-            url, stop = serve(box, 0, control=name.endswith("control"))
+            url, stop = serve(box, 0, control=control, tls=tls)
         opened.callback(stop)
         addresses[name] = url
     return addresses
@@ -142,17 +154,17 @@ def _write(file: Path, value: object) -> None:
     part.replace(file)
 
 
-def main(
-    home: Path, port: int = 0, *, seed: int = 1, lines: int = LINES_DEFAULT, trouble: bool = False
-) -> None:
-    """Serve until SIGTERM or SIGINT; prints the addresses as one JSON line when ready.
+def main(home: Path, port: int = 0, **options: Any) -> None:
+    """Serve until SIGTERM or SIGINT, with the options of `start`.
+
+    Prints the addresses as one JSON line when ready.
 
     Both signals are blocked in every thread and waited for, because a handler runs only when
     the main thread wakes, and a signal that another thread receives does not wake it.
     """
     wanted = (signal.SIGTERM, signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
-    running = start(home, port, seed=seed, lines=lines, trouble=trouble)
+    running = start(home, port, **options)
     sys.stdout.write(json.dumps(running.addresses) + "\n")
     sys.stdout.flush()
     signal.sigwait(wanted)

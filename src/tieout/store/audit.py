@@ -15,10 +15,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, desc, insert, select
+from sqlalchemy import Connection, Select, bindparam, desc, insert, select
 from sqlalchemy.engine import Row
 
 from tieout.store import seals
@@ -139,12 +140,18 @@ def entries(
     limit: int = VERIFY_PAGE_ROWS_MAX,
 ) -> list[Entry]:
     """The trail in order from the entry after `after`, optionally of one run or one object."""
-    query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
-    if run is not None:
-        query = query.where(audit.c.run == run)
-    if object_ is not None:
-        query = query.where(audit.c.object == object_)
-    return [_read(row) for row in connection.execute(query)]
+    only = {"run": run, "object": object_}
+    given = {name: value for name, value in only.items() if value is not None}
+    found = connection.execute(_entries(*given), given | {"after": after, "most": limit})
+    return [_read(row) for row in found]
+
+
+@cache
+def _entries(*names: str) -> Select[Any]:
+    query = select(audit).where(
+        audit.c.seq > bindparam("after"), *(audit.c[name] == bindparam(name) for name in names)
+    )
+    return query.order_by(audit.c.seq).limit(bindparam("most"))
 
 
 def _read(row: Row[Any]) -> Entry:

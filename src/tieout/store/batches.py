@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from tieout.core.policy import SYSTEM
@@ -198,6 +198,12 @@ def listed(
         query = query.where(app_batch.c.flow == flow)
     rows = connection.execute(query.order_by(app_batch.c.prepared_at, app_batch.c.id))
     return [_read(row) for row in rows]
+
+
+def waiting(connection: Connection) -> int:
+    """How many batches wait for a decision."""
+    query = select(func.count()).select_from(app_batch).where(app_batch.c.state == "prepared")
+    return int(connection.execute(query).scalar_one())
 
 
 def owner_of(connection: Connection, scope: Scope) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, Connection, Table, Text, select, update
+from sqlalchemy import Column, Connection, Table, Text, bindparam, select, update
 
 from tieout.core.drift import Thing
 from tieout.store.columns import Json, Moment, Words
@@ -31,9 +32,21 @@ Bound = Mapping[tuple[str, str], Thing]  # by kind and name in the flow
 
 def of_flow(connection: Connection, flow: str, model: str) -> dict[tuple[str, str], Thing]:
     """What the flow last used, if that was with this model."""
-    same = (app_binding.c.flow == flow, app_binding.c.model == model)
-    rows = connection.execute(select(app_binding).where(*same))
+    rows = connection.execute(_OF_FLOW, {"flow": flow, "model": model})
     return {(r.kind, r.configured): Thing(r.kind, r.id, r.name, r.told) for r in rows}
+
+
+_OF_FLOW = select(app_binding).where(
+    app_binding.c.flow == bindparam("flow"), app_binding.c.model == bindparam("model")
+)
+
+
+def listed(connection: Connection, flow: str) -> list[dict[str, Any]]:
+    """What a flow used last, of whatever model: kind, configured, id, name, bound_at, run."""
+    named = [c for c in app_binding.c if c.name not in ("flow", "told")]
+    query = select(*named).where(app_binding.c.flow == flow)
+    rows = connection.execute(query.order_by(app_binding.c.kind, app_binding.c.configured))
+    return [dict(row._mapping) for row in rows]
 
 
 def keep(

@@ -9,8 +9,9 @@ the database, and a trail that somebody with the key wrote anew.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from tieout.core.policy import SYSTEM
 from tieout.errors import Misconfigured
@@ -46,8 +47,21 @@ def add(connection: Connection, at: datetime, run: str = "") -> str:
 
 def lines(connection: Connection, after: int = 0) -> list[str]:
     """The checkpoints after number `after`, oldest first."""
-    query = select(app_checkpoint.c.line).where(app_checkpoint.c.n > after)
-    return list(connection.execute(query.order_by(app_checkpoint.c.n)).scalars())
+    return list(connection.execute(_AFTER, {"after": after}).scalars())
+
+
+_AFTER = (
+    select(app_checkpoint.c.line)
+    .where(app_checkpoint.c.n > bindparam("after"))
+    .order_by(app_checkpoint.c.n)
+)
+
+
+def last(connection: Connection) -> dict[str, Any]:
+    """What the newest checkpoint says; empty before the first."""
+    query = select(app_checkpoint.c.line).order_by(app_checkpoint.c.n.desc()).limit(1)
+    line = connection.execute(query).scalar()
+    return dict(parsed(line)) if line else {}
 
 
 def bring(database: Database, anchor: Anchored) -> int:
@@ -73,8 +87,10 @@ def bring(database: Database, anchor: Anchored) -> int:
 
 def _newest(connection: Connection) -> int:
     """The number of the last checkpoint, 0 before the first."""
-    newest = func.coalesce(func.max(app_checkpoint.c.n), 0)
-    return int(connection.execute(select(newest)).scalar_one())
+    return int(connection.execute(_NEWEST).scalar_one())
+
+
+_NEWEST = select(func.coalesce(func.max(app_checkpoint.c.n), 0))
 
 
 def bring_or_tell(database: Database, anchor: Anchored, at: datetime, run: str) -> None:

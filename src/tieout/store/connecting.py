@@ -8,8 +8,9 @@ WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html), and always with sy
 from __future__ import annotations
 
 import math
-import sqlite3
+import os
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +18,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tieout.errors import Misconfigured
+from tieout.errors import Misconfigured, Refused
+from tieout.store.own_sqlite import sqlite3
 
 BUSY_TIMEOUT_SECONDS = 30
 # A process that is paused within a transaction holds up everybody who waits for its locks.
@@ -32,7 +34,7 @@ SUBSECONDS_SINCE = (3, 42, 0)  # unixepoch('subsec'), which the durable engine n
 IDLE_SECONDS_MAX = 1.0  # of a connection that is used without trying it
 _LEFT = "tieout_left"  # when it was given back
 IMPATIENT = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS_MAX * 1000}"
-OPENING = "tieout_opening"  # the execution option that says how a transaction begins on SQLite
+_FILE = "tieout_file"  # which file a connection was opened to
 
 
 def refuse_unsound_sqlite(python: tuple[int, ...], library: tuple[int, ...]) -> None:
@@ -78,17 +80,34 @@ def server_engine(url: URL, **settings: Any) -> Engine:
     return engine
 
 
+def database_gone(evidence: str) -> Refused:
+    """The refusal to go on with a file that is not the one in its place."""
+    return Refused(
+        "The database file of this instance is not there, or was replaced while it was open.",
+        untouched="Nothing was changed.",
+        do="Stop every Tieout process, put the right file in its place, then start again.",
+        who="who runs this machine",
+        evidence=evidence,
+    )
+
+
 def sqlite_engine(path: str) -> Engine:
-    """Connections to a file that is there already."""
+    """Connections to a file that is there already; `refuse_gone` says whether it still is.
+
+    With a write-ahead log SQLite itself does not miss a file that was taken away or replaced: what
+    is committed then is lost with it.
+    """
     # mode=rw: a database that was taken away is missed, not silently begun anew.
     there = f"file:{quote(path)}?mode=rw&uri=true"
     engine = create_engine(
-        f"sqlite:///{there}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, hide_parameters=True
-    )
+        f"sqlite:///{there}", module=sqlite3, connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
+        hide_parameters=True,
+    )  # fmt: skip
     mode = journal_mode(sqlite3.sqlite_version_info)
 
     @event.listens_for(engine, "connect")
-    def settings(connection: sqlite3.Connection, _record: object) -> None:
+    def settings(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = identity_of(path)
         # Who is handed this engine without our options opens transactions as the driver does.
         connection.isolation_level = "IMMEDIATE"
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
@@ -96,11 +115,20 @@ def sqlite_engine(path: str) -> Engine:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # The driver would begin only at the first change, after our reads: too late for
-        # look-then-write. A write lock taken at the start cannot fail in the middle either.
-        if opening := connection.get_execution_options().get(OPENING):
-            connection.exec_driver_sql(opening)
-
     return engine
+
+
+def refuse_gone(connection: Connection, path: str) -> None:
+    """Refused when the file in `path` is not the one that the connection was opened to."""
+    # No listener of the library's "begin": with one it asks for listeners at every statement.
+    if identity_of(path) != connection.info[_FILE]:
+        raise database_gone(path)
+
+
+def identity_of(path: str | Path) -> tuple[int, int] | None:
+    """Which file lies there: its device and number; None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tieout.errors import KeyTrouble, Misconfigured
 from tieout.store import vault
@@ -26,6 +26,7 @@ class SecretNote:
     key_fingerprint: str
     set_at: datetime
     set_by: str
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,12 @@ class Author:
 
 
 def put(
-    connection: Connection, key: Key, name: str, fields: Mapping[str, str], author: Author
-) -> str:
+    connection: Connection, key: Key, name: str, fields: Mapping[str, str], author: Author,
+    ends_at: datetime | None = None,
+) -> str:  # fmt: skip
     """Seal `fields` under `name` in place of what was there; the key that had sealed it, or "".
+
+    `ends_at`: until when a certificate among them holds.
 
     Whoever lost a key enters the credentials again one by one: the others stay sealed and go on
     naming the key they need.
@@ -51,6 +55,9 @@ def put(
         "key_fingerprint": key.fingerprint,
         "set_at": author.at,
         "set_by": author.name,
+        "ends_at": ends_at,
+        "renewal_at": None,
+        "renewal_by": None,
     }
     same = app_secret.c.name == name
     if connection.execute(update(app_secret).where(same).values(values)).rowcount == 0:
@@ -63,19 +70,18 @@ def opened(connection: Connection, place: KeyPlace, name: str) -> dict[str, str]
 
     When the key is not there, KeyTrouble says which key the secret needs.
     """
-    query = select(app_secret.c.sealed).where(app_secret.c.name == name)
-    sealed = connection.execute(query).scalar_one_or_none()
+    found = sealed(connection, name)
     try:
         place.held()  # that there is none is told before that nothing is sealed with it
     except KeyTrouble as trouble:
-        if sealed is None:
+        if not found:
             raise
-        needs = f"The credential {name} was sealed with the key {vault.fingerprint_of(sealed)}."
+        needs = f"The credential {name} was sealed with the key {vault.fingerprint_of(found)}."
         raise KeyTrouble(
             f"{trouble.what} {needs}", untouched=trouble.untouched, do=trouble.do,
             who=trouble.who, code="key",
         ) from trouble  # fmt: skip
-    if sealed is None:
+    if not found:
         raise Misconfigured(
             f"No credentials are stored for {name}.",
             untouched="Nothing was sent.",
@@ -83,7 +89,15 @@ def opened(connection: Connection, place: KeyPlace, name: str) -> dict[str, str]
             who="who holds the user name and password",
             code="no-credentials",
         )
-    return place.opened(name, sealed)
+    return place.opened(name, found)
+
+
+def sealed(connection: Connection, name: str) -> str:
+    """A secret as it lies in the database; nothing when it was never set."""
+    return connection.execute(_SEALED, {"name": name}).scalar_one_or_none() or ""
+
+
+_SEALED = select(app_secret.c.sealed).where(app_secret.c.name == bindparam("name"))
 
 
 def listed(connection: Connection) -> list[SecretNote]:

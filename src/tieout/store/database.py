@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,12 +21,14 @@ from sqlalchemy.sql.dml import ReturningInsert
 from tieout.errors import Misconfigured, Refused, Trouble, Unavailable
 from tieout.store.connecting import (
     BUSY_TIMEOUT_SECONDS,
-    OPENING,
+    database_gone,
+    refuse_gone,
     refuse_unsound_sqlite,
     server_engine,
     sqlite_engine,
 )
 from tieout.store.machine import new_name
+from tieout.store.own_sqlite import MOVED, sqlite3
 from tieout.store.schema import SCHEMA_VERSION, VERSION_TABLE
 
 TRANSACTION_TRIES_MAX = 4
@@ -51,23 +52,26 @@ class Database:
     def __init__(self, url: str | URL, trail_key: Path | None = None) -> None:
         """`trail_key` is the file of the key that seals the trail, for who adds to it."""
         self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"  # the embedded database
+        self._path = self.url.database or ""  # of its file
         # What a writing transaction begins with, and the executor it is written by.
         self.guard: Callable[[Connection], None] = _anybody
         self.executor = new_name()
         if self.is_sqlite:
             refuse_unsound_sqlite(sys.version_info[:2], sqlite3.sqlite_version_info)
-            self.engine = sqlite_engine(self.url.database or "")
+            self.engine = sqlite_engine(self._path)
         else:
             # An error must not carry ledger data into a log.
             self.engine = server_engine(
                 self.url, isolation_level="READ COMMITTED", hide_parameters=True
             )
         options = {_TRAIL_KEY: trail_key}
-        self._writing = self.engine.execution_options(**options, **{OPENING: "BEGIN IMMEDIATE"})
+        self._writing = self.engine.execution_options(**options)
         # At READ COMMITTED each statement sees what is committed by then, within a transaction or
-        # not; so reading from a server needs none, and is one round trip instead of three.
+        # not; so reading from a server needs none, and is one round trip instead of three. A file
+        # is read the same way: SQLite opens no transaction that it is not told to open.
         alone = {} if self.is_sqlite else {"isolation_level": _NO_TRANSACTION}
-        self._reading = self.engine.execution_options(**options, **{OPENING: "BEGIN"}, **alone)
+        self._reading = self.engine.execution_options(**options, **alone)
 
     @classmethod
     def at(cls, path: Path, trail_key: Path | None = None) -> Database:
@@ -77,11 +81,6 @@ class Database:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         return cls(URL.create("sqlite", database=str(path)), trail_key)
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether this is the embedded database."""
-        return self.url.get_backend_name() == "sqlite"
-
     def unguard(self) -> None:
         """Be no executor any more: transactions begin as anybody's."""
         self.guard = _anybody
@@ -90,16 +89,20 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One writing transaction: committed when the block ends, undone when it raises."""
         with saying_what_failed(), self._writing.begin() as connection:
+            if self.is_sqlite:
+                refuse_gone(connection, self._path)
+                # The driver would begin only at the first change, after our reads: too late for
+                # look-then-write. A lock taken at the start cannot fail in the middle either.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             self.guard(connection)
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Statements that only read: one snapshot on SQLite, where no writer waits for it.
-
-        On PostgreSQL each statement sees what is committed by then.
-        """
+        """Statements that only read; each sees what is committed by then. No writer waits."""
         with saying_what_failed(), self._reading.begin() as connection:
+            if self.is_sqlite:
+                refuse_gone(connection, self._path)
             yield connection
 
     def transact(self, write: Callable[[Connection], T]) -> T:
@@ -135,7 +138,7 @@ class Database:
         raise Misconfigured(
             f"The database has schema {found or 'none'}; this program needs {SCHEMA_VERSION}.",
             untouched="Nothing was changed.",
-            do="Run `tieout init`, or start `tieout serve`, which brings it up to date.",
+            do="Run `tieout init` once; it keeps everything and brings the tables up to date.",
         )
 
     def close(self) -> None:
@@ -259,28 +262,18 @@ def _disk_failed(evidence: str) -> Refused:
     )
 
 
-def _database_gone(evidence: str) -> Refused:
-    return Refused(
-        "The database file of this instance is not there, or was replaced while it was open.",
-        untouched="Nothing was changed.",
-        do="Stop every Tieout process, put the right file in its place, then start again.",
-        who="who runs this machine",
-        evidence=evidence,
-    )
-
-
 def _from_sqlite(error: DBAPIError) -> Trouble | None:
     code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     words = str(error.orig)
-    if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        return _database_gone(words)
+    if code == MOVED:
+        return database_gone(words)
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return _disk_full(words)
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY:
             return _disk_failed(words)
         case sqlite3.SQLITE_CANTOPEN:
-            return _database_gone(words)
+            return database_gone(words)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TryAgain(
                 f"The database was held by another program for {BUSY_TIMEOUT_SECONDS} seconds.",

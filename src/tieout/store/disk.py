@@ -41,6 +41,8 @@ def flush_directory(directory: Path) -> None:
 
 def make_directory(directory: Path) -> None:
     """Make `directory` (0700) and those above it."""
+    if directory.exists():
+        return
     missing = [path for path in (directory, *directory.parents) if not path.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in missing:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from sqlalchemy import Connection, inspect, text
+
+from tieout.store.own_sqlite import sqlite3
 
 ENGINE_TABLE, ENGINE_SCHEMA = "workflow_status", "dbos"
 
 
 def sqlite_version() -> tuple[int, ...]:
-    """The version of SQLite that this Python uses."""
+    """The version of SQLite that this process uses."""
     return sqlite3.sqlite_version_info
 
 

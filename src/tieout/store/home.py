@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -23,10 +24,13 @@ NETWORK_FILE_SYSTEMS = {
 def make_home(home: Path) -> None:
     """Make the directory (0700), or make an empty one private; from now on all files are (0077)."""
     os.umask(PRIVATE_UMASK)
-    with saying_what_failed():
-        home.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
-        if not any(home.iterdir()):
-            home.chmod(PRIVATE_MODE)
+    try:
+        with saying_what_failed():
+            home.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+            if not any(home.iterdir()):
+                home.chmod(PRIVATE_MODE)
+    except OSError as error:
+        raise _unusable(home, error) from error
     check_home(home)
 
 
@@ -34,12 +38,17 @@ def check_home(home: Path) -> None:
     """Refuse a home that is not there or that other users of this machine can look into."""
     os.umask(PRIVATE_UMASK)
     try:
-        mode = stat.S_IMODE(home.stat().st_mode)
+        found = home.stat()
     except FileNotFoundError:
         raise Misconfigured(
             f"There is no instance in {home}.",
             do="`tieout init` makes one there, or name another with --home.",
         ) from None
+    except OSError as error:
+        raise _unusable(home, error) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise _unusable(home, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    mode = stat.S_IMODE(found.st_mode)
     if mode & PRIVATE_UMASK:
         raise Misconfigured(
             f"Other users of this machine can look into {home} (mode {mode:o}).",
@@ -47,6 +56,13 @@ def check_home(home: Path) -> None:
             do=f"chmod 700 {home}",
             who="who runs this machine",
         )
+
+
+def _unusable(home: Path, error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"{home} cannot be the directory of an instance: {os.strerror(error.errno or 0)}.",
+        untouched="Nothing was written.", do="Name another directory with --home.",
+    )  # fmt: skip
 
 
 def refuse_network_disk(home: Path, mounts: Path = MOUNTS) -> None:

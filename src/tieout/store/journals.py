@@ -271,7 +271,7 @@ def take_numbers(
     held = (found.batch_number, found.document_number)
     if held == numbers:
         return found
-    if held != (None, None) or found.state != "reserved":
+    if held != (None, None) or found.state not in ("reserved", "absent"):
         raise Busy(
             f"Journal {found.name} is {found.state} and has its numbers already.",
             untouched="They stay as they are.",
@@ -309,13 +309,19 @@ def named(connection: Connection, name: str) -> Journal:
 
 
 def listed(
-    connection: Connection, *, batch: str | None = None, states: Sequence[str] = JOURNAL_STATES
-) -> list[Journal]:
-    """Journals in the order in which they were prepared; None means of any batch."""
+    connection: Connection, *, batch: str | None = None, states: Sequence[str] = JOURNAL_STATES,
+    alike: Mapping[str, str | int] | None = None,
+) -> list[Journal]:  # fmt: skip
+    """Journals in the order in which they were prepared; None means of any batch.
+
+    `alike`: values of their columns.
+    """
     columns = [app_journal.c[name] for name in Journal.__slots__]
     query = select(*columns).join(app_batch).where(app_journal.c.state.in_(states))
     if batch is not None:
         query = query.where(app_journal.c.batch == batch)
+    for name, value in (alike or {}).items():
+        query = query.where(app_journal.c[name] == value)
     ordered = query.order_by(app_batch.c.prepared_at, app_batch.c.id, app_journal.c.number)
     return [Journal(**row._mapping) for row in connection.execute(ordered)]
 

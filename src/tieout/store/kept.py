@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, type_coerce
 from sqlalchemy.engine import Row
+from sqlalchemy.types import NULLTYPE
 
 from tieout.core.retention import IN_USE, ends_before
-from tieout.store import holds, records
-from tieout.store.columns import canonical
+from tieout.store import holds, piles, records
+from tieout.store.columns import canonical, canonical_of_row
 from tieout.store.holds import LegalHold
 from tieout.store.records import Manifest
-from tieout.store.rejects import UNDECIDED
 from tieout.store.retention_schema import app_purged
 from tieout.store.runs import COMPACT
 from tieout.store.schema import (
@@ -26,24 +28,39 @@ from tieout.store.schema import (
     app_manifest,
     app_open_cell,
     app_position,
-    app_reject,
     app_run,
 )
 
 # The ids of those files of lines none of whose lines counts any more, by the files of buckets.
 Uncounted: TypeAlias = Callable[[Sequence[Manifest], Sequence[Manifest]], set[str]]
 
+RUNS_AT_ONCE = 200  # whose calls one statement reads
+
 # Of other runs (of a plan, or of a kind of tomorrow) nothing is ever purged.
-RUN_KINDS = ("load_actuals", "load_members", "tie_out", COMPACT)
+RUN_KINDS = ("load_actuals", "load_members", "load_table", "tie_out", COMPACT)
 LINES, EARLIER_LINES = "lines", "earlier_lines"
 UPLOADS = ("file", "sent", "dump")
 # What a run keeps for itself alone. Other kinds are replaced by later runs, or are in use.
 OF_ONE_RUN = (
     "anaplan", "dirty", "folds", "gone", "in_list", "members", "moved_by_object", "moved_by_unit",
-    "read_whole", "reads", "seen_batches", "seen_by_object", "seen_by_unit", "to_send", "touched",
-    "waiting", "wanted", "would_find",
+    "pieces", "read_whole", "reads", "seen_batches", "seen_by_object", "seen_by_unit", "to_send",
+    "touched", "waiting", "wanted", "would_find",
 )  # fmt: skip
 COMPARISONS = ("compared", "tie_out", "proved")  # the last one is looked at with all of its run
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of a run: how many, their size and hash, and when the first and last was made."""
+
+    rows: int
+    bytes: int
+    sha256: str
+    oldest: datetime
+    newest: datetime
+
+
+Known: TypeAlias = dict[str, Calls]  # by run
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +99,16 @@ class Weighed:
 
 
 def weigh(
-    connection: Connection, rules: Mapping[str, str], now: datetime, uncounted: Uncounted
-) -> Weighed:
-    """What a purge under these rules would remove now, and what the holds keep from it."""
+    connection: Connection, rules: Mapping[str, str], now: datetime, uncounted: Uncounted,
+    known: Known | None = None,
+) -> Weighed:  # fmt: skip
+    """What a purge under these rules would remove now, and what the holds keep from it.
+
+    `known` spares who only looks what this process has hashed before: a run that has as many calls
+    as then has the same ones.
+    """
     ends = {kind: ends_before(age, now) for kind, age in rules.items()}
-    everything = kept(connection, uncounted)
+    everything = kept(connection, uncounted, known)
     old = [i for i in everything if i.kind in ends and i.newest < ends[i.kind]]
     placed = holds.in_force(connection)
     held = {i.object: (each, i) for i in old for each in placed if each.covers(i.flow, i.company)}
@@ -94,7 +116,7 @@ def weigh(
     return Weighed(rules, everything, due, list(held.values()))
 
 
-def kept(connection: Connection, uncounted: Uncounted) -> list[Item]:
+def kept(connection: Connection, uncounted: Uncounted, known: Known | None = None) -> list[Item]:
     """Everything that is kept, each with the kind of retention it falls under, oldest first."""
     needed, old = _needed_runs(connection), set[str]()
     for flow in records.flows_with(connection, "buckets"):
@@ -114,7 +136,7 @@ def kept(connection: Connection, uncounted: Uncounted) -> list[Item]:
                 row.bytes, row.sha256, row.written_at, row.written_at,
             )
         )  # fmt: skip
-    return [*found, *_calls(connection, needed)]
+    return [*found, *_calls(connection, needed, {} if known is None else known)]
 
 
 def _kind(row: Row[Any], uncounted: Collection[str]) -> str:
@@ -142,38 +164,41 @@ def _needed_runs(connection: Connection) -> set[str]:
         select(manifest.run).where(*compared),
         select(app_position.c.run),
         select(app_open_cell.c.since_run),
-        select(app_reject.c.run).where(
-            app_reject.c.state.in_(UNDECIDED), app_reject.c.severity != "note"
-        ),
+        piles.undecided_runs(),
         select(app_certification.c.run),
     )
     return {found for query in queries for found in connection.execute(query).scalars()}
 
 
-def _calls(connection: Connection, needed: Collection[str]) -> Iterator[Item]:
+def _calls(connection: Connection, needed: Collection[str], known: Known) -> Iterator[Item]:
+    """The calls of each run; which runs have more than is `known` of them, an index alone tells."""
     call, run = app_call.c, app_run.c
-    query = (
-        select(
-            call.run, run.flow, run.kind, func.count().label("rows"),
-            func.min(call.at).label("oldest"), func.max(call.at).label("newest"),
-        )
-        .join(app_run).group_by(call.run, run.flow, run.kind)
-    )  # fmt: skip
-    for row in connection.execute(query.order_by(call.run)):
+    counts = select(call.run, func.count().label("rows")).group_by(call.run).subquery()
+    query = select(counts, run.flow, run.kind).join(app_run, run.id == counts.c.run)
+    found = connection.execute(query.order_by(counts.c.run)).all()
+    news = [row.run for row in found if row.run not in known or known[row.run].rows != row.rows]
+    for start in range(0, len(news), RUNS_AT_ONCE):
+        known.update(_calls_hashed(connection, news[start : start + RUNS_AT_ONCE]))
+    for row in found:
         free = row.kind in RUN_KINDS and row.run not in needed
-        size, digest = _calls_hashed(connection, row.run)
+        told = known[row.run]
         yield Item(
-            "calls" if free else IN_USE, row.run, row.flow, "", row.run, "calls", "", row.rows,
-            size, digest, row.oldest, row.newest,
+            "calls" if free else IN_USE, row.run, row.flow, "", row.run, "calls", "", told.rows,
+            told.bytes, told.sha256, told.oldest, told.newest,
         )  # fmt: skip
 
 
-def _calls_hashed(connection: Connection, run: str) -> tuple[int, str]:
-    """Size and hash of the calls of a run, a line of JSON each, in their order."""
-    digest, size = hashlib.sha256(), 0
-    query = select(app_call).where(app_call.c.run == run).order_by(app_call.c.seq)
-    for row in connection.execute(query):
-        line = (canonical(dict(row._mapping)) + "\n").encode()
-        digest.update(line)
-        size += len(line)
-    return size, digest.hexdigest()
+def _calls_hashed(connection: Connection, runs: Sequence[str]) -> Iterator[tuple[str, Calls]]:
+    """The calls of some runs; hashed is a line of JSON of each, in their order."""
+    call = app_call.c
+    as_held = [type_coerce(column, NULLTYPE).label(column.name) for column in call]
+    query = select(*as_held).where(call.run.in_(runs)).order_by(call.run, call.seq)
+    for run, those in groupby(connection.execute(query).mappings(), itemgetter("run")):
+        digest, size, moments = hashlib.sha256(), 0, list[str]()
+        for row in those:
+            line = (canonical_of_row(dict(row)) + "\n").encode()
+            digest.update(line)
+            size += len(line)
+            moments.append(row["at"])
+        first, last = (datetime.fromisoformat(at) for at in (min(moments), max(moments)))
+        yield run, Calls(len(moments), size, digest.hexdigest(), first, last)

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Select,
     Table,
     Text,
+    bindparam,
     delete,
     select,
     update,
@@ -54,6 +54,10 @@ app_lease = Table(
     Column("taken_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
 )
+
+
+class TakenOver(Busy):
+    """The run is told by another process by now: what becomes of it is not this one's to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +112,19 @@ def take(connection: Connection, place: Place, holder: Holder, at: datetime) -> 
         "state": TAKEN, "kind": "", "anaplan_id": "", "name": "", "known": [],
         "taken_at": at, "changed_at": at,
     }  # fmt: skip
-    ours = update(app_lease).where(*_is(place), app_lease.c.run == holder.run)
     while True:  # ends, unless it is let go each time between two of our statements
         insert_new(connection, app_lease, row)
-        connection.execute(ours.values(executor=holder.executor))
-        if (found := find(connection, place)) is not None:
+        if (found := find(connection, place)) is None:
+            continue
+        if found.holder.run != holder.run or found.holder.executor == holder.executor:
             return found
+        connection.execute(_TAKE, _of(place, holder.run) | {"executor": holder.executor})
 
 
 def take_over(connection: Connection, held: Lease, holder: Holder, at: datetime) -> bool:
     """Take the lease of a run that has ended and whose task is over; False when another did."""
     same = [
-        *_is(held.place), app_lease.c.run == held.holder.run, app_lease.c.state == held.state,
+        *_OF_RUN, app_lease.c.state == held.state,
         app_lease.c.task_id.is_(None) if held.task is None else app_lease.c.task_id == held.task,
     ]  # fmt: skip
     values: dict[str, Any] = {
@@ -128,7 +133,7 @@ def take_over(connection: Connection, held: Lease, holder: Holder, at: datetime)
         "changed_at": at,
     }  # fmt: skip
     taken = update(app_lease).where(*same).values(values).returning(app_lease.c.run)
-    return connection.execute(taken).first() is not None
+    return connection.execute(taken, _of(held.place, held.holder.run)).first() is not None
 
 
 def note(
@@ -136,18 +141,17 @@ def note(
 ) -> None:
     """What is asked for (None: nothing after all), before the start; then the id of its task.
 
-    Busy when the lease is not ours any more: then nothing may be started.
+    TakenOver when the lease is not ours any more: then nothing may be started.
     """
     run, state = ours.holder.run, TAKEN if asked is None else STARTING if task is None else STARTED
+    mine = _of(ours.place, run) | {"of_executor": ours.holder.executor}
     asked = asked or Asked("", "", "")
     values: dict[str, Any] = {
         "state": state, "kind": asked.kind, "anaplan_id": asked.anaplan_id, "name": asked.name,
         "known": list(asked.known), "task_id": task, "changed_at": at,
     }  # fmt: skip
-    mine = [app_lease.c.run == run, app_lease.c.executor == ours.holder.executor]
-    noted = update(app_lease).where(*_is(ours.place), *mine).values(values)
-    if connection.execute(noted.returning(app_lease.c.run)).first() is None:
-        raise Busy(
+    if connection.execute(_NOTE, mine | values).first() is None:
+        raise TakenOver(
             f"Another process carries on {run} by now, or has the model {ours.place.name}.",
             untouched="This process started nothing there.",
             do=f"`tieout show {run}` tells how it goes on.",
@@ -173,12 +177,12 @@ def note_task(
 
 def release(connection: Connection, place: Place, run: str) -> None:
     """Let the model go: Anaplan said that the task is over."""
-    connection.execute(delete(app_lease).where(*_is(place), app_lease.c.run == run))
+    connection.execute(_RELEASE, _of(place, run))
 
 
 def find(connection: Connection, place: Place) -> Lease | None:
     """Who holds a model."""
-    row = connection.execute(_all().where(*_is(place))).first()
+    row = connection.execute(_FIND, _of(place)).first()
     return None if row is None else _read(row)
 
 
@@ -204,5 +208,18 @@ def _key(place: Place) -> dict[str, object]:
     return {"tenant": place.tenant, "workspace": place.workspace, "model": place.model}
 
 
-def _is(place: Place) -> list[ColumnElement[bool]]:
-    return [app_lease.c[name] == value for name, value in _key(place).items()]
+def _of(place: Place, run: str = "") -> dict[str, object]:
+    found = {f"of_{name}": value for name, value in _key(place).items()}
+    return found | ({"of_run": run} if run else {})
+
+
+_PLACE = [app_lease.c[name] == bindparam(f"of_{name}") for name in ("tenant", "workspace", "model")]
+_OF_RUN = [*_PLACE, app_lease.c.run == bindparam("of_run")]
+_FIND = _all().where(*_PLACE)
+_TAKE = update(app_lease).where(*_OF_RUN)
+_NOTE = (
+    update(app_lease)
+    .where(*_OF_RUN, app_lease.c.executor == bindparam("of_executor"))
+    .returning(app_lease.c.run)
+)
+_RELEASE = delete(app_lease).where(*_OF_RUN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 from sqlalchemy import Connection, func, insert, select
@@ -45,6 +45,9 @@ class SetMapping:
     version: int
     set_at: datetime
     set_by: str
+
+
+Held: TypeAlias = tuple[Sequence[SetMapping], pl.DataFrame]  # of a version: its rows, and as TABLE
 
 
 def version(connection: Connection) -> int:
@@ -93,8 +96,18 @@ def holding(
 
 def table(connection: Connection, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
     """What holds for `dimension` (in an earlier version) as TABLE, by source and start."""
-    held = [s.mapping for s in holding(connection, dimension, at_version=at_version)]
-    rows = [(m.source, m.target, m.effective_from) for m in held]
+    return as_table(holding(connection, dimension, at_version=at_version))
+
+
+def held(connection: Connection, dimension: str, at_version: int) -> Held:
+    """What held in a version, as rows and as a table."""
+    rows = holding(connection, dimension, at_version=at_version)
+    return rows, as_table(rows)
+
+
+def as_table(held: Sequence[SetMapping]) -> pl.DataFrame:
+    """What holds as TABLE, in the same order."""
+    rows = [(s.mapping.source, s.mapping.target, s.mapping.effective_from) for s in held]
     return pl.DataFrame(rows, schema=TABLE, orient="row")
 
 

@@ -7,6 +7,7 @@ is not sent again, and said to be uncertain.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,8 +31,9 @@ from sqlalchemy.engine import Row
 from tieout.store.columns import Json, Moment, Words
 from tieout.store.configs import app_proposal
 from tieout.store.database import insert_new
+from tieout.store.reject_schema import app_reject
 from tieout.store.schedules import app_fire
-from tieout.store.schema import app_batch, app_reject, app_run, metadata
+from tieout.store.schema import app_batch, app_run, app_secret, metadata
 
 STATES = ("begun", "waiting", "sending", "sent", "uncertain", "failed")
 BEGUN = "begun"  # the row of a notice itself: what was before is not told
@@ -39,6 +41,7 @@ SENDING_SECONDS_MAX = 600  # then its process died meanwhile
 NOTES_SHOWN_MAX = 100
 DID_NOT_RUN = ("missed", "asked", "left out")
 WAITS_EXIT_CODE = 7  # of a run whose batch waits, which is told by the batch
+TOLD_DAYS_BEFORE = (60, 30, 14, 7, 1, 0)  # before the end of a certificate
 DRIFT = "binding-"  # how the rules of drift begin
 
 app_notice = Table(
@@ -208,6 +211,20 @@ def waiting(connection: Connection, before: datetime) -> list[Event]:
         )
         for p in connection.execute(proposals)
     ]  # fmt: skip
+
+
+def ending(connection: Connection, now: datetime) -> list[Event]:
+    """The certificates that end within 60, 30, 14, 7 or 1 days, or have ended: once for each."""
+    query = select(app_secret.c.name, app_secret.c.ends_at).where(app_secret.c.ends_at.is_not(None))
+    found = []
+    for secret, ends in connection.execute(query.order_by(app_secret.c.name)):
+        days = (ends - now) / timedelta(days=1)
+        reached = [limit for limit in TOLD_DAYS_BEFORE if days <= limit]
+        if reached:
+            told = {"secret": secret, "ends": ends, "days": max(0, math.ceil(days))}
+            about = f"certificate {secret} {ends.isoformat()} {reached[-1]}"
+            found.append(Event(about, "certificate ends", "", told))
+    return found
 
 
 def beats(connection: Connection, schedule: str, since: datetime) -> list[Event]:

@@ -1,4 +1,7 @@
-"""Users and their tokens. A token is shown once; only its SHA-256 is kept."""
+"""Users and their tokens. A token is shown once; only its SHA-256 is kept.
+
+Who acts is asked here, whatever they act with: a token, or the session of a browser.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from tieout.core.policy import ADMIN, OWNER, ROLES, SCOPES, SYSTEM, THE_OWNER, Actor
+from tieout.core.policy import ADMIN, OWNER, ROLES, SCOPES, SYSTEM, THE_OWNER, Actor, hands
 from tieout.errors import Misconfigured, NotAllowed, Refused
-from tieout.store import audit
+from tieout.store import audit, sessions
 from tieout.store.audit import Telling
 from tieout.store.database import lock
 from tieout.store.schema import app_token, app_user
@@ -36,6 +39,13 @@ class User:
     roles: tuple[str, ...]
     added_at: datetime
     added_by: str
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """This person as they may act; one who has left has no roles."""
+        return Actor(self.name, frozenset(() if self.closed_at else self.roles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class Token:
     expires_at: datetime
     revoked_at: datetime | None = None
     revoked_by: str | None = None
+    used_at: datetime | None = None
 
     def lives(self, at: datetime) -> bool:
         """Whether it acts for its user at this moment."""
@@ -132,17 +143,61 @@ def _refuse_unfit(name: str, roles: Sequence[str]) -> None:
 def users(connection: Connection) -> list[User]:
     """Every user, by name."""
     rows = connection.execute(select(app_user).order_by(app_user.c.name))
-    return [User(row.name, tuple(row.roles), row.added_at, row.added_by) for row in rows]
+    return [User(**{**row._mapping, "roles": tuple(row.roles)}) for row in rows]
+
+
+def named(connection: Connection, name: str) -> User:
+    """A user who acts; Misconfigured for one who is unknown or has left."""
+    found = [user for user in users(connection) if user.name == name and not user.closed_at]
+    if not found:
+        raise Misconfigured(
+            f"There is no user {name!r} here, or they have left.",
+            untouched="Nothing was changed.",
+            do="`tieout users list` lists them.",
+        )
+    return found[0]
+
+
+def set_roles(
+    connection: Connection, name: str, roles: Sequence[str], by: str, at: datetime
+) -> User:
+    """Give a user other roles, from their next act on."""
+    before = named(connection, name)
+    _refuse_unfit(name, roles)
+    lock(connection, PEOPLE)
+    if ADMIN not in roles:
+        _refuse_last_admin(connection, name)
+    wanted = [role for role in ROLES if role in roles]
+    connection.execute(update(app_user).where(app_user.c.name == name).values(roles=wanted))
+    detail = {"before": list(before.roles), "roles": wanted}
+    audit.append(connection, at, Telling(by, "changed roles", name, detail))
+    return named(connection, name)
+
+
+def close(connection: Connection, name: str, by: str, at: datetime) -> None:
+    """Somebody leaves: they act no more, and what they did stays under their name."""
+    named(connection, name)
+    lock(connection, PEOPLE)
+    _refuse_last_admin(connection, name)
+    values = {"closed_at": at, "closed_by": by}
+    connection.execute(update(app_user).where(app_user.c.name == name).values(values))
+    ended = sessions.end(connection, by, at, user=name)
+    audit.append(connection, at, Telling(by, "closed user", name, {"sessions": len(ended)}))
+
+
+def _refuse_last_admin(connection: Connection, name: str) -> None:
+    others = [u for u in users(connection) if u.name != name and ADMIN in u.actor.roles]
+    if not others:
+        raise Refused(
+            f"{name} is the only administrator: nobody could add or change users any more.",
+            untouched="Nothing was changed.",
+            do="Give another user the role admin first.",
+        )
 
 
 def make_token(connection: Connection, new: NewToken, at: datetime) -> Made:
     """Make a token; Misconfigured for a user, scope or end that cannot be."""
-    if all(user.name != new.user for user in users(connection)):
-        raise Misconfigured(
-            f"There is no user {new.user!r}.",
-            untouched="No token was made.",
-            do="`tieout users list` lists them.",
-        )
+    named(connection, new.user)
     if not new.scopes or set(new.scopes) - set(SCOPES) or new.expires_at <= at:
         raise Misconfigured(
             f"A token for {', '.join(new.scopes) or 'nothing'} until "
@@ -151,7 +206,7 @@ def make_token(connection: Connection, new: NewToken, at: datetime) -> Made:
             do=f"Its end must be ahead and its scopes some of: {', '.join(SCOPES)}.",
         )
     text = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    handed_by = new.by.handed_by if new.by.name == new.user else new.by.name
+    handed_by = new.by.handed_by if new.by.name == new.user else hands(new.by)
     token = Token(
         secrets.token_hex(TOKEN_ID_BYTES), new.user, new.scopes, new.what_for, at, new.by.name,
         handed_by, new.expires_at,
@@ -197,7 +252,8 @@ def holder(connection: Connection, text: str, at: datetime) -> Actor | None:
     """Who acts with this token; None when it is unknown, expired or revoked."""
     columns = [app_token.c[name] for name in Token.__slots__]
     query = select(*columns, app_user.c.roles).join(app_user, app_user.c.name == app_token.c.user)
-    row = connection.execute(query.where(app_token.c.sha256 == hashed(text))).first()
+    query = query.where(app_token.c.sha256 == hashed(text), app_user.c.closed_at.is_(None))
+    row = connection.execute(query).first()
     if row is None:
         return None
     told = dict(row._mapping)
@@ -208,11 +264,22 @@ def holder(connection: Connection, text: str, at: datetime) -> Actor | None:
     return Actor(token.user, roles, frozenset(token.scopes), token.handed_by, token.id)
 
 
+def used(connection: Connection, token_id: str, at: datetime) -> None:
+    """Note that a token was used just now."""
+    connection.execute(update(app_token).where(app_token.c.id == token_id).values(used_at=at))
+
+
 def who(connection: Connection, text: str, at: datetime) -> Actor:
-    """Who acts with this token, or without one the owner of an instance that has no users.
+    """Who acts with this token or session, or without one the owner of an instance without users.
 
     NotAllowed when nobody does: a token that does not act is never passed over for another way.
     """
+    if text.startswith(sessions.PREFIX):
+        if (at_a_browser := sessions.holder(connection, text, at)) is not None:
+            return at_a_browser
+        raise NotAllowed(
+            "The session has ended.", untouched="Nothing was done.", do="Sign in again."
+        )
     if text:
         if (found := holder(connection, text, at)) is not None:
             return found

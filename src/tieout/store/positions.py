@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from tieout.errors import Busy
 from tieout.store.columns import canonical, parsed
@@ -58,10 +58,20 @@ class OpenCell:
 
 def position(connection: Connection, flow: str, name: str) -> Any:
     """The kept value, None when the flow never moved it."""
-    query = select(app_position.c.value).where(
-        app_position.c.flow == flow, app_position.c.name == name
-    )
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_POSITION, {"flow": flow, "name": name}).scalar_one_or_none()
+
+
+def of_flow(connection: Connection, flow: str) -> dict[str, Any]:
+    """Every kept value of a flow by its name."""
+    return {row.name: row.value for row in connection.execute(_OF_FLOW, {"flow": flow})}
+
+
+_OF_FLOW = select(app_position.c.name, app_position.c.value).where(
+    app_position.c.flow == bindparam("flow")
+)
+_POSITION = select(app_position.c.value).where(
+    app_position.c.flow == bindparam("flow"), app_position.c.name == bindparam("name")
+)
 
 
 def move(connection: Connection, step: Move) -> None:
@@ -72,18 +82,24 @@ def move(connection: Connection, step: Move) -> None:
         moved = insert_new(connection, app_position, row)
     else:
         # Stored JSON is canonical, so the read value spells the same text again.
-        same = (
-            app_position.c.flow == step.flow,
-            app_position.c.name == step.name,
-            app_position.c.value == parsed(canonical(step.expected)),
-        )
-        moved = connection.execute(update(app_position).where(*same).values(values)).rowcount == 1
+        same = {
+            "of_flow": step.flow, "of_name": step.name,
+            "expected": parsed(canonical(step.expected)),
+        }  # fmt: skip
+        moved = connection.execute(_MOVE, same | values).rowcount == 1
     if not moved:
         raise Busy(
             f"The position {step.name} of {step.flow} was moved by another run meanwhile.",
             untouched="It was left where that run put it.",
             do="Run the flow again: it starts from there.",
         )
+
+
+_MOVE = update(app_position).where(
+    app_position.c.flow == bindparam("of_flow"),
+    app_position.c.name == bindparam("of_name"),
+    app_position.c.value == bindparam("expected"),
+)
 
 
 def open_cells(connection: Connection, flow: str) -> list[OpenCell]:

@@ -6,15 +6,17 @@ taken away: a later file may supersede it, and a purge leaves it as what remains
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    and_,
+    Select,
+    bindparam,
     func,
     insert,
     select,
@@ -73,15 +75,27 @@ def add(connection: Connection, manifests: Sequence[Manifest]) -> dict[str, int]
     rows = [{name: getattr(m, name) for name in Manifest.__slots__} for m in manifests]
     if not rows:
         return {}
-    numbered = insert(app_manifest).returning(app_manifest.c.id, app_manifest.c.seq)
-    return {row.id: row.seq for row in connection.execute(numbered, rows)}
+    return {row.id: row.seq for row in connection.execute(_ADD, rows)}
+
+
+_ADD = insert(app_manifest).returning(app_manifest.c.id, app_manifest.c.seq)
 
 
 def supersede(connection: Connection, key: Key, run: str) -> list[str]:
     """Retire the visible files of `key` in favour of what `run` is about to add; their ids."""
-    old = update(app_manifest).where(*_key(*key), app_manifest.c.superseded_by.is_(None))
-    ids = old.values(superseded_by=run).returning(app_manifest.c.id)
-    return sorted(connection.execute(ids).scalars())
+    values = {f"of_{name}": value for name, value in zip(_KEY, key, strict=True)}
+    return sorted(connection.execute(_SUPERSEDE, values | {"superseded_by": run}).scalars())
+
+
+_KEY = ("flow", "kind", "company", "ledger", "fiscal_year")
+_SUPERSEDE = (
+    update(app_manifest)
+    .where(
+        *(app_manifest.c[name] == bindparam(f"of_{name}") for name in _KEY),
+        app_manifest.c.superseded_by.is_(None),
+    )
+    .returning(app_manifest.c.id)
+)
 
 
 def retire(connection: Connection, ids: Sequence[str], run: str) -> list[str]:
@@ -109,6 +123,12 @@ def _key(
     ]
 
 
+def there(connection: Connection) -> Iterator[Manifest]:
+    """Every file that was not purged, oldest first."""
+    rows = connection.execute(select(app_manifest).where(_there()).order_by(app_manifest.c.seq))
+    return (_read(row) for row in rows)
+
+
 def current(
     connection: Connection,
     flow: str,
@@ -119,24 +139,46 @@ def current(
     fiscal_year: int | None = None,
 ) -> list[Manifest]:
     """The files that hold now, oldest first."""
-    query = select(app_manifest).where(
-        *_key(flow, kind, company, ledger, fiscal_year),
-        app_manifest.c.superseded_by.is_(None), _there(),
-    )  # fmt: skip
-    return [_read(row) for row in connection.execute(query.order_by(app_manifest.c.seq))]
+    key = zip(_KEY, (flow, kind, company, ledger, fiscal_year), strict=True)
+    given = {name: value for name, value in key if value is not None}
+    return [_read(row) for row in connection.execute(_current(*given), given)]
+
+
+@cache
+def _current(*names: str) -> Select[Any]:
+    query = _by(*names).where(app_manifest.c.superseded_by.is_(None), _there())
+    return query.order_by(app_manifest.c.seq)
 
 
 def kept(
     connection: Connection, run: str, *, step: str | None = None, kind: str | None = None
 ) -> list[Manifest]:
     """The files a run kept, superseded or not, oldest first."""
-    wanted = [app_manifest.c.run == run]
-    if step is not None:
-        wanted.append(app_manifest.c.step == step)
-    if kind is not None:
-        wanted.append(app_manifest.c.kind == kind)
-    query = select(app_manifest).where(and_(*wanted)).order_by(app_manifest.c.seq)
-    return [_read(row) for row in connection.execute(query)]
+    wanted = {"run": run, "step": step, "kind": kind}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return [_read(row) for row in connection.execute(_kept(*given), given)]
+
+
+@cache
+def _kept(*names: str) -> Select[Any]:
+    return _by(*names).order_by(app_manifest.c.seq)
+
+
+def of_runs(
+    connection: Connection, runs: Collection[str], kinds: Collection[str]
+) -> list[Manifest]:
+    """The files of some kinds that these runs kept, superseded or not, oldest first."""
+    found, wanted, columns = [], sorted(runs), app_manifest.c
+    for start in range(0, len(wanted), IDS_AT_ONCE):
+        mine = columns.run.in_(wanted[start : start + IDS_AT_ONCE]), columns.kind.in_(kinds)
+        rows = connection.execute(select(app_manifest).where(*mine).order_by(columns.seq))
+        found += [_read(row) for row in rows]
+    return found
+
+
+def _by(*names: str) -> Select[Any]:
+    """The rows whose columns `names` are as the values that go with the statement."""
+    return select(app_manifest).where(*(app_manifest.c[n] == bindparam(n) for n in names))
 
 
 def before(

@@ -9,27 +9,33 @@ the state of what it found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from functools import cache
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from tieout.core.findings import Finding, Severity
 from tieout.errors import Misconfigured, Refused
-from tieout.store import audit
+from tieout.store import audit, piles
 from tieout.store.audit import Telling
 from tieout.store.database import lock
+from tieout.store.piles import UNDECIDED
+from tieout.store.reject_schema import REJECT_STATES, app_reject
 from tieout.store.runs import Run
-from tieout.store.schema import REJECT_STATES, app_reject
 
 LOCK = "rejects"  # a decision and the run that carries it over go one after the other
-UNDECIDED = ("open", "assigned")  # somebody still has to do something about it
 REASONS_SHOWN_MAX = 5
+REJECTS_TOLD_MAX = 100  # that are told of one cell
+LINES_PER_STATEMENT = 100  # each is looked for by an index of its own
+STANDING_AT_ONCE = 500  # of one query
 IDS_PER_STATEMENT = 10_000  # SQLite takes 32,766 values in one
 Place: TypeAlias = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +86,73 @@ def add(
     if not found:
         return None
     lock(connection, LOCK)
-    earlier = [r for r in listed(connection, flow=run.flow, standing=True) if r.run != run.id]
-    places: dict[Place, list[Reject]] = {}
-    for reject in earlier:
-        places.setdefault(_place(reject.finding), []).append(reject)
+    now = {same(finding) for finding in found}
+    places: dict[Place, list[Reject]] = {_place(finding): [] for finding in found}
+    again = []
+    for reject in standing_of(lambda: nullcontext(connection), run.flow):
+        if reject.run == run.id:
+            continue
+        if same(reject.finding) in now:
+            again.append(reject.id)
+        if (alike := places.get(_place(reject.finding))) is not None:
+            alike.append(reject)
     rows = []
     for finding in found:
         row = {name: getattr(finding, name) for name in Finding.__slots__}
         row |= {"severity": finding.severity.value, "flow": run.flow, "run": run.id}
-        rows.append(row | _carried(finding, places.get(_place(finding), []), at))
-    now = {same(finding) for finding in found}
-    again = [r.id for r in earlier if same(r.finding) in now]
+        rows.append(row | _carried(finding, places[_place(finding)], at))
     settle(connection, again, "sent again", run.id)
-    connection.execute(insert(app_reject), rows)
+    on = piles.put(connection, rows)
+    weighed = [
+        row | {"pile": pile, "weight": piles.weight(row["amount"])}
+        for row, pile in zip(rows, on, strict=True)
+    ]
+    connection.execute(insert(app_reject), weighed)
     waived = [row["decided_on"] for row in rows if row["state"] == "waived"]
     detail = {"of": waived}
     return (
         Telling(run.started_by, "carried waivers over", run.id, detail, run.id) if waived else None
     )
+
+
+def about(
+    connection: Connection, flow: str, members: Sequence[tuple[str, str]],
+    lines: Sequence[tuple[str, int]],
+) -> list[Reject]:  # fmt: skip
+    """Rejects of a flow about these members (dimension and code), or these lines of runs' files.
+
+    An empty dimension is any; the newest REJECTS_TOLD_MAX, in the order they were made.
+    """
+    column = app_reject.c
+    of_members = [
+        and_(column.member == code, *([column.dimension == dimension] if dimension else []))
+        for dimension, code in members
+    ]
+    wanted = [*of_members]  # one after the other: each has an index of its own
+    for some in _some(lines, LINES_PER_STATEMENT):  # a cell is sent with every run, for years
+        wanted.append(or_(*(and_(column.run == run, column.line == line) for run, line in some)))
+    found: dict[int, Reject] = {}
+    for condition in wanted:
+        query = select(app_reject).where(column.flow == flow, condition)
+        rows = connection.execute(query.order_by(column.id.desc()).limit(REJECTS_TOLD_MAX))
+        found |= {row.id: read(row) for row in rows}
+    return [found[id_] for id_ in sorted(found)[-REJECTS_TOLD_MAX:]]
+
+
+def of_code(connection: Connection, flow: str, code: str) -> list[Reject]:
+    """The newest rejects of a flow of members about a code, by its member or by its subject.
+
+    No index knows subjects: all that the flow ever found is looked through.
+    """
+    column = app_reject.c
+    mine = (column.member == code) | column.subject.in_([code, f"member {code}"])
+    query = select(app_reject).where(column.flow == flow, mine).order_by(column.id.desc())
+    return [read(row) for row in connection.execute(query.limit(REJECTS_TOLD_MAX))][::-1]
+
+
+def _some(all_: Sequence[T], many: int) -> Iterator[Sequence[T]]:
+    """All of them, `many` at a time."""
+    return (all_[start : start + many] for start in range(0, len(all_), many))
 
 
 def same(finding: Finding) -> tuple[str, str, str]:
@@ -113,7 +168,8 @@ def _carried(finding: Finding, earlier: list[Reject], at: datetime) -> dict[str,
     """State, decision and age of a new row, from those that stood for the same before."""
     told: dict[str, Any] = {
         "state": "open", "first_seen": min([r.first_seen for r in earlier], default=at),
-        "owner": None, "decided_by": None, "decided_at": None, "why": "", "decided_on": None,
+        "settled_run": None, "owner": None, "decided_by": None, "decided_at": None, "why": "",
+        "decided_on": None,
     }  # fmt: skip
     if finding.severity is Severity.NOTE:
         return told
@@ -142,33 +198,91 @@ def listed(
     ids: Iterable[int] | None = None,
 ) -> list[Reject]:
     """Findings in the order they were made; None means any, `standing` those no run has settled."""
-    query = select(app_reject).order_by(app_reject.c.id)
-    for column, value in {"run": run, "flow": flow, "state": state}.items():
-        if value is not None:
-            query = query.where(app_reject.c[column] == value)
+    only = {"run": run, "flow": flow, "state": state}
+    given = {name: value for name, value in only.items() if value is not None}
+    query = _listed(standing, *given)
+    if ids is None:
+        return [read(row) for row in connection.execute(query, given)]
+    found: list[Reject] = []
+    for some in _some(sorted({*ids}), IDS_PER_STATEMENT):
+        rows = connection.execute(query.where(app_reject.c.id.in_(some)), given)
+        found += [read(row) for row in rows]
+    return found
+
+
+def standing(connection: Connection, flow: str, after: int = 0) -> list[Reject]:
+    """A page of what stands of a flow, from the one after `after` on, in the order it was made."""
+    return [read(row) for row in connection.execute(_STANDING, {"flow": flow, "after": after})]
+
+
+_STANDING = (
+    select(app_reject)
+    .where(
+        app_reject.c.flow == bindparam("flow"),
+        app_reject.c.settled_run.is_(None),
+        app_reject.c.id > bindparam("after"),
+    )
+    .order_by(app_reject.c.id)
+    .limit(STANDING_AT_ONCE)
+)
+
+
+def standing_of(
+    reading: Callable[[], AbstractContextManager[Connection]], flow: str
+) -> Iterator[Reject]:  # fmt: skip
+    """All of it; of however much stands, no more than a page is at hand."""
+    after = 0
+    while True:
+        with reading() as connection:
+            page = standing(connection, flow, after)
+        if not page:
+            return
+        yield from page
+        after = page[-1].id
+
+
+@cache
+def _listed(standing: bool, *names: str) -> Select[Any]:
+    query = select(app_reject).where(*(app_reject.c[name] == bindparam(name) for name in names))
     if standing:
         query = query.where(app_reject.c.settled_run.is_(None))
-    if ids is not None:
-        query = query.where(app_reject.c.id.in_(list(ids)))
-    return [_read(row) for row in connection.execute(query)]
+    return query.order_by(app_reject.c.id)
 
 
 def find(connection: Connection, id_: int) -> Reject:
     """One reject; Misconfigured when there is none of this number."""
     found = listed(connection, ids=[id_])
     if not found:
-        raise Misconfigured(f"There is no reject {id_}.", do="`tieout rejects --all` lists them.")
+        raise unknown(id_)
     return found[0]
+
+
+def unknown(id_: int) -> Misconfigured:
+    """The refusal of the number of no reject."""
+    return Misconfigured(f"There is no reject {id_}.", do="`tieout rejects --all` lists them.")
+
+
+def of_ids(connection: Connection, ids: Sequence[int]) -> list[Reject]:
+    """Those of the rejects with these numbers that there are, in the order they were made."""
+    found: list[Reject] = []
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), IDS_PER_STATEMENT):
+        found += listed(connection, ids=wanted[start : start + IDS_PER_STATEMENT])
+    return found
 
 
 def settle(connection: Connection, ids: Sequence[int], state: str, run: str) -> None:
     """Standing rejects reach their end by a run; one settled before stays as it was."""
     if state not in REJECT_STATES or state in UNDECIDED:
         raise ValueError(f"not how a reject ends: {state}")
-    for start in range(0, len(ids), IDS_PER_STATEMENT):
-        some = app_reject.c.id.in_(ids[start : start + IDS_PER_STATEMENT])
-        standing = update(app_reject).where(some, app_reject.c.settled_run.is_(None))
-        connection.execute(standing.values(state=state, settled_run=run))
+    if not ids:
+        return
+    lock(connection, LOCK)
+    piles.take(connection, ids)
+    for some in _some(ids, IDS_PER_STATEMENT):
+        these = app_reject.c.id.in_(some)
+        standing = update(app_reject).where(these, app_reject.c.settled_run.is_(None))
+        connection.execute(standing.values(state=state, settled_run=run, pile=None))
 
 
 # ---------------------------------------------------------------------------- decisions
@@ -247,7 +361,10 @@ def _decide(
     ids = [reject.id for reject in found]
     made = {"decided_by": decision.by, "decided_at": decision.at, "why": decision.why}
     values = told | made | {"decided_on": None}
-    connection.execute(update(app_reject).where(app_reject.c.id.in_(ids)).values(values))
+    piles.take(connection, ids)
+    for some in _some(ids, IDS_PER_STATEMENT):
+        connection.execute(update(app_reject).where(app_reject.c.id.in_(some)).values(values))
+    piles.put_again(connection, ids)
     tellings = []
     for reject in found:
         f = reject.finding
@@ -261,8 +378,10 @@ def _decide(
     return listed(connection, ids=ids)
 
 
-def _read(row: Row[Any]) -> Reject:
-    columns = dict(row._mapping)
+def read(row: Row[Any] | Mapping[str, Any]) -> Reject:
+    """A reject from a row of all columns."""
+    columns = dict(row if isinstance(row, Mapping) else row._mapping)
+    del columns["pile"], columns["weight"]  # what finds and counts it, not what it is
     told = {name: columns.pop(name) for name in Finding.__slots__}
     finding = Finding(**told | {"severity": Severity(told["severity"])})
     return Reject(finding=finding, **columns)

@@ -27,7 +27,8 @@ from tieout.store.disk import flush_directory, write_private
 from tieout.store.known_keys import CURRENT, LOST, NEXT, RETIRED
 from tieout.store.safe import Safe
 from tieout.store.schema import app_secret
-from tieout.store.seats import NOBODY, app_seat, sealed_as
+from tieout.store.seat_schema import NOBODY, app_seat
+from tieout.store.seats import sealed_as
 from tieout.store.vault import Key
 
 Moment = Callable[[str], None]

@@ -97,8 +97,7 @@ def start(connection: Connection, new: NewRun, at: datetime) -> Run:
             untouched="No new run was started.",
             do=f"Wait for it (`tieout show {other.id}`).",
         )
-    last = select(func.coalesce(func.max(app_run.c.number), 0)).where(app_run.c.flow == new.flow)
-    number = connection.execute(last).scalar_one() + 1
+    number = connection.execute(_LAST_NUMBER, {"flow": new.flow}).scalar_one() + 1
     run = Run(
         id=f"{new.flow}-{number}",
         flow=new.flow,
@@ -116,10 +115,15 @@ def start(connection: Connection, new: NewRun, at: datetime) -> Run:
     return run
 
 
+_LAST_NUMBER = select(func.coalesce(func.max(app_run.c.number), 0)).where(
+    app_run.c.flow == bindparam("flow")
+)
+
+
 def of_batch(connection: Connection, flow: str, batch: str, *, but: str = "") -> list[Run]:
     """The unfinished runs that send or follow a batch, oldest first, but for one of them."""
     query = select(app_run).where(app_run.c.flow == flow, app_run.c.outcome.in_(UNFINISHED))
-    found = [_read(row) for row in connection.execute(query.order_by(app_run.c.number))]
+    found = [read(row) for row in connection.execute(query.order_by(app_run.c.number))]
     return [run for run in found if run.asked.get("batch") == batch and run.id != but]
 
 
@@ -128,7 +132,7 @@ def find(connection: Connection, run: str) -> Run:
     row = connection.execute(_FIND, {"run": run}).first()
     if row is None:
         raise unknown(run)
-    return _read(row)
+    return read(row)
 
 
 def unknown(run: str) -> Misconfigured:
@@ -141,9 +145,16 @@ _FIND = select(app_run).where(app_run.c.id == bindparam("run"))
 
 def unfinished(connection: Connection, flow: str) -> Run | None:
     """The flow's newest run that still waits or runs."""
-    query = select(app_run).where(app_run.c.flow == flow, app_run.c.outcome.in_(UNFINISHED))
-    row = connection.execute(query.order_by(desc(app_run.c.number)).limit(1)).first()
-    return None if row is None else _read(row)
+    row = connection.execute(_UNFINISHED, {"flow": flow}).first()
+    return None if row is None else read(row)
+
+
+_UNFINISHED = (
+    select(app_run)
+    .where(app_run.c.flow == bindparam("flow"), app_run.c.outcome.in_(UNFINISHED))
+    .order_by(desc(app_run.c.number))
+    .limit(1)
+)
 
 
 def listed(
@@ -164,7 +175,7 @@ def listed(
         query = query.order_by(desc(app_run.c.started_at), desc(app_run.c.number))
     if outcomes:
         query = query.where(app_run.c.outcome.in_(outcomes))
-    return [_read(row) for row in connection.execute(query.limit(limit))]
+    return [read(row) for row in connection.execute(query.limit(limit))]
 
 
 def unfinished_ids(connection: Connection) -> list[str]:
@@ -179,7 +190,7 @@ def of_ids(connection: Connection, ids: Sequence[str]) -> list[Run]:
     found: list[Run] = []
     for start in range(0, len(ids), IDS_AT_ONCE):
         query = select(app_run).where(app_run.c.id.in_(ids[start : start + IDS_AT_ONCE]))
-        found += [_read(row) for row in connection.execute(query)]
+        found += [read(row) for row in connection.execute(query)]
     return sorted(found, key=lambda run: (run.started_at, run.number))
 
 
@@ -216,17 +227,21 @@ def finish(
 
 def take_up(connection: Connection, run: str) -> None:
     """A waiting run begins to run; Refused when it has ended."""
-    unfinished = update(app_run).where(app_run.c.id == run, app_run.c.outcome.in_(UNFINISHED))
     # One statement: what is looked at first may have changed by the next one.
-    if connection.execute(unfinished.values(outcome="running")).rowcount == 0:
+    if connection.execute(_TAKE_UP, {"of_run": run, "outcome": "running"}).rowcount == 0:
         find(connection, run)
         raise Refused(f"Run {run} has ended.", untouched="It stays as it is.")
+
+
+_TAKE_UP = update(app_run).where(
+    app_run.c.id == bindparam("of_run"), app_run.c.outcome.in_(UNFINISHED)
+)
 
 
 def among(connection: Connection, ids: Sequence[str]) -> dict[str, Run]:
     """Those of the runs with these ids, by id."""
     rows = connection.execute(select(app_run).where(app_run.c.id.in_(ids)))
-    return {row.id: _read(row) for row in rows}
+    return {row.id: read(row) for row in rows}
 
 
 def steps(connection: Connection, run: str) -> list[StepDone]:
@@ -250,9 +265,12 @@ def calls(connection: Connection, run: str, *, step: str | None = None) -> list[
 
 def count_calls(connection: Connection, run: str) -> int:
     """How many exchanges a run had with its peers."""
-    query = select(func.count()).where(app_call.c.run == run)
-    return connection.execute(query).scalar_one()
+    return connection.execute(_COUNT_CALLS, {"run": run}).scalar_one()
 
 
-def _read(row: Row[Any]) -> Run:
-    return Run(**row._mapping)
+_COUNT_CALLS = select(func.count()).where(app_call.c.run == bindparam("run"))
+
+
+def read(row: Row[Any] | Mapping[str, Any]) -> Run:
+    """A run from a row of all columns."""
+    return Run(**(row if isinstance(row, Mapping) else row._mapping))

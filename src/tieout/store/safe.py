@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from tieout.certificates import ends_of
 from tieout.clock import Clock
 from tieout.errors import KeyTrouble
 from tieout.redaction import hide
@@ -17,7 +18,7 @@ from tieout.store.database import Database, lock
 from tieout.store.keys import KeyPlace
 from tieout.store.known_keys import CURRENT, LOST, KnownKey
 
-PUBLIC_FIELDS = {"username", "client_id", "certificate"}  # what may stand in a log
+PUBLIC_FIELDS = {"username", "client_id", "certificate", "access_ends"}  # what may stand in a log
 
 
 class Safe:
@@ -35,22 +36,25 @@ class Safe:
         author = Author(by, self._clock.now())
         with self._database.begin() as connection:
             key = known_keys.sealing(connection, self.keys)
-            replaced = credentials.put(connection, key, name, fields, author)
+            replaced = credentials.put(connection, key, name, fields, author, ends_of(fields))
             detail = {"fields": sorted(fields), "key": key.fingerprint, "replaced_key": replaced}
             audit.append(connection, author.at, Telling(by, "set credential", name, detail))
 
     def opened(self, name: str) -> dict[str, str]:
         """Opened credentials, for use in a request and for nothing else."""
-        try:
-            fields = self._opened(name)
-        except KeyTrouble:  # the key may have changed between reading what is sealed and the key
-            fields = self._opened(name)
+        fields, failed_on = None, ""
+        while fields is None:  # ends when nobody changed the key between two looks
+            try:
+                with self._database.read() as connection:
+                    fields = credentials.opened(connection, self.keys, name)
+            except KeyTrouble:  # perhaps it was changed between reading what is sealed and the key
+                with self._database.read() as connection:
+                    sealed = credentials.sealed(connection, name)
+                if sealed == failed_on:
+                    raise
+                failed_on = sealed
         hide(*(value for field, value in fields.items() if field not in PUBLIC_FIELDS))
         return fields
-
-    def _opened(self, name: str) -> dict[str, str]:
-        with self._database.read() as connection:
-            return credentials.opened(connection, self.keys, name)
 
     def listed(self) -> list[SecretNote]:
         """Which credentials are stored, without their content."""

@@ -20,16 +20,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
-)
+)  # fmt: skip
 
 from tieout.store.columns import Json, Moment, Money, Words
 
-SCHEMA_VERSION = "0014"  # the newest file in migrations/versions
+SCHEMA_VERSION = "0020"  # the newest file in migrations/versions
 VERSION_TABLE = "app_schema"  # kept by Alembic: one row, the version of this database
 
 RUN_OUTCOMES = ("waiting", "running", "complete", "needs_attention", "failed", "cancelled")
 UNFINISHED = ("waiting", "running")
-REJECT_STATES = ("open", "assigned", "fixed", "sent again", "waived")
 BATCH_STATES = ("prepared", "approved", "declined", "void")
 JOURNAL_STATES = (
     "reserved", "sending", "uncertain", "absent", "created", "ready", "posted", "verified",
@@ -56,8 +55,7 @@ def _text(name: str) -> Column[str]:
 
 
 app_config = Table(
-    "app_config",
-    metadata,
+    "app_config", metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("applied_at", Moment, nullable=False),
     Column("applied_by", Words, nullable=False),
@@ -65,17 +63,19 @@ app_config = Table(
     Column("sha256", Text, nullable=False),
     Column("why", Words),  # NULL: nobody was asked
     Column("proposed_by", Words),  # the first of two people, where two were needed
-)
+)  # fmt: skip
 
 app_secret = Table(
-    "app_secret",
-    metadata,
+    "app_secret", metadata,
     Column("name", Text, primary_key=True),
     Column("sealed", Text, nullable=False),
     Column("key_fingerprint", Text, nullable=False),
     Column("set_at", Moment, nullable=False),
     Column("set_by", Words, nullable=False),
-)
+    Column("ends_at", Moment),  # of the certificate in it, if there is one
+    Column("renewal_at", Moment),  # since when it is renewed, or a renewal was lost
+    Column("renewal_by", Text),  # by whom; "": by nobody, it was lost
+)  # fmt: skip
 
 app_run = Table(
     "app_run",
@@ -147,8 +147,7 @@ app_position = Table(
 )
 
 app_open_cell = Table(
-    "app_open_cell",
-    metadata,
+    "app_open_cell", metadata,
     Column("flow", Text, primary_key=True),
     Column("company", Text, primary_key=True),
     Column("account", Text, primary_key=True),
@@ -161,39 +160,7 @@ app_open_cell = Table(
     Column("reason", Words, nullable=False),
     Column("amount", Money, nullable=False),
     Column("since_run", Text, ForeignKey("app_run.id"), nullable=False),
-)
-
-app_reject = Table(
-    "app_reject",
-    metadata,
-    Column("id", SERIAL, primary_key=True, autoincrement=True),
-    _run(),
-    Column("flow", Text, nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    _text("subject"),
-    _text("dimension"),
-    _text("member"),
-    _text("company"),
-    Column("amount", Money),
-    _text("currency"),
-    Column("cells", Integer, nullable=False),
-    _text("what"),
-    _text("remedy"),
-    _text("vendor_words"),
-    Column("state", Text, nullable=False),
-    Column("settled_run", Text, ForeignKey("app_run.id")),  # NULL while it stands
-    Column("line", Integer),
-    Column("first_seen", Moment, nullable=False),
-    Column("owner", Words),
-    Column("decided_by", Words),  # who assigned, waived or reopened it last
-    Column("decided_at", Moment),
-    _text("why"),
-    Column("decided_on", SERIAL),  # the earlier row on which that was decided, if not on this one
-    _one_of("state", REJECT_STATES, "app_reject_state"),
-    Index("app_reject_open", "flow", "state"),
-    Index("app_reject_run", "run"),
-)
+)  # fmt: skip
 
 app_mapping = Table(
     "app_mapping",
@@ -317,8 +284,7 @@ app_journal = Table(
 
 # That a company's period ties, as two people signed it; the digest is that of its compared cells.
 app_certification = Table(
-    "app_certification",
-    metadata,
+    "app_certification", metadata,
     Column("flow", Text, primary_key=True),
     Column("company", Text, primary_key=True),
     Column("fiscal_year", Integer, primary_key=True, autoincrement=False),
@@ -334,7 +300,7 @@ app_certification = Table(
     Column("reopened_by", Text),  # the run that found another digest
     _text("reason"),
     _one_of("state", CERTIFICATION_STATES, "app_certification_state"),
-)
+)  # fmt: skip
 
 app_user = Table(
     "app_user",
@@ -343,6 +309,8 @@ app_user = Table(
     Column("roles", Json, nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("added_by", Words, nullable=False),
+    Column("closed_at", Moment),  # acts no more from then on
+    Column("closed_by", Words),
 )
 
 app_token = Table(
@@ -361,15 +329,15 @@ app_token = Table(
     Column("expires_at", Moment, nullable=False),
     Column("revoked_at", Moment),
     Column("revoked_by", Words),
+    Column("used_at", Moment),  # last, to the minute
     Index("app_token_user", "user"),
 )
 
 app_checkpoint = Table(
-    "app_checkpoint",
-    metadata,
+    "app_checkpoint", metadata,
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("line", Text, nullable=False),  # what was signed, with its signature
-)
+)  # fmt: skip
 
 audit = Table(
     "audit",

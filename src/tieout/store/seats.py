@@ -1,68 +1,53 @@
 """The sessions a JD Edwards connection allows: a seat for each, shared by all runs and processes.
 
-A seat is held as long as a session lives. Who finds none free stands in line, first come, first
-served, and whoever holds one looks at its next pause whether somebody waits. The token of the
-session lies sealed with the seat, so that the next holder can end the session of one that died.
+A seat is held as long as a session lives. Who finds none free stands in line, what people wait for
+before what schedules began, else first come, first served; whoever holds one looks at its next
+pause whether somebody waits. The token of the session lies sealed with the seat, so that the next
+holder can end the session of one that died.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
-    Integer,
-    Table,
-    Text,
-    and_,
+    Row,
+    Update,
+    bindparam,
+    case,
     delete,
     exists,
-    func,
+    insert,
     or_,
     select,
-    text,
     update,
 )
 
 from tieout.clock import Clock
+from tieout.core.policy import SYSTEM
 from tieout.errors import Busy, KeyTrouble, Trouble
 from tieout.store import machine, vault
 from tieout.store.database import Database, insert_new, lock
 from tieout.store.keys import KeyPlace
-from tieout.store.schema import UNFINISHED, app_run, metadata
-from tieout.store.server_time import MICROSECONDS, clock_words, read_server_time
+from tieout.store.schema import UNFINISHED, app_run
+from tieout.store.seat_line import LINE_SECONDS_MAX
+from tieout.store.seat_schema import NOBODY, app_seat, app_seat_line
+from tieout.store.server_time import MICROSECONDS, read_server_time
 
 LOOK_SECONDS = 0.5  # between two looks of who stands in line
-LINE_SECONDS_MAX = 15.0  # who did not look for so long stands in line no more
-WAIT_SECONDS_MAX = 3600.0
+NAPS = 10  # in that time: whether this process has left a seat meanwhile
+IN_FRONT = 4  # of those who wait here; the others look seldom, so that a long line costs little
+SELDOM = 10  # times as long between two looks of those; less than LINE_SECONDS_MAX
+CALLED = 2  # of those who wait here, when a seat is left: who came before may be a person's run
+WAIT_SECONDS_MAX = 12 * 3600.0  # a backlog of long reads stands in line for as long
 HELD_SECONDS_MAX = 24 * 3600.0  # no session of JD Edwards lives so long
-NOBODY = ""
-
-app_seat = Table(
-    "app_seat",
-    metadata,
-    Column("connection", Text, primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("executor", Text, nullable=False),  # NOBODY when it is free
-    Column("run", Text, nullable=False),  # NOBODY when the run had ended before
-    Column("session", Text, nullable=False),  # sealed; NOBODY when none was left behind
-    Column("taken", BigInteger, nullable=False),  # microseconds, the database's clock
-)
-app_seat_line = Table(
-    "app_seat_line",
-    metadata,
-    Column("connection", Text, primary_key=True),
-    Column("executor", Text, primary_key=True),
-    Column("run", Text, primary_key=True),
-    Column("since", BigInteger, nullable=False),  # the same
-    Column("looked", BigInteger, nullable=False),
-)
 
 
 def sealed_as(connection: str) -> str:
@@ -94,10 +79,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Sitter:
-    """A run, and the process that tells it."""
+    """A run, and the process that tells it; `patience` raises when it waits no longer."""
 
     run: str
     executor: str
+    patience: Callable[[], None] = field(default=lambda: None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +96,9 @@ class _Taken:
     taken: int
 
 
+_CHANGE = update(app_seat).where(
+    *(app_seat.c[name] == bindparam(f"of_{name}") for name in _Taken.__slots__)
+)
 _owed: set[_Taken] = set()  # left by this process when the database could not be told
 _taking = Lock()  # one thread of this process after the other
 _seated: set[_Taken] = set()  # which this process knows it has
@@ -121,6 +110,7 @@ class Seat:
     def __init__(self, database: Database, room: Room, sitter: Sitter, clock: Clock) -> None:
         self._database, self._room, self._sitter, self._clock = database, room, sitter, clock
         self._mine: _Taken | None = None
+        self._called = False  # a seat was left here since the last look
 
     @property
     def held(self) -> bool:
@@ -130,14 +120,29 @@ class Seat:
     def take(self) -> str:
         """Wait for a seat; the token of a session its last holder left behind, or "".
 
-        Busy after WAIT_SECONDS_MAX.
+        Busy after WAIT_SECONDS_MAX; what the patience of its run raises when that is over.
         """
         give_up = self._clock.monotonic() + WAIT_SECONDS_MAX
-        while (left := self._look(in_line=True)) is None:
-            if self._clock.monotonic() >= give_up:
-                raise _all_taken(self._room)
-            self._clock.sleep(LOOK_SECONDS)
-        return left
+        here = _waiting[self._room.connection]
+        here.append(self)
+        try:
+            while (left := self._look(in_line=True)) is None:
+                if self._clock.monotonic() >= give_up:
+                    raise _all_taken(self._room)
+                self._nap()
+            return left
+        finally:
+            here.remove(self)
+
+    def _nap(self) -> None:
+        """Until the next look, which is at once when this process leaves a seat."""
+        for nap in range(NAPS * SELDOM):
+            if nap % NAPS == 0:
+                self._sitter.patience()
+            in_front = self in _waiting[self._room.connection][:IN_FRONT]
+            if self._called or (in_front and nap >= NAPS):
+                return
+            self._clock.sleep(LOOK_SECONDS / NAPS)
 
     def take_free(self) -> str | None:
         """The same without waiting: None when no seat is free, or when somebody waits for it."""
@@ -162,12 +167,15 @@ class Seat:
             _owed.add(self._mine)
         _seated.discard(self._mine)  # not earlier: what is left and still noted is not unknown
         self._mine = None
+        for seat in _waiting[self._room.connection][:CALLED]:
+            seat._called = True
 
     def _look(self, *, in_line: bool) -> str | None:
         def look(connection: Connection) -> tuple[int, str, int] | None:
             return _take(connection, self._room, self._sitter, in_line=in_line)
 
         with _taking:
+            self._called = False
             found = self._database.transact(look)
             if found is None:
                 return None
@@ -178,8 +186,11 @@ class Seat:
 
     def _write(self, values: dict[str, object]) -> None:
         if self._mine is not None:
-            change = update(app_seat).where(*_same(self._mine)).values(values)
-            self._database.transact(lambda connection: connection.execute(change))
+            mine = {f"of_{name}": getattr(self._mine, name) for name in _Taken.__slots__}
+            self._database.transact(lambda c: c.execute(_CHANGE, mine | values))
+
+
+_waiting: defaultdict[str, list[Seat]] = defaultdict(list)  # of this process, by connection
 
 
 def _take(
@@ -192,13 +203,11 @@ def _take(
     lock(connection, f"seats of {room.connection}")
     now = read_server_time(connection)
     give_back(connection, sitter.executor)
-    _free_unknown(connection, room, sitter.executor)
-    _clear(connection, room, sitter, now)
+    seats = _seats(connection, room, sitter, now)
     me = {"connection": room.connection, "executor": sitter.executor, "run": sitter.run}
     mine = [app_seat_line.c[name] == value for name, value in me.items()]
-    line = select(app_seat_line).where(app_seat_line.c.connection == room.connection)
-    first = connection.execute(line.order_by(app_seat_line.c.since).limit(1)).first()
-    number = _free(connection, room)
+    first = _first_in_line(connection, room, now)
+    number = _free(room, seats)
     my_turn = first is None or (first.executor, first.run) == (sitter.executor, sitter.run)
     if number is None or not my_turn:
         if in_line and not insert_new(
@@ -206,53 +215,107 @@ def _take(
         ):
             connection.execute(update(app_seat_line).where(*mine).values(looked=now))
         return None
-    connection.execute(delete(app_seat_line).where(*mine))
-    seat = [*_of(room), app_seat.c.number == number]
-    left = connection.execute(select(app_seat.c.session).where(*seat)).scalar_one_or_none()
-    under_way = exists().where(app_run.c.id == sitter.run, app_run.c.outcome.in_(UNFINISHED))
-    run = sitter.run if connection.execute(select(under_way)).scalar_one() else NOBODY
-    row = {"executor": sitter.executor, "run": run, "taken": now}
-    if not insert_new(
-        connection, app_seat,
-        {"connection": room.connection, "number": number, "session": NOBODY, **row},
-    ):  # fmt: skip
-        connection.execute(update(app_seat).where(*seat).values(row))
-    return number, left or NOBODY, now
+    if first is not None:
+        connection.execute(delete(app_seat_line).where(*mine))
+    under_way = connection.execute(_UNDER_WAY, {"run": sitter.run}).scalar_one()
+    row = {"executor": sitter.executor, "run": sitter.run if under_way else NOBODY, "taken": now}
+    if number in seats:
+        of = {"of_connection": room.connection, "of_number": number}
+        connection.execute(_SIT, of | row)
+        return number, seats[number].session, now
+    new = {"connection": room.connection, "number": number, "session": NOBODY}
+    connection.execute(insert(app_seat), new | row)
+    return number, NOBODY, now
 
 
-def _free(connection: Connection, room: Room) -> int | None:
+_UNDER_WAY = select(
+    exists().where(app_run.c.id == bindparam("run"), app_run.c.outcome.in_(UNFINISHED))
+)
+_SIT = update(app_seat).where(
+    app_seat.c.connection == bindparam("of_connection"),
+    app_seat.c.number == bindparam("of_number"),
+)
+
+
+def _first_in_line(connection: Connection, room: Room, now: int) -> Row[Any] | None:
+    """Who gets the next seat: what people wait for goes before what a schedule began.
+
+    In the line stands only who looked lately, of a run that has not ended.
+    """
+    here = {"connection": room.connection}
+    silent = {"ago": now - round(LINE_SECONDS_MAX * MICROSECONDS), "now": now}
+    connection.execute(_LEAVE_LINE, here | silent)
+    return connection.execute(_LINE, here).first()
+
+
+_HERE = app_seat_line.c.connection == bindparam("connection")
+_LEAVE_LINE = delete(app_seat_line).where(
+    _HERE,
+    or_(
+        app_seat_line.c.looked < bindparam("ago"),
+        app_seat_line.c.looked > bindparam("now"),  # before the clock was set back
+    ),
+)
+_LINE = (
+    select(app_seat_line)
+    .select_from(app_seat_line.outerjoin(app_run, app_run.c.id == app_seat_line.c.run))
+    .where(_HERE, or_(app_run.c.outcome.is_(None), app_run.c.outcome.in_(UNFINISHED)))
+    .order_by(case((app_run.c.started_by == SYSTEM, 1), else_=0), app_seat_line.c.since)
+    .limit(1)
+)
+
+
+def _free(room: Room, seats: Mapping[int, Row[Any]]) -> int | None:
     """The lowest seat that nobody holds, if fewer than all are held."""
-    held = select(app_seat.c.number).where(*_of(room), app_seat.c.executor != NOBODY)
-    taken = set(connection.execute(held).scalars())
+    taken = {number for number, row in seats.items() if row.executor != NOBODY}
     if len(taken) >= room.seats:
         return None
     return min(set(range(1, room.seats + 1)) - taken)
 
 
-def _clear(connection: Connection, room: Room, sitter: Sitter, now: int) -> None:
-    """Free what nobody holds any more: seats of ended runs, and of this run's dead process.
+def _seats(connection: Connection, room: Room, sitter: Sitter, now: int) -> dict[int, Row[Any]]:
+    """The seats of a connection by number, what nobody holds any more freed first.
 
-    In the line stands only who looked lately.
+    That is of ended runs, of this run's dead process, and what this process took without learning
+    of it.
     """
-    held = and_(*_of(room), app_seat.c.executor != NOBODY)
-    told_elsewhere = and_(app_seat.c.run == sitter.run, app_seat.c.executor != sitter.executor)
-    of_ended = and_(
-        app_seat.c.run != NOBODY,
-        ~exists().where(app_run.c.id == app_seat.c.run, app_run.c.outcome.in_(UNFINISHED)),
-    )
-    ages_ago = app_seat.c.taken < now - round(HELD_SECONDS_MAX * MICROSECONDS)
-    stale = or_(told_elsewhere, of_ended, ages_ago)
-    connection.execute(update(app_seat).where(held, stale).values(executor=NOBODY, run=NOBODY))
+    found = connection.execute(_SEATS, {"connection": room.connection}).all()
+    left = [row for row in found if row.executor != NOBODY and _is_left(row, sitter, now)]
+    for row in left:
+        connection.execute(_freeing(_taken_as(row)))
     # Who is an executor on PostgreSQL is missed by the others; a command is not.
     here = connection.dialect.name == "sqlite"  # then all processes are on this machine
-    holders = connection.execute(select(app_seat.c.executor).where(held).distinct()).scalars()
-    free(connection, [who for who in holders if machine.is_dead(who, of_this_machine=here)])
-    silent = or_(
-        app_seat_line.c.looked < now - round(LINE_SECONDS_MAX * MICROSECONDS),
-        app_seat_line.c.looked > now,  # before the clock was set back
-    )
-    line = app_seat_line.c.connection == room.connection
-    connection.execute(delete(app_seat_line).where(line, silent))
+    holders = {row.executor for row in found if row.executor != NOBODY and row not in left}
+    dead = [who for who in holders if machine.is_dead(who, of_this_machine=here)]
+    free(connection, dead)
+    if left or dead:
+        found = connection.execute(_SEATS, {"connection": room.connection}).all()
+    return {row.number: row for row in found}
+
+
+def _is_left(row: Row[Any], sitter: Sitter, now: int) -> bool:
+    """Whether a seat that is noted as held is held by nobody."""
+    told_elsewhere = row.run == sitter.run and row.executor != sitter.executor
+    of_ended = row.run != NOBODY and row.outcome not in UNFINISHED
+    ages_ago = row.taken < now - round(HELD_SECONDS_MAX * MICROSECONDS)
+    # No other thread of this process is taking one at this moment.
+    unknown = row.executor == sitter.executor and _taken_as(row) not in _seated
+    return told_elsewhere or of_ended or ages_ago or unknown
+
+
+def _taken_as(row: Row[Any]) -> _Taken:
+    return _Taken(row.executor, row.connection, row.number, row.taken)
+
+
+def _freeing(seat: _Taken) -> Update:
+    return update(app_seat).where(*_same(seat)).values(executor=NOBODY, run=NOBODY)
+
+
+_SEATS = (
+    select(app_seat, app_run.c.outcome)
+    .outerjoin(app_run, app_run.c.id == app_seat.c.run)
+    .where(app_seat.c.connection == bindparam("connection"))
+)
 
 
 def free(connection: Connection, executors: Sequence[str]) -> None:
@@ -267,22 +330,8 @@ def free(connection: Connection, executors: Sequence[str]) -> None:
 def give_back(connection: Connection, executor: str) -> None:
     """Free the seats that this process left when it could not write that down."""
     for seat in [seat for seat in _owed.copy() if seat.executor == executor]:
-        freed = update(app_seat).where(*_same(seat)).values(executor=NOBODY, run=NOBODY)
-        if connection.execute(freed).rowcount == 0:  # an earlier time, which was committed
+        if connection.execute(_freeing(seat)).rowcount == 0:  # an earlier time, which was committed
             _owed.discard(seat)
-
-
-def _free_unknown(connection: Connection, room: Room, executor: str) -> None:
-    """Free seats that this process took without learning of it: the answer to a commit was lost.
-
-    Only where no other thread of this process is taking one at this moment.
-    """
-    mine = select(app_seat).where(*_of(room), app_seat.c.executor == executor)
-    for row in connection.execute(mine).all():
-        seat = _Taken(row.executor, row.connection, row.number, row.taken)
-        if seat not in _seated:
-            freed = update(app_seat).where(*_same(seat))
-            connection.execute(freed.values(executor=NOBODY, run=NOBODY))
 
 
 def _same(seat: _Taken) -> list[ColumnElement[bool]]:
@@ -291,9 +340,10 @@ def _same(seat: _Taken) -> list[ColumnElement[bool]]:
 
 def is_held_by(connection: Connection, run: str) -> bool:
     """Whether a seat is noted as held by a run."""
-    return (
-        connection.execute(select(app_seat.c.run).where(app_seat.c.run == run)).first() is not None
-    )
+    return connection.execute(_HELD_BY, {"run": run}).first() is not None
+
+
+_HELD_BY = select(app_seat.c.run).where(app_seat.c.run == bindparam("run"))
 
 
 def free_of(connection: Connection, run: str) -> None:
@@ -303,44 +353,23 @@ def free_of(connection: Connection, run: str) -> None:
     connection.execute(delete(app_seat_line).where(app_seat_line.c.run == run))
 
 
-def waited_for(connection: Connection, name: str) -> bool:
-    """Whether somebody stands in line for a seat of a connection."""
-    line = _SOMEBODY.format(now=clock_words(connection))
-    values = {"name": name, "ago": round(LINE_SECONDS_MAX * MICROSECONDS)}
-    return connection.execute(text(line), values).first() is not None
-
-
-_SOMEBODY = """
-    SELECT run FROM app_seat_line WHERE connection = :name AND looked >= {now} - :ago LIMIT 1
-"""
-
-
-def taken(connection: Connection) -> dict[str, list[str]]:
-    """Connection → the runs that hold its seats, one entry a seat; NOBODY: a command."""
-    held = select(app_seat.c.connection, app_seat.c.run).where(app_seat.c.executor != NOBODY)
-    found: dict[str, list[str]] = {}
-    for name, run in connection.execute(held.order_by(app_seat.c.connection, app_seat.c.number)):
-        found.setdefault(name, []).append(run)
-    return found
-
-
-def waiting(connection: Connection) -> dict[str, int]:
-    """Connection → how many runs stand in line for a seat."""
-    runs = func.count().label("runs")
-    line = select(app_seat_line.c.connection, runs).group_by(app_seat_line.c.connection)
-    return {row.connection: row.runs for row in connection.execute(line)}
-
-
 def may_be_left(connection: Connection, room: Room, sitter: Sitter) -> bool:
     """Whether a session of another process lies on a seat; that process may live."""
-    others = [*_of(room), app_seat.c.session != NOBODY, app_seat.c.executor != sitter.executor]
-    return connection.execute(select(app_seat.c.number).where(*others)).first() is not None
+    values = {"connection": room.connection, "executor": sitter.executor}
+    return connection.execute(_OTHERS_LEFT, values).first() is not None
+
+
+_OTHERS_LEFT = select(app_seat.c.number).where(
+    app_seat.c.connection == bindparam("connection"),
+    app_seat.c.session != NOBODY,
+    app_seat.c.executor != bindparam("executor"),
+)
 
 
 def left_behind(connection: Connection, room: Room, sitter: Sitter) -> list[str]:
     """The sealed tokens of sessions on seats that nobody holds any more."""
     lock(connection, f"seats of {room.connection}")
-    _clear(connection, room, sitter, read_server_time(connection))
+    _seats(connection, room, sitter, read_server_time(connection))
     return list(connection.execute(select(app_seat.c.session).where(*_left(room))).scalars())
 
 
@@ -361,7 +390,7 @@ def _of(room: Room) -> list[ColumnElement[bool]]:
 def _all_taken(room: Room) -> Busy:
     return Busy(
         f"All {room.seats} sessions that {room.connection} allows at once were in use for "
-        f"{WAIT_SECONDS_MAX / 60:.0f} minutes.",
+        f"{WAIT_SECONDS_MAX / 3600:.0f} hours.",
         untouched="Nothing was read from JD Edwards.",
         do="Run again when fewer runs read, or allow more with `readers` of the connection.",
     )

@@ -37,24 +37,25 @@ def reseal(home: Path, keys: KeyPlace) -> None:
 
 def token(home: Path, keys: KeyPlace) -> str:
     """The token of the sealed sign-in, empty without one; KeyTrouble when it does not open."""
-    try:
-        return _token(home, keys)
-    except KeyTrouble:  # the key may have changed between reading what is sealed and the key
-        return _token(home, keys)
+    failed_on: str | None = None
+    while (sealed := _sealed(home)) is not None:  # ends when nobody changes the key meanwhile
+        try:
+            return keys.opened(_NAME, sealed)["token"]
+        except KeyTrouble as trouble:  # perhaps it was changed since that was read
+            if sealed == failed_on:
+                raise _unreadable(home, trouble.what) from trouble
+        failed_on = sealed
+    return ""
 
 
-def _token(home: Path, keys: KeyPlace) -> str:
+def _sealed(home: Path) -> str | None:
     try:
-        sealed = (home / SIGN_IN_FILE).read_text(encoding="utf-8")
+        return (home / SIGN_IN_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return ""
+        return None
     except (OSError, UnicodeDecodeError) as error:
         words = os.strerror(error.errno or 0) if isinstance(error, OSError) else "it is no text"
         raise _unreadable(home, words) from error
-    try:
-        return keys.opened(_NAME, sealed)["token"]
-    except KeyTrouble as trouble:
-        raise _unreadable(home, trouble.what) from trouble
 
 
 def forget(home: Path) -> bool:

@@ -7,10 +7,9 @@ is there already, the step is not run again and its recorded result is returned.
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -159,6 +158,13 @@ class Step:
     def retire(self, files: Sequence[Manifest]) -> None:
         """At commit, what this step keeps takes the place of these files."""
         self._retired += [manifest.id for manifest in files]
+
+    def forget(self, files: Sequence[Manifest]) -> None:
+        """Take back files that this step kept before: of a read that has to be begun anew."""
+        gone = {manifest.id for manifest in files}
+        with self._lock:
+            self._kept = [kept for kept in self._kept if kept.manifest.id not in gone]
+        self._files.remove(manifest.path for manifest in files)
 
     def _place(self, kind: str) -> tuple[str, str, str, str]:
         return (self.run.flow, kind, self.run.id, self.name)
@@ -330,13 +336,15 @@ class Step:
 
 def add_calls(connection: Connection, calls: Sequence[CallRow]) -> None:
     """The evidence of calls, numbered on from that of earlier tries of the same step."""
-    numbers: dict[tuple[str, str], Iterator[int]] = {}
-    for run, name in dict.fromkeys((call["run"], call["step"]) for call in calls):
-        earlier = select(func.count()).where(app_call.c.run == run, app_call.c.step == name)
-        numbers[run, name] = itertools.count(connection.execute(earlier).scalar_one() + 1)
-    rows = [call | {"n": next(numbers[call["run"], call["step"]])} for call in calls]
+    rows = [call | {"its_run": call["run"], "its_step": call["step"]} for call in calls]
     if rows:
-        connection.execute(insert(app_call), rows)
+        connection.execute(_ADD_CALLS, rows)
+
+
+_EARLIER_CALLS = select(func.count()).where(
+    app_call.c.run == bindparam("its_run"), app_call.c.step == bindparam("its_step")
+)
+_ADD_CALLS = insert(app_call).values(n=_EARLIER_CALLS.scalar_subquery() + 1)  # one row at a time
 
 
 def recorded(connection: Connection, run: str, name: str) -> dict[str, Any] | None:

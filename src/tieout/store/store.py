@@ -36,7 +36,7 @@ from tieout.store.database import Database
 from tieout.store.files import ORPHAN_AGE_SECONDS_MIN, Place, Records, place_for
 from tieout.store.home import refuse_network_disk
 from tieout.store.keys import KeyPlace, in_home
-from tieout.store.mappings import SetMapping
+from tieout.store.mappings import Held, SetMapping
 from tieout.store.ownership import owner
 from tieout.store.positions import OpenCell
 from tieout.store.records import Manifest
@@ -48,6 +48,7 @@ from tieout.store.steps import Step
 from tieout.store.tasks import Chunk, Task, TaskKey
 
 DATABASE_FILE = "tieout.sqlite"
+MAPPINGS_KEPT_MAX = 12  # tables in memory: four dimensions as they are, and as runs had them
 
 
 class Store:
@@ -67,6 +68,7 @@ class Store:
         self.safe = Safe(home, self.database, clock, keys or in_home(home))
         place = place or place_for("", home, {})
         self.records = Records(place, purges.explainer(self.database), owner(self.database))
+        self._mappings: dict[tuple[str, int], Held] = {}  # by dimension, version
         self._late: dict[str, list[steps.CallRow]] = {}  # by run: told after their step had ended
 
     def migrate(self) -> None:
@@ -206,15 +208,18 @@ class Store:
         """
 
         def write(connection: Connection) -> Run:
-            if runs.finish(connection, run, ending, self.clock.now(), only):
-                done = runs.find(connection, run)
+            steps.add_calls(connection, late)
+            ends = runs.finish(connection, run, ending, self.clock.now(), only)
+            done = runs.find(connection, run)
+            if ends:
                 calls = runs.count_calls(connection, run)
                 self._tell(connection, done, "finished run", outcome=done.outcome, calls=calls)
                 checkpoints.add(connection, self.clock.now(), run)
-            return runs.find(connection, run)
+            return done
 
-        self.write_late_calls(run)
+        late = self._late.get(run, [])
         ended = self.database.transact(write)
+        self._late.pop(run, None)
         checkpoints.bring_or_tell(self.database, self.anchor, self.clock.now(), run)
         return ended
 
@@ -265,6 +270,11 @@ class Store:
         with self.database.read() as connection:
             return positions.position(connection, flow, name)
 
+    def positions(self, flow: str) -> dict[str, Any]:
+        """Every kept position of a flow by its name."""
+        with self.database.read() as connection:
+            return positions.of_flow(connection, flow)
+
     def open_cells(self, flow: str) -> list[OpenCell]:
         """The cells held open."""
         with self.database.read() as connection:
@@ -281,6 +291,10 @@ class Store:
         """The findings of runs; None means any, `standing` those that no run has settled."""
         with self.database.read() as connection:
             return rejects.listed(connection, run=run, flow=flow, state=state, standing=standing)
+
+    def standing(self, flow: str) -> Iterator[Reject]:
+        """What no run of a flow has settled; of however much that is, a page is at hand."""
+        return rejects.standing_of(self.database.read, flow)
 
     # What a running step remembers of Anaplan
 
@@ -332,13 +346,23 @@ class Store:
 
     def mapping(self, dimension: str, *, at_version: int | None = None) -> pl.DataFrame:
         """Columns source, target, effective_from (`mappings.TABLE`) of the rows that hold."""
-        with self.database.read() as connection:
-            return mappings.table(connection, dimension, at_version=at_version)
+        return self._held(dimension, at_version)[1]
 
     def mappings_that_hold(self, dimension: str) -> list[SetMapping]:
         """The same rows with who set them, when and why."""
+        return list(self._held(dimension, None)[0])
+
+    def _held(self, dimension: str, at_version: int | None) -> Held:
+        """What held in a version, kept: no setting of a version is ever changed."""
         with self.database.read() as connection:
-            return mappings.holding(connection, dimension)
+            at = mappings.version(connection) if at_version is None else at_version
+            held = self._mappings.get((dimension, at))
+            if held is None:
+                held = mappings.held(connection, dimension, at)
+        while len(self._mappings) >= MAPPINGS_KEPT_MAX:
+            self._mappings.pop(next(iter(self._mappings)), None)
+        self._mappings[dimension, at] = held
+        return held
 
     def mapping_version(self) -> int:
         """The version of the whole mapping table; 0 before the first mapping."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import Connection, Insert, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tieout.store.database import insert_new
@@ -45,15 +46,16 @@ def intend(connection: Connection, key: TaskKey, known: Sequence[str], at: datet
     """Note the tasks that are there before the start; what an earlier try noted stands."""
     row = {name: getattr(key, name) for name in TaskKey.__slots__}
     noted = {"known": list(known), "state": INTENDED, "intended_at": at, "changed_at": at}
-    insert_new(connection, app_task, row | noted)
+    if insert_new(connection, app_task, row | noted):
+        return Task(key, tuple(known), None, INTENDED, at)
     task = find(connection, key)
-    assert task is not None, "it was inserted above, or was there"
+    assert task is not None, "it was there"
     return task
 
 
 def find(connection: Connection, key: TaskKey) -> Task | None:
     """What is known of a start; None when it was never intended."""
-    row = connection.execute(select(app_task).where(*_same(key))).first()
+    row = connection.execute(_FIND, _same(key)).first()
     if row is None:
         return None
     return Task(key, tuple(row.known), row.task_id, row.state, row.intended_at)
@@ -62,7 +64,7 @@ def find(connection: Connection, key: TaskKey) -> Task | None:
 def note(connection: Connection, key: TaskKey, task_id: str, state: str, at: datetime) -> None:
     """The task has this id and is in this state."""
     values = {"task_id": task_id, "state": state, "changed_at": at}
-    connection.execute(update(app_task).where(*_same(key)).values(values))
+    connection.execute(_NOTE, _same(key) | values)
 
 
 def of_run(connection: Connection, run: str) -> Task | None:
@@ -75,8 +77,13 @@ def of_run(connection: Connection, run: str) -> Task | None:
     return Task(key, tuple(row.known), row.task_id, row.state, row.intended_at)
 
 
-def _same(key: TaskKey) -> list[ColumnElement[bool]]:
-    return [app_task.c[name] == getattr(key, name) for name in TaskKey.__slots__]
+def _same(key: TaskKey) -> dict[str, str]:
+    return {f"of_{name}": getattr(key, name) for name in TaskKey.__slots__}
+
+
+_SAME = [app_task.c[name] == bindparam(f"of_{name}") for name in TaskKey.__slots__]
+_FIND = select(app_task).where(*_SAME)
+_NOTE = update(app_task).where(*_SAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +98,30 @@ class Chunk:
 
 def receive_chunk(connection: Connection, run: str, file: str, chunk: Chunk, at: datetime) -> None:
     """Anaplan acknowledged a chunk; a chunk sent again takes the place of the earlier one."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    told = {"sha256": chunk.sha256, "bytes": chunk.bytes, "received_at": at}
-    statement = make(app_chunk).values({"run": run, "file": file, "n": chunk.n} | told)
+    told = {
+        "run": run, "file": file, "n": chunk.n,
+        "sha256": chunk.sha256, "bytes": chunk.bytes, "received_at": at,
+    }  # fmt: skip
+    connection.execute(_receiving(connection.dialect.name), told)
+
+
+@cache
+def _receiving(dialect: str) -> Insert:
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = make(app_chunk)
+    anew = {name: statement.excluded[name] for name in ("sha256", "bytes", "received_at")}
     key = list(app_chunk.primary_key.columns)
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=told))
+    return statement.on_conflict_do_update(index_elements=key, set_=anew)
 
 
 def chunks(connection: Connection, run: str, file: str) -> dict[int, Chunk]:
     """The acknowledged chunks of a file, by number."""
-    query = select(app_chunk).where(app_chunk.c.run == run, app_chunk.c.file == file)
-    found = connection.execute(query.order_by(app_chunk.c.n))
+    found = connection.execute(_CHUNKS, {"run": run, "file": file})
     return {row.n: Chunk(row.n, row.sha256, row.bytes, row.received_at) for row in found}
+
+
+_CHUNKS = (
+    select(app_chunk)
+    .where(app_chunk.c.run == bindparam("run"), app_chunk.c.file == bindparam("file"))
+    .order_by(app_chunk.c.n)
+)

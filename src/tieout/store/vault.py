@@ -227,6 +227,7 @@ def wrong_key(name: str, sealed_with: str, found: str) -> KeyTrouble:
         if sealed_with
         else "Set the credential anew with `tieout connect NAME`.",
         who="who keeps the key of this instance",
+        code="key",
     )
 
 

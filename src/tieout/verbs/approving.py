@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import polars as pl
-
 from tieout.app import Instance
-from tieout.core.frames import DIFFERENCES, JOURNAL_LINES, LEDGER_CELL, empty
-from tieout.core.journal import JOURNALS, batch_of
 from tieout.core.policy import Actor, Thing
 from tieout.errors import Busy, Misconfigured, Refused
 from tieout.store import batches, journals, people, runs
@@ -21,8 +17,6 @@ from tieout.verbs import acting
 
 SUBMIT = "submit_plan"  # the kind of the run that sends an approved batch
 APPROVAL = "approval"  # what triggered it
-# What a line says for itself beside its journal's header: where it comes from, and the ledger then.
-_EXPLAINED = ("account", "business_unit", "member", "zeroed", "target", "posted", "in_flight")
 
 
 def approvals(instance: Instance, *, every: bool = False) -> list[dict[str, Any]]:
@@ -42,38 +36,12 @@ def approval(instance: Instance, batch_id: str) -> dict[str, Any]:
     return batch_as_json(batch) | {"journals": [journal_as_json(j) for j in found]}
 
 
-def lines(instance: Instance, batch_id: str) -> list[dict[str, Any]]:
-    """The exact lines of a batch, as they are or were to be sent, each with what explains it.
-
-    Refused when the records do not make the digest that people decide over.
-    """
+def prepared_in(instance: Instance, run_id: str) -> str:
+    """The batch that a run prepared, "" when it prepared none."""
     acting.require(instance, "view")
     with instance.store.database.read() as connection:
-        batch = batches.find(connection, batch_id)
-    headers, sent = (_kept(instance, batch, k, s) for k, s in (
-        ("headers", JOURNALS), ("lines", JOURNAL_LINES)
-    ))  # fmt: skip
-    batches.refuse_other_lines(batch, batch_of(headers, sent).digest, "shown")
-    numbered = headers.with_row_index("journal", 1).select(
-        "journal", "transaction_number", "ledger", "currency", "fiscal_year", "period", "gl_date"
-    )
-    explained = _kept(instance, batch, "differences", DIFFERENCES).select(*LEDGER_CELL, *_EXPLAINED)
-    nothing = pl.lit(0, sent.schema["amount"])
-    found = (
-        sent.join(numbered, on="transaction_number", validate="m:1", maintain_order="left")
-        .join(explained, on=list(LEDGER_CELL), how="left", validate="1:1", maintain_order="left")
-        .with_columns(
-            debit=pl.when(pl.col("amount") > 0).then("amount").otherwise(nothing),
-            credit=pl.when(pl.col("amount") < 0).then(-pl.col("amount")).otherwise(nothing),
-        )
-    )
-    return found.sort("journal", "line").to_dicts()
-
-
-def _kept(instance: Instance, batch: Batch, kind: str, schema: Mapping[str, Any]) -> pl.DataFrame:
-    """What the run that prepared a batch kept of a kind."""
-    manifests = instance.store.kept(batch.run, kind=kind)
-    return instance.store.scan(manifests).collect() if manifests else empty(schema)
+        found = batches.listed(connection)
+    return next((batch.id for batch in found if batch.run == run_id), "")
 
 
 def approve(

@@ -18,7 +18,8 @@ WAITING = ("waiting",)
 
 
 def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
-    """Ask a run to end: at once if it waits, else before its next step; its parts with it.
+    """Ask a run to end: at once if nobody tells it, soon if it waits for others within
+    a step, else before its next step; its parts with it.
 
     A run whose import was asked for goes on to its end. Refused for a run that has ended, and for
     one that sends a batch, whose journals are settled one by one. Misconfigured without a reason.
@@ -39,6 +40,13 @@ def cancel(instance: Instance, run_id: str, why: str) -> dict[str, Any]:
         leave_out_parts(instance.store, run_id, f"{run_id} was cancelled")
         found = instance.store.finish_run(run_id, cancelled(standing), only=WAITING)
     return {"ok": True, "will_end": standing is not None, **seeing.run_as_json(found)}
+
+
+def refuse_unfit(instance: Instance, run_id: str) -> None:
+    """Refused for a run that cannot be cancelled, before a person is asked for a reason."""
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        _refuse_unfit(runs.find(connection, run_id))
 
 
 def _refuse_unfit(run: Run) -> None:

@@ -8,13 +8,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from tieout.app import Instance
+from tieout.certificates import KEEPER
 from tieout.core.findings import counted
 from tieout.engine.lock import executor_of
 from tieout.errors import KeyTrouble, Misconfigured
-from tieout.http import Http
 from tieout.network import expiries
-from tieout.outgoing import Allowed
-from tieout.project import AnaplanConnection, JdeConnection, Project, seconds
+from tieout.project import AnaplanConnection, JdeConnection, Project
 from tieout.store import anchors, audit, examined, executors, seals
 from tieout.store.connecting import journal_mode
 from tieout.store.schema import SCHEMA_VERSION, UNFINISHED
@@ -205,6 +204,10 @@ def certificates(looking: Looking, instance: Instance) -> Iterator[Check]:
     config = instance.store.config()
     project = instance.applied() if config else Project()
     files = {c.ca_file: f"connections.{n}.ca_file" for n, c in project.connections.items()}
+    files |= {one.ca_file: f"notices.{n}.ca_file" for n, one in project.notices.items()}
+    files |= {project.sign_in.ca_file: "sign_in.ca_file"}
+    beats = project.schedules.items()
+    files |= {s.heartbeat_ca_file: f"schedules.{n}.heartbeat_ca_file" for n, s in beats}
     if "://" in looking.environment.records:
         files[looking.environment.standard.get("AWS_CA_BUNDLE", "")] = "AWS_CA_BUNDLE"
     files.pop("", None)
@@ -212,6 +215,24 @@ def certificates(looking: Looking, instance: Instance) -> Iterator[Check]:
         yield _certificates(looking, file, where)
     if not files:
         yield good("ca-files", "No certificates of your own are named.")
+
+
+def sign_ins(looking: Looking, instance: Instance) -> Iterator[Check]:
+    """The certificates that sign us in elsewhere, by when they end; the sealed ones stay sealed."""
+    now = looking.clock.now()
+    sealed = [note for note in instance.store.safe.listed() if note.ends_at is not None]
+    for note in sealed:
+        assert note.ends_at is not None
+        do, who = f"`tieout connect {note.name}` with the next one.", KEEPER
+        if note.ends_at < now:
+            told = f"The certificate of {note.name} ended {note.ends_at:%Y-%m-%d}."
+            yield wrong("sign-in-ends", told, do, who)
+            continue
+        told = f"The certificate of {note.name} holds until {note.ends_at:%Y-%m-%d}."
+        soon = note.ends_at < now + timedelta(days=looking.expires_days)
+        yield notice("sign-in-ends", told, do, who) if soon else good("sign-in-ends", told)
+    if not sealed:
+        yield good("sign-in-ends", "No connection signs in with a certificate.")
 
 
 def _certificates(looking: Looking, file: str, where: str) -> Check:
@@ -238,11 +259,7 @@ def _peer_clock(
     looking: Looking, instance: Instance, name: str, connection: JdeConnection | AnaplanConnection
 ) -> Check:
     url = connection.url if isinstance(connection, JdeConnection) else connection.api_url
-    http = Http(
-        url, system=name, clock=looking.clock, timeout_seconds=seconds(connection.request_timeout),
-        ca_file=connection.ca_file or None, allow_http=connection.allow_http, tries=1,
-        allowed=Allowed(instance.project().outgoing.allow),
-    )  # fmt: skip
+    http = instance.doors.http(instance.project(), url, connection, None, name, tries=1)
     try:
         told = http.send("GET", "", repeatable=True).headers.get("date", "")
     finally:

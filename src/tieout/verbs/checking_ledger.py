@@ -8,26 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
 from tieout.app import Instance
-from tieout.clock import Clock
 from tieout.core.findings import counted
-from tieout.core.periods import FiscalCalendar, calendars
+from tieout.core.periods import calendars
 from tieout.errors import Trouble
 from tieout.jde import tables
 from tieout.jde.client import Jde
-from tieout.jde.query import DaysAgo, Where, at_least, equal, every, not_equal, one_of
+from tieout.jde.query import DaysAgo, at_least, equal, every, not_equal, one_of
 from tieout.project import JdeConnection, LoadActuals, Project
 from tieout.verbs.checking import Check, Looking, good, notice, trouble, wrong
+from tieout.verbs.checking_books import (
+    ACCOUNTING,
+    SECURITY,
+    Ledger,
+    clock,
+    constants,
+    decimals,
+    rules,
+)
 
-SECURITY, ACCOUNTING, CNC = (
-    "the JDE security administrator", "who keeps the ledger in JD Edwards",
-    "the CNC administrator of JD Edwards",
-)  # fmt: skip
 YEARS_AROUND = 2  # for which a date pattern should be there, before and after the current one
 SLOW_SECONDS = 5.0  # of a query for what was changed since yesterday
 BATCHES_COMPARED_MAX = 20
@@ -36,42 +38,6 @@ YEARS_SHOWN_MAX = 4  # of companies and ledgers, in one sentence
 POSTED_CODES = {"": "unposted", "P": "posted", "M": "models"}
 BATCH_STATES = {"": "pending", "A": "approved", "D": "posted", "E": "in error", "U": "in use"}
 SETTLED = "D"
-
-
-@dataclass(frozen=True, slots=True)
-class _Ledger:
-    """What the flows load from one connection, and the session to ask in."""
-
-    name: str
-    jde: Jde
-    clock: Clock
-    companies: tuple[str, ...]
-    ledgers: tuple[str, ...]
-    known: pl.DataFrame  # F0010 of the companies that are shown
-    calendars: dict[str, FiscalCalendar]
-
-    def years(self) -> list[int]:
-        """The current fiscal years of the companies, and the ones before."""
-        found = {self.year_of(pattern, begins) for _, pattern, begins in self.stands()}
-        return sorted(found | {year - 1 for year in found})
-
-    def stands(self) -> list[tuple[str, str, date]]:
-        """Each company that is shown: its date pattern, and when its fiscal year began."""
-        names = ("company", "date_pattern", "fiscal_year_start")
-        return list(self.known.drop_nulls("fiscal_year_start").sort("company").select(names).rows())
-
-    def year_of(self, pattern: str, begins: date) -> int:
-        """The fiscal year that begins on a day; without a date pattern its calendar year."""
-        calendar = self.calendars.get(pattern)
-        period = calendar.period_of(begins) if calendar else None
-        return period.fiscal_year if period else begins.year
-
-    def of_the_years(self) -> Where | None:
-        """The rows of F0911 or F0902 that flows would load."""
-        return every(
-            one_of("company", list(self.companies)), one_of("ledger", list(self.ledgers)),
-            one_of("fiscal_year", self.years()),
-        )  # fmt: skip
 
 
 def ledgers(looking: Looking, instance: Instance) -> Iterator[Check]:
@@ -116,11 +82,15 @@ def _probed(looking: Looking, project: Project, name: str, jde: Jde) -> Iterator
     shown = jde.read_whole(
         tables.DATE_PATTERNS, one_of("date_pattern", patterns) if patterns else None
     )
-    ledger = _Ledger(name, jde, looking.clock, companies, asked, known, calendars(shown))
-    probes: dict[str, Callable[[_Ledger], Iterator[Check]]] = {
+    overlaps = tuple(flow.overlap_days for flow in flows)
+    ledger = Ledger(
+        name, jde, looking.clock, companies, asked, known, calendars(shown), min(overlaps)
+    )  # fmt: skip
+    probes: dict[str, Callable[[Ledger], Iterator[Check]]] = {
         "ledger-companies": _companies, "ledger-calendars": _calendars, "ledger-codes": _codes,
         "ledger-batches": _batches, "ledger-stamps": _stamps, "ledger-history": _history,
-        "ledger-balances": _balances, "ledger-speed": _speed,
+        "ledger-balances": _balances, "ledger-speed": _speed, "ledger-clock": clock,
+        "ledger-decimals": decimals, "ledger-rules": rules, "ledger-constants": constants,
     }  # fmt: skip
     for code, probe in probes.items():
         try:
@@ -131,7 +101,7 @@ def _probed(looking: Looking, project: Project, name: str, jde: Jde) -> Iterator
             return
 
 
-def _companies(ledger: _Ledger) -> Iterator[Check]:
+def _companies(ledger: Ledger) -> Iterator[Check]:
     """P12: hidden companies or rows make a tie-out lie."""
     missing = sorted(set(ledger.companies) - {*ledger.known["company"]})
     if missing:
@@ -160,7 +130,7 @@ def _companies(ledger: _Ledger) -> Iterator[Check]:
     )
 
 
-def _calendars(ledger: _Ledger) -> Iterator[Check]:
+def _calendars(ledger: Ledger) -> Iterator[Check]:
     """P11: a line of a year without a pattern belongs to no period."""
     none = ledger.known.filter(pl.col("fiscal_year_start").is_null())["company"].sort()
     missing = [f"{company} (no fiscal year in F0010)" for company in none]
@@ -183,7 +153,7 @@ def _calendars(ledger: _Ledger) -> Iterator[Check]:
         )
 
 
-def _codes(ledger: _Ledger) -> Iterator[Check]:
+def _codes(ledger: Ledger) -> Iterator[Check]:
     """P4: only lines with the code P are loaded; what other codes mean has to be known."""
     found = ledger.jde.groups(
         tables.ACCOUNT_LEDGER, group_by=("posted",), where=ledger.of_the_years()
@@ -192,7 +162,7 @@ def _codes(ledger: _Ledger) -> Iterator[Check]:
                   "They count as not posted. Ask what they mean.")  # fmt: skip
 
 
-def _batches(ledger: _Ledger) -> Iterator[Check]:
+def _batches(ledger: Ledger) -> Iterator[Check]:
     """P4: the states of batches."""
     recent = at_least("updated", DaysAgo(RECENT_DAYS))
     found = ledger.jde.groups(tables.BATCHES, group_by=("status",), where=recent)
@@ -213,7 +183,7 @@ def _census(
     return good(code, f"{what}: {told or 'none'}.")
 
 
-def _stamps(ledger: _Ledger) -> Iterator[Check]:
+def _stamps(ledger: Ledger) -> Iterator[Check]:
     """P1: whether posting stamps the lines anew, which is how a later posting could be seen."""
     posted_later = every(
         equal("status", SETTLED), at_least("updated", DaysAgo(RECENT_DAYS)),
@@ -247,7 +217,7 @@ def _stamps(ledger: _Ledger) -> Iterator[Check]:
                "flows see a posting by its batch (F0011) either way.")  # fmt: skip
 
 
-def _history(ledger: _Ledger) -> Iterator[Check]:
+def _history(ledger: Ledger) -> Iterator[Check]:
     """P6: lines that stand for others that were purged or summarized."""
     for column, value, words in (
         ("document_type", "BF", "brought-forward lines (BF), which stand for purged ones"),
@@ -275,7 +245,7 @@ def _history(ledger: _Ledger) -> Iterator[Check]:
     )
 
 
-def _balances(ledger: _Ledger) -> Iterator[Check]:
+def _balances(ledger: Ledger) -> Iterator[Check]:
     """P5: lines sum up to balances, by object account: a company always nets to zero.
 
     Lines that a BF line stands for do not count beside it.
@@ -309,7 +279,7 @@ def _balances(ledger: _Ledger) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def _lines(ledger: _Ledger, by: tuple[str, ...]) -> pl.DataFrame:
+def _lines(ledger: Ledger, by: tuple[str, ...]) -> pl.DataFrame:
     """`lines`, the sum of posted lines, by `by`; those that a BF line stands for are taken off.
 
     Taken off, not left out by the query: a mark that was never set may be null.
@@ -325,7 +295,7 @@ def _lines(ledger: _Ledger, by: tuple[str, ...]) -> pl.DataFrame:
     return both.select(*by, lines=left)
 
 
-def _speed(ledger: _Ledger) -> Iterator[Check]:
+def _speed(ledger: Ledger) -> Iterator[Check]:
     """P10: each run asks what changed lately, for which F0911 needs an index over UPMJ."""
     began = ledger.clock.monotonic()
     ledger.jde.count(tables.ACCOUNT_LEDGER, at_least("updated", DaysAgo(1)))
@@ -344,5 +314,5 @@ def _counts(found: pl.DataFrame, column: str) -> list[tuple[str, int]]:
     return list(found.sort(column).select(column, "count").iter_rows())
 
 
-def _years(ledger: _Ledger) -> str:
+def _years(ledger: Ledger) -> str:
     return " and ".join(map(str, ledger.years()))

@@ -1,4 +1,4 @@
-"""What `tieout doctor` tells of what runs share: models of Anaplan, sessions of JD Edwards."""
+"""What `tieout doctor` tells of what runs share: models, sessions, the counts of the desk."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from tieout.app import Instance
 from tieout.core.findings import counted
-from tieout.store import leases, seats
-from tieout.verbs.checking import Check, Looking, good, notice
+from tieout.errors import Refused
+from tieout.store import leases, piles, seat_line
+from tieout.verbs.checking import Check, Looking, good, notice, trouble
 
 
 def models(looking: Looking, instance: Instance) -> Iterator[Check]:
@@ -29,8 +30,8 @@ def models(looking: Looking, instance: Instance) -> Iterator[Check]:
 def sessions(looking: Looking, instance: Instance) -> Iterator[Check]:
     """How many sessions of each connection are open, and by which runs."""
     with instance.store.database.read() as connection:
-        taken = seats.taken(connection)
-        waiting = seats.waiting(connection)
+        taken = seat_line.taken(connection)
+        waiting = seat_line.waiting(connection)
     for name in sorted({*taken, *waiting}):
         holders = sorted({run or "a command" for run in taken.get(name, [])})
         told = f"{name}: {counted(len(taken.get(name, [])), 'session')} in use"
@@ -40,3 +41,20 @@ def sessions(looking: Looking, instance: Instance) -> Iterator[Check]:
         yield good("sessions", f"{told}.")
     if not taken and not waiting:
         yield good("sessions", "No session of JD Edwards is in use.")
+
+
+def desk(looking: Looking, instance: Instance) -> Iterator[Check]:
+    """Whether what the pages tell as counts of rejects is what stands."""
+    with instance.store.database.read() as connection:
+        apart = piles.miscounted(connection)
+    if not apart:
+        yield good("desk", "The rejects desk counts what stands.")
+        return
+    told = Refused(
+        f"The rejects desk counts other rejects than stand, in {counted(apart, 'place')}.",
+        untouched="The rejects themselves, and every amount.",
+        do="Send the file of `tieout doctor --bundle` to the makers; until then believe the lists "
+        "(`tieout rejects`), not the counts.",
+        who="who runs this machine",
+    )
+    yield trouble("desk", told)

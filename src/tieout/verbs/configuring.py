@@ -9,21 +9,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from tieout.app import PROJECT_FILE, Instance, configured, secret_name, target
+from tieout.app import PROJECT_FILE, Instance
 from tieout.core.policy import RIGHTS, Thing
+from tieout.doors import secret_name
 from tieout.errors import Misconfigured, Refused
-from tieout.project import TWO_PEOPLE, Project
+from tieout.flows.configured import configured, target
+from tieout.project import TWO_PEOPLE, Project, SubmitPlan
 from tieout.project_text import LAYOUT_ALONE, changes, differences, read_file, write_file
 from tieout.settings import read_project
 from tieout.store import configs, people, registers
 from tieout.store.configs import Config, Proposal
 from tieout.verbs import acting
 
-CONFIGURE, APPROVE = "configure", "approve configuration"
+CONFIGURE: Final = "configure"
+APPROVE: Final = "approve configuration"
 WAITS = 7  # exit code, docs/reference/exit-codes.md
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -77,6 +80,24 @@ def history(instance: Instance) -> list[dict[str, Any]]:
     return told
 
 
+def difference(instance: Instance, version: int) -> dict[str, Any]:
+    """What a version changed against the one before, key by key in words, and line by line."""
+    acting.require(instance, "view")
+    config = instance.store.config(version)
+    if config is None:
+        raise Misconfigured(f"There is no version {version}.")
+    with instance.store.database.read() as connection:
+        earlier = [c for c in registers.configurations(connection) if c.version < version]
+    before = max(earlier, key=lambda c: c.version).text if earlier else ""
+    told = [f"{change.in_words()}." for change in changes(before, config.text)]
+    return {"version": version, "changes": told, "lines": _lines(before, config.text)}
+
+
+def proposal(instance: Instance, name: str) -> dict[str, Any]:
+    """A proposal as it stands; Misconfigured when there is none of this name."""
+    return _proposal_as_json(_proposed(instance, name))
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of `tieout.toml`, for editors."""
     told = msgspec.json.schema(Project)
@@ -102,7 +123,7 @@ def plan(instance: Instance, text: str, source: str) -> dict[str, Any]:
     return {
         "ok": True, "version": held.version if held else None, "sha256": configs.digest_of(text),
         "changes": told, "follows": _follows(instance, wanted), "lines": _lines(before, text),
-        "two_people": held is not None and _needs_two(instance),
+        "two_people": takes_two_people(instance, wanted),
     }  # fmt: skip
 
 
@@ -175,7 +196,7 @@ def apply(instance: Instance, wanted: Wanted, source: str) -> dict[str, Any]:
             "A configuration is not applied without a reason.", untouched="Nothing was applied.",
             do="Say with --why why it changes.",
         )  # fmt: skip
-    _refuse_one_alone(instance, project)
+    _refuse_one_alone(instance, project, planned["two_people"])
     if planned["two_people"]:
         return planned | _proposal(instance, wanted, by.name, written)
     applied = instance.store.apply_config(wanted.text, by.name, wanted.why)
@@ -189,8 +210,7 @@ def _proposal(instance: Instance, wanted: Wanted, by: str, written: str | None) 
     with instance.store.begin() as connection:
         new = configs.propose(connection, wanted.text, by, wanted.why, instance.clock.now())
     held = instance.store.config()
-    assert held is not None, "two people are asked for by a configuration that holds"
-    if written is not None and written != held.text:
+    if held is not None and written not in (None, held.text):
         write_file(instance.home / PROJECT_FILE, held.text)
     return {"applied": False, "proposal": _proposal_as_json(new), "exit_code": WAITS}
 
@@ -240,19 +260,39 @@ def needs_two_people(instance: Instance) -> bool:
     return instance.store.config() is not None and _needs_two(instance)
 
 
-def _refuse_one_alone(instance: Instance, wanted: Project) -> None:
-    """Refused for a policy of two people where there are not two who could keep it."""
-    if wanted.policy.configuration != TWO_PEOPLE:
+def takes_two_people(instance: Instance, wanted: Project) -> bool:
+    """Whether a second person has to apply this: by the policy, or for what it takes away.
+
+    Journals that nobody has to approve are themselves approved by two people, if there are users.
+    """
+    if needs_two_people(instance):
+        return True
+    held = instance.applied() if instance.store.config() else Project()
+    with instance.store.database.read() as connection:
+        users = people.there_are_users(connection)
+    return users and any(
+        isinstance(flow, SubmitPlan) and flow.approval == "none" and held.flows.get(name) != flow
+        for name, flow in wanted.flows.items()
+    )
+
+
+def _refuse_one_alone(instance: Instance, wanted: Project, two_people: bool) -> None:
+    """Refused where two people are needed, now or from now on, and there are not two."""
+    if wanted.policy.configuration != TWO_PEOPLE and not two_people:
         return
     with instance.store.database.read() as connection:
-        users = people.users(connection)
-    first = {user.name for user in users if set(user.roles) & set(RIGHTS[CONFIGURE])}
-    second = {user.name for user in users if set(user.roles) & set(RIGHTS[APPROVE])}
+        users = [user.actor for user in people.users(connection)]
+    first = {user.name for user in users if user.roles & set(RIGHTS[CONFIGURE])}
+    second = {user.name for user in users if user.roles & set(RIGHTS[APPROVE])}
     if not any(first - {name} for name in second):
         roles = " or ".join(RIGHTS[APPROVE])
+        policy = wanted.policy.configuration == TWO_PEOPLE
         raise Refused(
             "The policy asks for two people to change the configuration, and this instance does "
-            "not have them: nobody could ever change it again.",
+            "not have them: nobody could ever change it again."
+            if policy
+            else "That nobody has to approve journals takes two people to apply, and this instance "
+            "does not have them.",
             untouched="Nothing was applied.",
             do=f"Add an {RIGHTS[CONFIGURE][0]} and another user with the role {roles} first: "
             "`tieout users add`.",

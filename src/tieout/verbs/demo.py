@@ -11,6 +11,7 @@ from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.store.runs import Run
 from tieout.verbs import approving, demo_plan, practice, running, seeing, setting_up
+from tieout.verbs.demo_tables import BALANCES, PAYABLES
 from tieout.verbs.words import money
 
 FLOWS = ("companies", "accounts", "cost_centers", "actuals")
@@ -116,6 +117,7 @@ line_inputs = { "AccountId" = "account_id", "Amount" = "amount", "Remark" = "rem
 "Subledger" = "subledger", "SubledgerType" = "subledger_type", "LineNumber" = "line" }
 first_period = "current"
 """
+TABLES_FILE = "load-tables.toml"  # two more flows, for who wants to try them
 COMPANIES = ("00001", "00060", "00070", "00090", "00200")
 TROUBLED_COMPANY = "00900"
 
@@ -123,7 +125,10 @@ Say = Callable[[str], None]
 
 
 def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> dict[str, str]:
-    """Practice systems, a configured instance and its people in one home; the addresses."""
+    """Practice systems, a configured instance and its people in one home; the addresses.
+
+    Under `password` that of its people at the page, when they were made just now.
+    """
     arguments = ["--lines", str(lines), "--seed", str(seed), *(["--trouble"] if trouble else [])]
     found = practice.start_practice(instance.home, *arguments)
     setting_up.make_instance(instance)
@@ -132,11 +137,12 @@ def make_demo(instance: Instance, *, lines: int, seed: int, trouble: bool) -> di
         listed = ", ".join(f'"{c}"' for c in companies)
         text = PROJECT.format(jde=found["jde"], anaplan=found["anaplan"], companies=listed)
         setting_up.apply_project(instance, text + PLAN)
+        (instance.home / TABLES_FILE).write_text(BALANCES + PAYABLES, encoding="utf-8")
         users = practice.credentials(instance.home)
         setting_up.connect(instance, "erp", users["jde"])
         setting_up.connect(instance, "planning", users["anaplan"])
         demo_plan.add_plan(instance)
-        demo_plan.make_people(instance)
+        found = found | {"password": demo_plan.make_people(instance)}
     return found
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from tieout.app import Instance
 from tieout.core.findings import counted
 from tieout.engine.durable import Engine
-from tieout.store import sign_in
+from tieout.store import passwords, sign_in
 from tieout.store.disk import write_private
+from tieout.store.passwords import NewPassword
 from tieout.verbs import approving, people, planning, practice, seeing
 
 FLOW = "plan"
@@ -22,15 +23,18 @@ PEOPLE_FILE = "people.json"
 ALEX, ANA, PAT, AUDRA = "alex", "ana", "pat", "audra"
 # The first adds the others, so that nobody has seen the token of who approves their batches.
 ROLES = {
-    ALEX: ("admin",), ANA: ("operator", "admin"), PAT: ("approver",), AUDRA: ("auditor",),
+    ALEX: ("admin",), ANA: ("operator",), PAT: ("approver",), AUDRA: ("auditor",),
 }  # fmt: skip
 CREATED = ("created", "ready")  # journals that people at JD Edwards have still to post
 
 Say = Callable[[str], None]
 
 
-def make_people(instance: Instance) -> None:
-    """Four people, their tokens in HOME/people.json, and Ana signed in on this directory."""
+def make_people(instance: Instance) -> str:
+    """Four people, their tokens in HOME/people.json, and Ana signed in on this directory.
+
+    Returns the one password under which each of them signs in at the page, kept nowhere else.
+    """
     tokens: dict[str, str] = {}
     by = instance
     for name, roles in ROLES.items():
@@ -39,6 +43,13 @@ def make_people(instance: Instance) -> None:
     told = {name: {"roles": ROLES[name], "token": token} for name, token in tokens.items()}
     write_private(instance.home / PEOPLE_FILE, json.dumps(told, indent=1).encode())
     sign_in.keep(instance.home, instance.store.safe.keys, tokens[ANA])
+    password = passwords.generated()
+    argon2 = passwords.hashed("", password)
+    with instance.store.begin() as connection:
+        for name in ROLES:
+            kept = NewPassword(name, argon2, ALEX, "" if name == ALEX else ALEX)
+            passwords.keep(connection, kept, instance.clock.now())
+    return password
 
 
 @contextmanager

@@ -6,22 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from tieout.anaplan.catalogue import everything
 from tieout.anaplan.client import Anaplan
-from tieout.app import Instance
+from tieout.app import PROJECT_FILE, Instance
 from tieout.core.drift import Thing
 from tieout.core.findings import Severity
 from tieout.errors import Misconfigured, Trouble
 from tieout.flows.bindings import IMPORT, PROCESS, Systems, look, names_of, thing_of
 from tieout.jde.orchestrator import Orchestrator
 from tieout.project import AnaplanConnection, JdeConnection, Project
+from tieout.project_text import read_file, with_texts, write_file
 from tieout.store import bindings, catalogue
 from tieout.store.catalogue import Catalogued, Seen
 from tieout.verbs import acting
 
-LOOK = "test connections"  # the right that a look at the other systems takes
+LOOK: Final = "test connections"  # the right that a look at the other systems takes
 DRIFTED_EXIT_CODE = 3  # a flow names what is not there, or no longer fits
 Users = Mapping[tuple[str, str], Sequence[str]]  # kind and name → the flows that name it
 
@@ -56,6 +57,31 @@ def drift(instance: Instance, flow: str = "") -> dict[str, Any]:
         "ok": not stops, "exit_code": DRIFTED_EXIT_CODE if stops else 0, "at": instance.clock.now(),
         "flows": [flow] if flow else list(project.flows), "drift": found,
     }  # fmt: skip
+
+
+def pin(instance: Instance, name: str) -> dict[str, Any]:
+    """Write the ids of the workspace and the model that have the configured names into the file.
+
+    The file then differs from what is applied, until it is applied. Misconfigured for a connection
+    that is none of Anaplan's, Trouble when it does not answer.
+    """
+    acting.require(instance, "configure")
+    project = instance.project()
+    one = project.connections[_names(project, name)[0]] if name else None
+    if not isinstance(one, AnaplanConnection):
+        raise Misconfigured(
+            "Only a connection to Anaplan is pinned.", untouched="Nothing was written.",
+            do="Name it: `tieout discover planning --pin`.",
+        )  # fmt: skip
+    with ExitStack() as open_things:
+        model = _Clients(instance, project, open_things).anaplan(name).resolve()
+    ids = {"workspace_id": model.workspace_id, "model_id": model.id}
+    path = instance.home / PROJECT_FILE
+    before = read_file(path)
+    after = with_texts(before, f"connections.{name}", ids, after="model")
+    if after != before:
+        write_file(path, after)
+    return {"ok": True, "connection": name, "file": str(path), **ids, "wrote": after != before}
 
 
 class _Clients:
@@ -119,6 +145,18 @@ def _one(instance: Instance, project: Project, name: str, *, refresh: bool) -> d
             changes = _look(instance, project, name)
         except Trouble as failed:
             trouble = failed
+    return _as_seen(instance, project, name, trouble, changes)
+
+
+def as_last_seen(instance: Instance, name: str) -> dict[str, Any]:
+    """What one connection showed last, as `discover` tells it; no other system is asked."""
+    acting.require(instance, "view")
+    return _as_seen(instance, instance.applied(), name, None, [])
+
+
+def _as_seen(
+    instance: Instance, project: Project, name: str, trouble: Trouble | None, changes: list[str]
+) -> dict[str, Any]:  # fmt: skip
     with instance.store.database.read() as connection:
         held = catalogue.last(connection, name)
         seen = catalogue.seen(connection, name)

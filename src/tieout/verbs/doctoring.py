@@ -46,8 +46,10 @@ OF_THE_INSTANCE: dict[str, Callable[[Looking, Instance], Iterator[Check]]] = {
     "schedules": checking_instance.schedules,
     "models": checking_shared.models,
     "sessions": checking_shared.sessions,
+    "desk": checking_shared.desk,
     "records": checking_instance.records,
     "ca-files": checking_instance.certificates,
+    "sign-in-ends": checking_instance.sign_ins,
 }
 OF_PEERS = {"peer-clock": checking_instance.peer_clocks}
 OF_LEDGERS = {"ledger": checking_ledger.ledgers}

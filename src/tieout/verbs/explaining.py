@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -29,7 +30,7 @@ def explain(instance: Instance, flow: str, period: str | None = None) -> dict[st
                 "differences": []}  # fmt: skip
     with instance.world_for(compared[0], looking=True) as world:
         cells = explained.explained_cells(world)
-        currencies = {c.company: c.currency for c in scope_for(world).companies}
+        kept_in = scope_for(world).kept_in
     if period:
         year, number = seeing.period_of(period)
         cells = cells.filter((pl.col("fiscal_year") == year) & (pl.col("period") == number))
@@ -40,16 +41,16 @@ def explain(instance: Instance, flow: str, period: str | None = None) -> dict[st
     }
     both = cells.select(CELL_KEY).n_unique()
     tied = sum(row["cells"] for row in table) - both
-    classes = [_class(row, currencies) for row in explained.by_place(cells).to_dicts()]
+    classes = [_class(row, kept_in) for row in explained.by_place(cells).to_dicts()]
     return {
         "outcomes": {TIED: tied, **apart}, "classes": classes, "differences": cells.to_dicts(),
     }  # fmt: skip
 
 
-def _class(row: dict[str, Any], currencies: dict[str, str]) -> dict[str, Any]:
+def _class(row: dict[str, Any], kept_in: Callable[[str, str], str]) -> dict[str, Any]:
     known = CLASSES.get(row["class"])
     return row | {
-        "currency": row["currency"] or currencies.get(row["ledger_company"], ""),
+        "currency": row["currency"] or kept_in(row["ledger"], row["ledger_company"]),
         "evidence": known.evidence if known else "no class of difference fits",
         "permits_complete": bool(known and known.complete),
         "permits_certification": bool(known and known.certify),

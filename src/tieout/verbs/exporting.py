@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -84,10 +84,16 @@ def form_of(path: Path) -> str:
 def export(instance: Instance, asked: Asked, path: Path) -> dict[str, Any]:
     """Write the last comparison of a flow to `path`; what was written, and its SHA-256."""
     acting.require(instance, "view")
+    form_of(path)
+    return saved(instance, lambda: statement(instance, asked), path)
+
+
+def saved(instance: Instance, made: Callable[[], Sheet], path: Path) -> dict[str, Any]:
+    """Write a document whole or not at all; what was written, and its SHA-256."""
     form = form_of(path)
     part = path.with_name(path.name + ".part")
     try:
-        sheet = statement(instance, asked)
+        sheet = made()
         with part.open("w+b") as file:
             written(instance, sheet, form, file)
             file.flush()
@@ -131,7 +137,7 @@ def statement(instance: Instance, asked: Asked) -> Sheet:
     compared = _Compared(instance, run, asked)
     facts = [
         *_facts(instance, asked, run, found), ("Compared at", last[1]),
-        *compared.facts(), *_made(instance),
+        *compared.facts(), *made(instance),
     ]  # fmt: skip
     tables = [
         *_sums(found["tie_out"]), _classes(found["classes"]), compared.apart(found["differences"]),
@@ -200,7 +206,8 @@ def _mapping_version(instance: Instance, run: Run) -> int:
     return next((int(r["mapping"]) for r in results if "mapping" in r), 0)
 
 
-def _made(instance: Instance) -> list[tuple[str, Value]]:
+def made(instance: Instance) -> list[tuple[str, Value]]:
+    """Who made a document, when, and with what."""
     practised = practice.practice_home(instance.home)
     by = acting.require(instance, "view")
     return [

@@ -54,3 +54,5 @@ class House:
                 self.tidy()
             except Trouble as trouble:  # the database may be away; tomorrow is another day
                 log.warning("what nobody needs was not taken away: %s", trouble.sentence())
+            except Exception:  # tomorrow there is nobody else to do it
+                log.exception("what nobody needs was not taken away")

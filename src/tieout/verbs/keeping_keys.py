@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from tieout.app import Instance
 from tieout.store.rotation import Rotation
 from tieout.verbs import acting
 
-RIGHT = "set credentials"
+RIGHT: Final = "set credentials"
 STEP = "keys rotate"  # of TIEOUT_KILL_AT
 
 

@@ -17,6 +17,7 @@ from tieout.project import LISTS_OF, LoadMembers
 from tieout.store.mappings import Mapping
 from tieout.verbs import acting
 from tieout.verbs.setting_up import DIMENSIONS, PERIOD, mappings
+from tieout.verbs.sheets.csv_file import FORMULA_SIGNS
 
 COLUMNS = ("dimension", "source", "target", "effective_from", "why")
 FAULTS_SHOWN_MAX = 10
@@ -30,12 +31,23 @@ def rows_exported(instance: Instance) -> list[dict[str, Any]]:
 
 
 def exported(instance: Instance) -> str:
-    """The same as CSV with COLUMNS."""
+    """The same as CSV with COLUMNS; what a spreadsheet took for a formula has an apostrophe."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows_exported(instance))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows_exported(instance):
+        writer.writerow([_marked(row[name] or "") for name in COLUMNS])
     return text.getvalue()
+
+
+def _marked(text: str) -> str:
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA_SIGNS) else text
+
+
+def _unmarked(text: str) -> str:
+    """A cell as it was before `_marked`; an apostrophe before anything else stays."""
+    marked = text.startswith("'") and text.lstrip("'").startswith(FORMULA_SIGNS)
+    return text[1:] if marked else text
 
 
 def imported(instance: Instance, text: str, why: str, *, preview: bool = False) -> dict[str, Any]:
@@ -85,12 +97,13 @@ def _rows(text: str, why: str) -> list[tuple[int, Mapping]]:
             untouched="Nothing was mapped.", do=f"Its columns are {', '.join(COLUMNS)}.",
         )  # fmt: skip
     rows = []
-    for line, row in enumerate(reader, start=2):
-        if None in row or None in row.values():
+    for line, read in enumerate(reader, start=2):
+        if None in read or None in read.values():
             raise Misconfigured(
                 f"Line {line} of the table has another number of columns than its first line.",
                 untouched="Nothing was mapped.",
             )
+        row = {name: _unmarked(cell) for name, cell in read.items()}
         rows.append((line, Mapping(
             row["dimension"].strip().replace("-", "_"), row["source"], row["target"] or None,
             row.get("effective_from") or "", row.get("why") or why,

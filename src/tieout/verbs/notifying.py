@@ -16,24 +16,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tieout import messengers
-from tieout.app import Instance, secret_name
-from tieout.errors import Misconfigured, Trouble, Unavailable, Uncertain
-from tieout.http import Http
+from tieout.app import Instance
+from tieout.core.findings import counted
+from tieout.doors import secret_name
+from tieout.errors import Misconfigured, Trouble, Uncertain
+from tieout.messengers import Door
 from tieout.outgoing import Allowed
-from tieout.project import Notice, Project, seconds
+from tieout.project import Notice, Project, Schedule
+from tieout.project_words import seconds
 from tieout.store import notices
 from tieout.store.notices import Event, Note
+from tieout.through import Means, Through
 from tieout.verbs import acting
 
 PAUSE_SECONDS = 15.0
-SEND_SECONDS_MAX = 20.0
 DAYS_BACK_MAX = 7  # each look goes so far back: runs that ended while nobody served
 NOTES_AT_ONCE_MAX = 50  # of one look; the rest goes with the next
 TRY_AGAIN_MINUTES = (1, 5, 30, 120)  # after each try that did not arrive; then it has failed
 FAILED_EXIT_CODE = 4
 HEARTBEAT = "heartbeat of "
 SUFFIXES = {"start": "/start", "done": "", "fail": "/fail"}  # as healthchecks.io reads them
-LATER_STATUSES = (429, 500, 502, 503, 504)
+TEST_SUFFIX = "/log"  # there: neither a begin nor an end
 SECRET = "secret://"  # noqa: S105 - how a reference to a sealed address begins
 FIELD = "url"
 
@@ -58,8 +61,15 @@ class Notices:
         self._thread.join(timeout_seconds)
 
     def _work(self) -> None:
+        works = True
         while not self._closing.wait(PAUSE_SECONDS):
-            tell(self._instance)
+            try:
+                tell(self._instance)
+                works = True
+            except Exception:  # this thread is the only one that tells
+                if works:  # told once, not at every look
+                    log.exception("notices could not be looked at")
+                works = False
 
 
 def tell(instance: Instance) -> int:
@@ -88,20 +98,26 @@ def overview(instance: Instance) -> dict[str, Any]:
 
 
 def test(instance: Instance, name: str) -> dict[str, Any]:
-    """Send one notice that says that it is a test; Trouble when it does not arrive."""
+    """Send one notice that says that it is a test; Trouble when it does not arrive.
+
+    NAME may be a schedule with a heartbeat, whose receiver is told of an event that counts nothing.
+    """
     acting.require(instance, "test connections")
+    project = instance.project()
+    if (beats := _beating(project, name)) is not None:
+        _beat(instance, project, beats, TEST_SUFFIX)
+        return {"ok": True, "notice": name}
     notice = _notice(instance, name)
     event = {"event": "test", "sentence": "This is a test of Tieout's notices."}
-    _post(instance, instance.project(), notice.to, event, allow_http=notice.allow_http)
+    _post(instance, project, notice, event)
     return {"ok": True, "notice": name}
 
 
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
     """Seal the address of a notice, or of a schedule's heartbeat; the name of its secret."""
     by = acting.require(instance, "set credentials")
-    schedule = instance.project().schedules.get(name)
-    beats = schedule is not None and name not in instance.project().notices
-    to = schedule.heartbeat if schedule is not None and beats else _notice(instance, name).to
+    beats = _beating(instance.project(), name)
+    to = beats.heartbeat if beats is not None else _notice(instance, name).to
     if not to.startswith(SECRET):
         raise Misconfigured(
             f"The address of {name} stands in the project file; only secret://NAME is sealed.",
@@ -129,6 +145,7 @@ def _collect(instance: Instance, project: Project) -> None:
             happened = [
                 *notices.ended_runs(connection, since), *notices.not_run(connection, since),
                 *notices.waiting(connection, now - timedelta(seconds=seconds(notice.waits))),
+                *notices.ending(connection, now),
             ]  # fmt: skip
             for event in happened:
                 if _wanted(notice, event):
@@ -186,17 +203,20 @@ def _sent(instance: Instance, project: Project, note: Note) -> tuple[str, str]:
             schedule = project.schedules.get(note.notice.removeprefix(HEARTBEAT))
             if schedule is None or not schedule.heartbeat:
                 return "failed", "the schedule has no heartbeat any more"
-            _beat(instance, project, schedule.heartbeat, SUFFIXES[note.event])
+            _beat(instance, project, schedule, SUFFIXES[note.event])
         else:
             notice = project.notices.get(note.notice)
             if notice is None:
                 return "failed", "the notice is not configured any more"
-            _post(instance, project, notice.to, body_of(note), allow_http=notice.allow_http)
+            _post(instance, project, notice, body_of(note))
     except Uncertain as lost:
         return "uncertain", lost.what
     except Trouble as trouble:
         again = trouble.exit_code == FAILED_EXIT_CODE and not isinstance(trouble, Misconfigured)
         return ("waiting" if again else "failed"), trouble.sentence()
+    except Exception as error:  # one notice that cannot be told keeps no other from being told
+        log.exception("notice %s about %s could not be sent", note.notice, note.about)
+        return "failed", f"something unexpected happened ({type(error).__name__})"
     return "sent", ""
 
 
@@ -214,6 +234,9 @@ def _sentence(note: Note) -> str:
         what = f"Batch {told['batch']}" if "batch" in told else f"Configuration {told['proposal']}"
         look = "approvals" if "batch" in told else "config"
         return f"{what} waits for another person since {told['since']}: `tieout {look}`."
+    if note.event == "certificate ends":
+        when = f"in {counted(told['days'], 'day')}" if told["days"] else "now, or has ended"
+        return f"The certificate of {told['secret']} ends {when}: `tieout doctor`."
     rules = ", ".join(f"{count} × {rule}" for rule, count in told["rules"].items())
     why = f" ({rules})" if rules else ""
     if note.event == "drift":
@@ -222,37 +245,35 @@ def _sentence(note: Note) -> str:
     return f"{told['run']} {verb}{why}: `tieout show {told['run']}`."
 
 
-def _post(
-    instance: Instance, project: Project, to: str, body: Mapping[str, Any], *, allow_http: bool
-) -> None:
+def _post(instance: Instance, project: Project, notice: Notice, body: Mapping[str, Any]) -> None:
     """The event as JSON to a webhook, or its sentence to a messenger."""
-    address = _opened(instance, to)
+    door = _door(instance, project, notice.allow_http, notice.ca_file, notice.proxy)
+    address = _opened(instance, notice.to)
     if not address.startswith(("https://", "http://")):
-        title = f"Tieout: {body['event']}"
-        messengers.send(address, title, str(body["sentence"]), project.outgoing.allow)
+        messengers.send(address, f"Tieout: {body['event']}", str(body["sentence"]), door)
         return
     base, path, query = _split(address)
-    http = Http(
-        base, system="The receiver of notices", clock=instance.clock, tries=1,
-        allowed=Allowed(project.outgoing.allow), timeout_seconds=SEND_SECONDS_MAX,
-        allow_http=allow_http,
-    )  # fmt: skip
-    with closing(http):
+    with closing(door.to(base, "The receiver of notices")) as http:
         answer = http.send("POST", path, query=query, json=dict(body), repeatable=False, once=True)
-    _refuse(answer.status)
+    messengers.refuse(answer.status)
 
 
-def _beat(instance: Instance, project: Project, to: str, suffix: str) -> None:
-    base, path, query = _split(_opened(instance, to))
+def _beat(instance: Instance, project: Project, schedule: Schedule, suffix: str) -> None:
+    base, path, query = _split(_opened(instance, schedule.heartbeat))
     local = urlsplit(base).hostname in ("127.0.0.1", "localhost", "::1")
-    http = Http(
-        base, system="The receiver of heartbeats", clock=instance.clock, tries=1,
-        allowed=Allowed(project.outgoing.allow), timeout_seconds=SEND_SECONDS_MAX,
-        allow_http=local,
-    )  # fmt: skip
-    with closing(http):
+    ca_file, proxy = schedule.heartbeat_ca_file, schedule.heartbeat_proxy
+    door = _door(instance, project, local, ca_file, proxy)
+    with closing(door.to(base, "The receiver of heartbeats")) as http:
         answer = http.send("GET", path.rstrip("/") + suffix, query=query, repeatable=True)
-    _refuse(answer.status)
+    messengers.refuse(answer.status)
+
+
+def _door(
+    instance: Instance, project: Project, allow_http: bool, ca_file: str, proxy: str
+) -> Door:  # fmt: skip
+    allowed = Allowed(project.outgoing.allow)
+    means = Means(through=Through(proxy, allowed) if proxy else None)
+    return Door(allowed, instance.clock, allow_http, ca_file, means)
 
 
 def _opened(instance: Instance, to: str) -> str:
@@ -263,19 +284,21 @@ def _opened(instance: Instance, to: str) -> str:
 
 
 def _split(address: str) -> tuple[str, str, str]:
-    """Origin, path and query."""
-    parts = urlsplit(address)
+    """Origin, path and query; Misconfigured for what is no address, of which nothing is told."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise Misconfigured(
+            "The address of the notice cannot be read.", untouched="Nothing was sent.",
+            do="Seal it again with `tieout notices connect`.",
+        ) from None  # fmt: skip
     return f"{parts.scheme}://{parts.netloc}", parts.path or "/", parts.query
 
 
-def _refuse(status: int) -> None:
-    if status in LATER_STATUSES:
-        raise Unavailable(f"The receiver answered {status}.")
-    if not 200 <= status < 300:
-        raise Misconfigured(
-            f"The receiver answered {status}.", untouched="The notice was not taken.",
-            do="Check the address of the notice.",
-        )  # fmt: skip
+def _beating(project: Project, name: str) -> Schedule | None:
+    """The schedule of that name, if it has a heartbeat and no notice is called so."""
+    schedule = project.schedules.get(name)
+    return schedule if schedule and schedule.heartbeat and name not in project.notices else None
 
 
 def _notice(instance: Instance, name: str) -> Notice:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from tieout.anaplan.ladder import AnaplanLadder, Loading
 from tieout.anaplan.ladder import Wanted as WantedOfAnaplan
@@ -31,19 +31,12 @@ from tieout.ladder import (
     Rung,
     climb,
 )
-from tieout.outgoing import Allowed
-from tieout.project import (
-    AnaplanConnection,
-    JdeConnection,
-    LoadActuals,
-    Project,
-    SubmitPlan,
-    seconds,
-)
+from tieout.project import AnaplanConnection, JdeConnection, LoadActuals, Project, SubmitPlan
+from tieout.project_words import seconds
 from tieout.verbs import acting
 from tieout.way import Way
 
-RIGHT = "test connections"
+RIGHT: Final = "test connections"
 Ladder = JdeLadder | AnaplanLadder
 Ways = Sequence[Way]
 
@@ -62,7 +55,7 @@ def ping(instance: Instance, name: str = "") -> dict[str, Any]:
             f"There is no connection {name}; there are: {known}.", untouched="Nothing was called."
         )
     names = [name] if name else list(project.connections)
-    found = [_one(instance, project, each) for each in names]
+    found = [_one(instance.looking_once(), project, each) for each in names]
     codes = [one["exit_code"] for one in found if one["exit_code"]]
     return {"ok": not codes, "exit_code": codes[0] if codes else 0, "connections": found}
 
@@ -76,8 +69,9 @@ def _one(instance: Instance, project: Project, name: str) -> dict[str, Any]:
             rungs = _rungs(ways, _jde(instance, project, name, ways[0], open_things))
         else:
             system, url = "Anaplan", connection.api_url
-            both = (url, connection.auth_url)
-            found_ways = (_way(instance, project, connection, each, "Anaplan") for each in both)
+            every = [url, connection.auth_url]
+            every += [connection.oauth_url] if connection.sign_in == "oauth" else []
+            found_ways = (_way(instance, project, connection, each, "Anaplan") for each in every)
             ways = list({way.origin: way for way in found_ways}.values())
             rungs = _rungs(ways, _anaplan(instance, project, name, open_things))
         found = climb(rungs, clock.monotonic)
@@ -110,8 +104,9 @@ def _way(
 ) -> Way:  # fmt: skip
     return Way(
         url, system, instance.clock.now, ca_file=connection.ca_file,
-        allow_http=connection.allow_http, allowed=Allowed(project.outgoing.allow),
+        allow_http=connection.allow_http, allowed=instance.doors.allowed(project),
         seconds=seconds(connection.request_timeout),
+        means=instance.doors.means(project, connection),
     )  # fmt: skip
 
 
@@ -158,7 +153,10 @@ def _anaplan(
         loading.append(Loading(flow_name, flow.import_, list(flow.columns)))
     wanted = WantedOfAnaplan(lists, views, exports, loading)
     return AnaplanLadder(
-        connection, wanted, lambda: instance.anaplan_alone(project, name, open_things)
+        connection,
+        wanted,
+        lambda: instance.anaplan_alone(project, name, open_things),
+        instance.clock.now,
     )
 
 

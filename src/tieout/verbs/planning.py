@@ -36,6 +36,23 @@ def prepare(
 
     `again` names journals that people deleted or voided and whose amounts may be entered again.
     """
+    asked = _asked(instance, flow, again, why)
+    return running.run_flow(instance, flow, kind=PREPARE, asked=asked, engine=engine)
+
+
+def begin(
+    instance: Instance, flow: str, *, again: Sequence[str] = (), why: str = "",
+    engine: Engine | None = None,
+) -> Run:  # fmt: skip
+    """The same without waiting for it: the run that prepares."""
+    asked = _asked(instance, flow, again, why)
+    return running.begin(instance, flow, kind=PREPARE, asked=asked, engine=engine)
+
+
+def _asked(
+    instance: Instance, flow: str, again: Sequence[str], why: str
+) -> dict[str, Any] | None:  # fmt: skip
+    """What a preparation is asked for, after journals that may be entered again were kept."""
     acting.require(instance, "prepare")
     if not isinstance(seeing.known(instance, flow), SubmitPlan):
         raise Misconfigured(
@@ -45,8 +62,7 @@ def prepare(
     if again:
         _let_again(instance, flow, again, why)
     # A preparation that was begun before this was said has not heard it: it ends first.
-    asked = {"again": sorted(again)} if again else None
-    return running.run_flow(instance, flow, kind=PREPARE, asked=asked, engine=engine)
+    return {"again": sorted(again)} if again else None
 
 
 def _let_again(instance: Instance, flow: str, names: Sequence[str], why: str) -> None:

@@ -17,6 +17,14 @@ from tieout.errors import Unavailable
 from tieout.settings import for_other_programs
 
 PRACTICE_DIRECTORY = "sim"
+# What lies in that directory for who connects to the practice systems.
+GIVEN = {
+    "erp.json": "user and password for JD Edwards, as `tieout connect --stdin` reads them",
+    "planning.json": "the same for Anaplan",
+    "ca.pem": "the authority that signed the certificates of both",
+    "anaplan.pem": "a certificate that Anaplan has registered", "anaplan.key": "its private key",
+    "jde.pem": "a certificate for who calls JD Edwards", "jde.key": "its private key",
+}  # fmt: skip
 ANSWER_SECONDS_MAX = 1.0
 CONTROL_SECONDS_MAX = 60
 

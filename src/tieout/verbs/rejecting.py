@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,19 +14,21 @@ import polars as pl
 
 from tieout.app import Instance
 from tieout.core.findings import RULES
+from tieout.core.listing import Listed
+from tieout.core.listing import Wanted as OfList
 from tieout.core.policy import OWNER
 from tieout.errors import Misconfigured
 from tieout.flows.dimensions import ALWAYS
 from tieout.flows.drill import Wanted
-from tieout.store import people, rejects
+from tieout.store import desk as stored
+from tieout.store import people, piles, rejects
 from tieout.store.rejects import Decision, Reject
-from tieout.verbs import acting, seeing, tracing
+from tieout.verbs import acting, seeing, tables, tracing
+from tieout.verbs.sheets import csv_file
 from tieout.verbs.words import exact
 
 WAYS = ("cause", "owner", "state")  # of grouping
 NOBODY = "nobody"
-# A spreadsheet takes text that begins so for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     "id", "flow", "run", "state", "owner", "rule", "severity", "subject", "company", "dimension",
     "member", "cells", "amount", "currency", "first_seen", "age_seconds", "decided_by",
@@ -42,7 +45,11 @@ def desk(
     `standing`: only those that somebody still has to do something about.
     """
     acting.require(instance, "view")
-    found = seeing.rejects(instance, run=run, flow=flow, standing=standing)
+    return _on_desk(instance, seeing.rejects(instance, run=run, flow=flow, standing=standing))
+
+
+def _on_desk(instance: Instance, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With their age while they stand, and the chunk of the file they were sent in."""
     now = instance.clock.now()
     files: dict[str, list[Any]] = {}
     for row in found:
@@ -56,9 +63,88 @@ def desk(
     return found
 
 
+def one(instance: Instance, id_: int) -> dict[str, Any]:
+    """One reject as the desk shows it; Misconfigured when there is none of this number."""
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        row = seeing.finding_as_json(rejects.find(connection, id_))
+    return _on_desk(instance, [row])[0]
+
+
 def waived(instance: Instance, flow: str | None = None) -> int:
     """How many rejects are waived and would stand on the desk otherwise."""
-    return len(instance.store.rejects(flow=flow, state="waived", standing=True))
+    with instance.store.database.read() as connection:
+        found = piles.listed(connection, {"state": "waived"} | ({"flow": flow} if flow else {}))
+    return sum(pile.rows for pile in found)
+
+
+def page(instance: Instance, wanted: OfList, *, waiting: bool = False) -> Listed:
+    """A page of what stands, waived ones too; with a run in the filter, of all that run found.
+
+    `waiting`: only of what somebody still has to do something about.
+    """
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        found = stored.page(connection, wanted, waiting=waiting)
+    rows = _on_desk(instance, [seeing.finding_as_json(reject) for reject in found.rejects])
+    return replace(found.listed, rows=rows)
+
+
+def some(instance: Instance, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """What `groups` asks of these rejects; Misconfigured when one of them is not there."""
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        found = stored.weighed(connection, sorted(set(ids)))
+    known = {row["id"] for row in found}
+    for id_ in ids:
+        if id_ not in known:
+            raise rejects.unknown(id_)
+    return found
+
+
+def chosen_by(instance: Instance, found_by: Mapping[str, str], rows_max: int) -> list[int]:
+    """The numbers of what waits under a cause, an owner or a state, up to `rows_max`."""
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        return stored.ids(connection, found_by, rows_max)
+
+
+def standing_groups(
+    instance: Instance, by: str = "cause", run: str = ""
+) -> tuple[list[dict[str, Any]], int]:
+    """What waits as `groups` tells it, without the ids; and how many rejects are waived.
+
+    Nothing is read reject by reject, however many there are.
+    """
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        found = piles.listed(connection, {"run": run} if run else None)
+        waiting = [pile for pile in found if pile.undecided]
+        first = piles.oldest(connection, [pile.id for pile in waiting])
+    now = instance.clock.now()
+    made: dict[tuple[str, ...], dict[str, Any]] = {}
+    for pile in waiting:
+        owner = pile.owner or NOBODY
+        key = {"cause": (pile.rule, pile.flow), "owner": (owner,), "state": (pile.state,)}[by]
+        group = made.setdefault(key, _group(key[0], pile.flow, by))
+        _grow(group, {"owners": owner, "states": pile.state}, pile.rows, pile.cells)
+        if pile.amounts:
+            _grow_amount(group, pile.currency, pile.amount)
+        if pile.id in first:
+            age = _seconds(first[pile.id], now)
+            group["age_seconds"] = max(age, group["age_seconds"] or 0)
+    return _largest_first(made.values()), sum(p.rows for p in found if not p.undecided)
+
+
+def owners(instance: Instance) -> list[str]:
+    """Who can be given a reject."""
+    acting.require(instance, "view")
+    with instance.store.database.read() as connection:
+        return _owners(connection)
+
+
+def _owners(connection: Any) -> list[str]:
+    return [u.name for u in people.users(connection) if not u.closed_at] or [OWNER]
 
 
 def _seconds(since: datetime, now: datetime) -> int:
@@ -77,28 +163,41 @@ def groups(found: Sequence[Mapping[str, Any]], by: str = "cause") -> list[dict[s
             continue
         owner = row["owner"] or NOBODY
         key = {"cause": (row["rule"], row["flow"]), "owner": (owner,), "state": (row["state"],)}[by]
-        group = made.setdefault(
-            key,
-            {"group": key[0], "flow": row["flow"] if by == "cause" else "",
-             "meaning": RULES.get(row["rule"], "") if by == "cause" else "",
-             "rows": 0, "cells": 0, "amounts": {}, "age_seconds": None, "owners": {}, "states": {},
-             "ids": []},
-        )  # fmt: skip
-        group["rows"] += 1
-        group["cells"] += row["cells"]
+        group = made.setdefault(key, _group(key[0], row["flow"], by) | {"ids": []})
         group["ids"].append(row["id"])
-        for name, word in (("owners", owner), ("states", row["state"])):
-            group[name][word] = group[name].get(word, 0) + 1
+        _grow(group, {"owners": owner, "states": row["state"]}, 1, row["cells"])
         if row["amount"] is not None:
-            amounts, currency = group["amounts"], row["currency"]
-            amounts[currency] = amounts.get(currency, Decimal(0)) + abs(row["amount"])
-        ages = [a for a in (group["age_seconds"], row["age_seconds"]) if a is not None]
+            _grow_amount(group, row["currency"], abs(row["amount"]))
+        ages = [a for a in (group["age_seconds"], row.get("age_seconds")) if a is not None]
         group["age_seconds"] = max(ages, default=None)
+    return _largest_first(made.values())
 
+
+def _group(name: str, flow: str, by: str) -> dict[str, Any]:
+    cause = by == "cause"
+    return {
+        "group": name, "flow": flow if cause else "",
+        "meaning": RULES.get(name, "") if cause else "", "rows": 0, "cells": 0, "amounts": {},
+        "age_seconds": None, "owners": {}, "states": {},
+    }  # fmt: skip
+
+
+def _grow(group: dict[str, Any], words: Mapping[str, str], rows: int, cells: int) -> None:
+    group["rows"] += rows
+    group["cells"] += cells
+    for name, word in words.items():
+        group[name][word] = group[name].get(word, 0) + rows
+
+
+def _grow_amount(group: dict[str, Any], currency: str, amount: Decimal) -> None:
+    group["amounts"][currency] = group["amounts"].get(currency, Decimal(0)) + amount
+
+
+def _largest_first(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     def size(group: Mapping[str, Any]) -> tuple[Decimal, int]:
         return (max(group["amounts"].values(), default=Decimal(0)), group["rows"])
 
-    return sorted(made.values(), key=size, reverse=True)
+    return sorted(found, key=size, reverse=True)
 
 
 # ---------------------------------------------------------------------------- decisions
@@ -112,7 +211,7 @@ def assign(instance: Instance, ids: Sequence[int], to: str, note: str = "") -> d
     token, at = acting.held_token(instance), instance.clock.now()
     with instance.store.begin() as connection:
         by = acting.allowed(people.who(connection, token, at), "settle rejects")
-        names = [user.name for user in people.users(connection)] or [OWNER]
+        names = _owners(connection)
         if to not in names:
             raise Misconfigured(
                 f"There is no user {to!r}.", untouched="Nothing was assigned.",
@@ -181,9 +280,7 @@ def _in_file(value: object) -> object:
         return exact(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return csv_file.harmless(value) if isinstance(value, str) else value
 
 
 def trace(instance: Instance, id_: int) -> dict[str, Any]:
@@ -194,6 +291,8 @@ def trace(instance: Instance, id_: int) -> dict[str, Any]:
     acting.require(instance, "view")
     with instance.store.database.read() as connection:
         reject = rejects.find(connection, id_)
+    if tables.is_table(instance, reject.flow):
+        return tables.trace_reject(instance, reject)
     found, run = reject.finding, ""
     row = _row_sent(instance, reject) if found.line is not None else {}
     cell: dict[str, str] | None = None

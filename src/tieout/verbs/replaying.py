@@ -14,13 +14,13 @@ import polars as pl
 from tieout.app import Instance
 from tieout.core.frames import AMOUNT
 from tieout.engine.durable import Engine
-from tieout.errors import Misconfigured, Refused
+from tieout.errors import Busy, Misconfigured, Refused
 from tieout.flows.asked import PERIODS
 from tieout.flows.cells import currency_of_cells, members_in_anaplan
 from tieout.flows.replaying import ALIGN, REJECTS, REPLAY, would_send
 from tieout.flows.scope import scope_for
 from tieout.project import LoadActuals
-from tieout.store import batches, journals
+from tieout.store import batches, journals, rejects
 from tieout.store.runs import Run
 from tieout.verbs import acting, planning, running, seeing
 from tieout.verbs.running import Done
@@ -28,6 +28,7 @@ from tieout.verbs.running import Done
 NEVER_SENT = ("reserved", "absent")  # states of a journal that certainly is not in JD Edwards
 BATCH_ENDS = "-batch"  # no run is called so: its name ends with a number
 JOURNALS_TOLD_MAX = 5
+PREVIEWS_KEPT_MAX = 20  # in memory, some hundred cells each
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,24 @@ def of_run(instance: Instance, run_id: str) -> Replay:
             f"{run_id} ended before it knew what it would send.", untouched="Nothing was sent.",
             do=f"`tieout run {earlier.flow}` sends all that is not proved.",
         )  # fmt: skip
-    return Replay(earlier.flow, {REPLAY: run_id}, f"what {run_id} could not load")
+    return _named(earlier.flow, {REPLAY: run_id})
+
+
+def _named(flow: str, asked: Mapping[str, Any]) -> Replay:
+    """What a run was asked to send again, named as a sentence does."""
+    if REPLAY in asked:
+        return Replay(flow, asked, f"what {asked[REPLAY]} could not load")
+    if REJECTS in asked:
+        found = sorted(asked[REJECTS])
+        told, many = ", ".join(map(str, found)), len(found) > 1
+        name = f"what reject{'s' if many else ''} {told} hold{'' if many else 's'} back"
+        return Replay(flow, {**asked, REJECTS: found}, name)
+    if PERIODS not in asked:
+        return Replay(flow, asked, "what is not proved")
+    first, last, companies = (asked[PERIODS][n] for n in ("from", "to", "companies"))
+    name = first if first == last else f"{first} to {last}"
+    name += f" of company {', '.join(companies)}" if companies else ""
+    return Replay(flow, asked, name)
 
 
 def _knew_its_cells(instance: Instance, run: Run) -> bool:
@@ -66,7 +84,8 @@ def _knew_its_cells(instance: Instance, run: Run) -> bool:
 def of_rejects(instance: Instance, ids: Sequence[int]) -> Replay:
     """What rejects of one flow hold back; a flow of members is refused when it is to run."""
     acting.require(instance, "run")
-    found = {r.id: r for r in instance.store.rejects() if r.id in set(ids)}
+    with instance.store.database.read() as connection:
+        found = {r.id: r for r in rejects.of_ids(connection, ids)}
     if missing := sorted(set(ids) - found.keys()):
         raise Misconfigured(
             f"There is no reject {', '.join(map(str, missing))}.", untouched="Nothing was sent.",
@@ -78,9 +97,7 @@ def of_rejects(instance: Instance, ids: Sequence[int]) -> Replay:
             f"These rejects are of several flows ({', '.join(flows)}).",
             untouched="Nothing was sent.", do="Send those of one flow at a time.",
         )  # fmt: skip
-    told = ", ".join(f"{i}" for i in sorted(found))
-    name = f"what reject{'s' if len(found) > 1 else ''} {told} hold{'' if len(found) > 1 else 's'}"
-    return Replay(flows[0], {REJECTS: sorted(found)}, f"{name} back")
+    return _named(flows[0], {REJECTS: sorted(found)})
 
 
 def of_period(
@@ -135,9 +152,7 @@ def _periods(
         "from": first, "to": last, "companies": sorted(set(companies)),
         "ledgers": sorted(set(ledgers)), "read": bool(why),
     }  # fmt: skip
-    name = first if first == last else f"{first} to {last}"
-    name += f" of company {', '.join(sorted(set(companies)))}" if companies else ""
-    return Replay(flow, {PERIODS: periods} | ({"unlock": why} if why else {}), name)
+    return _named(flow, {PERIODS: periods} | ({"unlock": why} if why else {}))
 
 
 def preview(instance: Instance, replay: Replay, engine: Engine | None = None) -> dict[str, Any]:
@@ -148,15 +163,58 @@ def preview(instance: Instance, replay: Replay, engine: Engine | None = None) ->
     """
     asked = {**replay.asked, "preview": True}
     done = running.run_flow(instance, replay.flow, asked=asked, engine=engine)
+    return previewed(instance, done.run.id)
+
+
+def begin_preview(instance: Instance, replay: Replay, engine: Engine | None = None) -> Run:
+    """Start to read and prove what would be sent, and do not wait for it; see `previewed`."""
+    asked = {**replay.asked, "preview": True}
+    return running.begin(instance, replay.flow, asked=asked, engine=engine)
+
+
+def of_preview(instance: Instance, run_id: str) -> Replay:
+    """What a preview is the preview of; Misconfigured for a run that is none."""
+    acting.require(instance, "view")
+    run = instance.store.run(run_id)
+    if not run.asked.get("preview"):
+        raise Misconfigured(f"{run_id} is no preview.", untouched="Nothing was sent.")
+    return _named(run.flow, {k: v for k, v in run.asked.items() if k != "preview"})
+
+
+def previewed(instance: Instance, run_id: str, cells_max: int = 0) -> dict[str, Any]:
+    """What a preview that has ended found, as `preview` tells it; Busy while it is under way.
+
+    `found`: how many cells; with `cells_max` no more of them are told, and who looks again is told
+    the same, until another run has proved something; each then names the currency it is `shown_in`.
+    """
+    replay, run = of_preview(instance, run_id), instance.store.run(run_id)
+    if not run.finished:
+        raise Busy(
+            f"{run_id} has not found out yet what would be sent.", untouched="Nothing was sent.",
+            do="Look again when it has ended.",
+        )  # fmt: skip
     result = {
-        "ok": done.run.exit_code == 0, "exit_code": done.run.exit_code, "flow": replay.flow,
-        "replays": replay.name, "sentence": done.run.sentence, "run": done.run.id,
-        "rows_to_send": done.run.figures.get("rows_to_send", 0),
+        "ok": run.exit_code == 0, "exit_code": run.exit_code, "flow": replay.flow,
+        "replays": replay.name, "sentence": run.sentence, "run": run.id,
+        "rows_to_send": run.figures.get("rows_to_send", 0),
     }  # fmt: skip
     if not isinstance(seeing.known(instance, replay.flow), LoadActuals) or not result["ok"]:
         return result
-    with instance.world_for(done.run.id, looking=True) as world:
-        cells = would_send(world, done.run.id)
+    proved = instance.store.current(run.flow, "proved")
+    key = (run.id, str(cells_max), *(manifest.id for manifest in proved))
+    told = instance.kept_previews.get(key) if cells_max else None
+    if told is None:
+        told = _told_of(instance, run, cells_max)
+        while len(instance.kept_previews) >= PREVIEWS_KEPT_MAX:
+            instance.kept_previews.pop(next(iter(instance.kept_previews)), None)
+        if cells_max:
+            instance.kept_previews[key] = told
+    return result | told
+
+
+def _told_of(instance: Instance, run: Run, cells_max: int) -> dict[str, Any]:
+    with instance.world_for(run.id, looking=True) as world:
+        cells = would_send(world, run.id)
         scope = scope_for(world)
         currency_of = currency_of_cells(scope, members_in_anaplan(world, scope))
     changed = cells.filter(pl.col("then").is_not_null() & (pl.col("then") != pl.col("now")))
@@ -168,11 +226,20 @@ def preview(instance: Instance, replay: Replay, engine: Engine | None = None) ->
     )
     for row in sums:
         row["currency"] = row["currency"] or currency_of(row["ledger"], row["company"])
-    return result | {
-        "sums": sums, "other_amount": changed.height,
+    shown = (cells.head(cells_max) if cells_max else cells).to_dicts()
+    if cells_max:  # for people: without a currency of its own a cell is in that of its company
+        for row in shown:
+            row["shown_in"] = row["currency"] or currency_of(row["ledger"], row["company"])
+    return {
+        "found": cells.height, "sums": sums, "other_amount": changed.height,
         "by_mapping": cells.select(pl.col("then").is_null().sum()).item(),
-        "cells": cells.to_dicts(),
+        "cells": shown,
     }  # fmt: skip
+
+
+def begin(instance: Instance, replay: Replay, engine: Engine | None = None) -> Run:
+    """Send it, and do not wait for it: the run that does."""
+    return running.begin(instance, replay.flow, asked=replay.asked, engine=engine)
 
 
 def send(instance: Instance, replay: Replay, engine: Engine | None = None) -> Done:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -18,21 +18,30 @@ from tieout.flows.compacting import FILES_MIN, small_files
 from tieout.flows.mirror import uncounted
 from tieout.store import holds, kept, people, purges, records
 from tieout.store.holds import LegalHold
-from tieout.store.kept import Item, Uncounted, Weighed
+from tieout.store.kept import Item, Weighed
 from tieout.store.purges import UNTOUCHED, Decision
 from tieout.store.records import Manifest
 from tieout.store.runs import COMPACT
 from tieout.verbs import acting, running, seeing
 
-HOLD, PURGE = "hold records", "purge records"  # the acts of core/policy.py
+HOLD: Final = "hold records"  # the acts of core/policy.py
+PURGE: Final = "purge records"
 
 
 def overview(instance: Instance) -> dict[str, Any]:
     """What is kept by kind with its rule, age and size, the holds, and what was purged."""
-    acting.require(instance, "view", INSTANCE)
-    rules = instance.project().retention.rules()
+    return _overview(instance, _weigh(instance))
+
+
+def both(instance: Instance) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`overview` and `preview` of one moment; what is kept is looked through once."""
+    found = _weigh(instance)
+    return _overview(instance, found), _preview(found)
+
+
+def _overview(instance: Instance, found: Weighed) -> dict[str, Any]:
+    everything, rules = found.kept, found.rules
     with instance.store.database.read() as connection:
-        everything = kept.kept(connection, _uncounted(instance))
         placed = [asdict(hold) for hold in holds.listed(connection)]
         purged = [asdict(p) | {"sentence": p.sentence()} for p in purges.listed(connection)]
     names = {IN_USE: "needed by what holds now or stands open", **KINDS}
@@ -46,8 +55,10 @@ def overview(instance: Instance) -> dict[str, Any]:
 
 def preview(instance: Instance) -> dict[str, Any]:
     """Exactly what a purge would remove now, and what holds keep from it."""
-    acting.require(instance, "view", INSTANCE)
-    found = _weigh(instance)
+    return _preview(_weigh(instance))
+
+
+def _preview(found: Weighed) -> dict[str, Any]:
     return _as_json(found) | {"items": [_item(i) for i in found.due]}
 
 
@@ -67,7 +78,7 @@ def purge(instance: Instance, digest: str, why: str = "") -> dict[str, Any]:
         by = acting.allowed(people.who(connection, token, at), PURGE)
         purges.alone(connection, {i.flow for i in found.due})
         rules = instance.project().retention.rules()
-        found = kept.weigh(connection, rules, at, _uncounted(instance))
+        found = kept.weigh(connection, rules, at, partial(uncounted, store.records))
         _same(found, digest)
         due = [replace(item, totals=totals.get(item.object, {})) for item in found.due]
         decided = Decision(by.name, at, found.rules, digest, why)
@@ -115,14 +126,12 @@ def release(instance: Instance, name: str, why: str) -> dict[str, Any]:
     return {"ok": True, **asdict(done)}
 
 
-def _uncounted(instance: Instance) -> Uncounted:
-    return partial(uncounted, instance.store.records)
-
-
 def _weigh(instance: Instance) -> Weighed:
+    acting.require(instance, "view", INSTANCE)
     rules, now = instance.project().retention.rules(), instance.clock.now()
+    unread = partial(uncounted, instance.store.records, known=instance.kept_reads)
     with instance.store.database.read() as connection:
-        return kept.weigh(connection, rules, now, _uncounted(instance))
+        return kept.weigh(connection, rules, now, unread, instance.kept_calls)
 
 
 def _same(found: Weighed, digest: str) -> None:

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tieout.app import STORIES, Instance
-from tieout.engine.durable import Engine
+from tieout.core.policy import Actor
+from tieout.engine.durable import Engine, Pace
 from tieout.engine.watch import executed
-from tieout.errors import Misconfigured
+from tieout.errors import Busy, Misconfigured
 from tieout.project import Flow, LoadActuals, LoadMembers, SubmitPlan
+from tieout.project_tables import LoadTable
 from tieout.store.runs import NewRun, Run
 from tieout.verbs import acting, notifying, seeing
 
 RUN_SECONDS_MAX = 24 * 3600.0
 FINISH_SECONDS = 30.0
+SERVING = Pace()
+SOMEBODY_WAITS = Pace(poll_seconds=0.2)  # at a terminal, for the run of a command
 INTERRUPTED_EXIT_CODE = 130
 PREPARE, FOLLOW = "prepare_plan", "follow_journals"
 TIE_OUT = "tie_out"  # the kind of a run that only compares
@@ -27,10 +31,12 @@ def kind_of(flow: Flow) -> str:
     """The kind of run that a flow is run by; a plan is prepared, and sent when it is approved."""
     if isinstance(flow, SubmitPlan):
         return PREPARE
+    if isinstance(flow, LoadTable):
+        return "load_table"
     return "load_actuals" if isinstance(flow, LoadActuals) else "load_members"
 
 
-def engine_for(instance: Instance) -> Engine:
+def engine_for(instance: Instance, pace: Pace = SERVING) -> Engine:
     """The executor of an instance; runs into one Anaplan model go one after the other."""
 
     def lane(run: Run) -> str:
@@ -51,8 +57,9 @@ def engine_for(instance: Instance) -> Engine:
 
     instance.store.safe.check()  # before a run begins that could not sign in
     engine = Engine(
-        instance.store, STORIES, instance.world_for, lane_for=lane, failpoint=instance.failpoint()
-    )
+        instance.store, STORIES, instance.world_for, pace=pace, lane_for=lane,
+        failpoint=instance.failpoint(), places=instance.places,
+    )  # fmt: skip
     instance.fence = engine.refuse_unheld
     return engine
 
@@ -85,12 +92,7 @@ def run_flow(
     An unfinished run that was asked for something else ends first, whatever it still sends. With
     an executor elsewhere (`tieout serve`) the run is left to it and followed.
     """
-    by = acting.require(instance, "run")
-    configured = seeing.known(instance, flow)
-    wanted, asked = kind or kind_of(configured), dict(asked or {})
-    if wanted == PREPARE:
-        acting.require(instance, "prepare")
-    _refuse_unfit(instance, flow, configured, wanted, asked)
+    by, wanted, asked = _wanted(instance, flow, kind, asked)
     first = None
     with executing(instance, engine) as executor:
         unfinished = _unfinished(instance, flow, wanted)
@@ -98,16 +100,60 @@ def run_flow(
         if unfinished and ((unfinished.kind, dict(unfinished.asked)) != (wanted, asked) or other):
             first = executor.carry_out(unfinished.id, RUN_SECONDS_MAX)
             unfinished = None
-        config = instance.store.config()
-        run = unfinished or instance.store.new_run(
-            NewRun(
-                flow, wanted, by.name, outcome="waiting", asked=asked,
-                config_version=config.version if config else None, alone=wanted != PREPARE,
-            )
-        )  # fmt: skip
+        run = unfinished or _new(instance, flow, wanted, by, asked)
         if wait or not (engine or executed(instance.store)):
             run = executor.carry_out(run.id, RUN_SECONDS_MAX)
         return Done(run, unfinished is not None, first)
+
+
+def begin(
+    instance: Instance, flow: str, *, asked: Mapping[str, Any] | None = None,
+    kind: str | None = None, engine: Engine | None = None,
+) -> Run:  # fmt: skip
+    """Start a run of `flow` and leave it to who executes the instance: nobody waits for it.
+
+    The unfinished one where it was asked for the same; Busy while the flow is at something else.
+    """
+    by, wanted, asked = _wanted(instance, flow, kind, asked)
+    unfinished = _unfinished(instance, flow, wanted)
+    if unfinished is not None:
+        other = wanted == PREPARE and unfinished.started_by != by.name
+        if (unfinished.kind, dict(unfinished.asked)) == (wanted, asked) and not other:
+            return unfinished
+        raise Busy(
+            f"{unfinished.id} of {flow} is under way, begun by {unfinished.started_by}.",
+            untouched="Nothing was begun.", do="Wait until it has ended, or end it.",
+        )  # fmt: skip
+    run = _new(instance, flow, wanted, by, asked)
+    if engine is not None:
+        engine.start()
+    return run
+
+
+def _wanted(
+    instance: Instance, flow: str, kind: str | None, asked: Mapping[str, Any] | None
+) -> tuple[Actor, str, dict[str, Any]]:
+    """Who begins a run, of which kind, and what it is asked for; refused when it cannot be meant.
+
+    NotAllowed, or Misconfigured.
+    """
+    by = acting.require(instance, "run")
+    configured = seeing.known(instance, flow)
+    wanted, told = kind or kind_of(configured), dict(asked or {})
+    if wanted == PREPARE:
+        acting.require(instance, "prepare")
+    _refuse_unfit(instance, flow, configured, wanted, told)
+    return by, wanted, told
+
+
+def _new(instance: Instance, flow: str, kind: str, by: Actor, asked: Mapping[str, Any]) -> Run:
+    config = instance.store.config()
+    return instance.store.new_run(
+        NewRun(
+            flow, kind, by.name, outcome="waiting", asked=asked,
+            config_version=config.version if config else None, alone=kind != PREPARE,
+        )
+    )  # fmt: skip
 
 
 def _unfinished(instance: Instance, flow: str, wanted: str) -> Run | None:
@@ -116,22 +162,28 @@ def _unfinished(instance: Instance, flow: str, wanted: str) -> Run | None:
     return None if found and wanted == PREPARE and found.kind != PREPARE else found
 
 
-def _refuse_unfit(
-    instance: Instance, flow: str, configured: Flow, wanted: str,
-    asked: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """Misconfigured for what a flow of this kind cannot do."""
-    if not isinstance(configured, LoadActuals) and wanted == TIE_OUT:
+def _refuse_no_actuals(instance: Instance, flow: str, configured: Flow) -> None:
+    if not isinstance(configured, LoadActuals):
         raise Misconfigured(
             f"The flow {flow} loads no actuals, so there is nothing to tie out.",
             untouched="Nothing was run.",
             do=f"Name one of: {', '.join(actuals_flows(instance)) or 'none is configured'}.",
         )
-    if isinstance(configured, LoadMembers) and "unlock" in asked:
+
+
+def _refuse_unfit(
+    instance: Instance, flow: str, configured: Flow, wanted: str,
+    asked: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Misconfigured for what a flow of this kind cannot do."""
+    if wanted == TIE_OUT and not isinstance(configured, LoadTable):
+        _refuse_no_actuals(instance, flow, configured)
+    if isinstance(configured, LoadMembers | LoadTable) and "unlock" in asked:
+        what = "a table" if isinstance(configured, LoadTable) else "members"
         raise Misconfigured(
-            f"The flow {flow} loads members, which have no periods that could be locked.",
+            f"The flow {flow} loads {what}, which has no periods that could be locked.",
             untouched="Nothing was run.",
-            do="Leave --unlock out; --full sends every member again.",
+            do="Leave --unlock out; --full sends everything again.",
         )
     if isinstance(configured, SubmitPlan) and {"unlock", "replay"} & asked.keys():
         raise Misconfigured(
@@ -164,7 +216,7 @@ def executing(instance: Instance, engine: Engine | None = None) -> Iterator[Engi
     if engine is not None:
         yield engine
         return
-    own = engine_for(instance)
+    own = engine_for(instance, SOMEBODY_WAITS)
     instance.store.sweep()
     try:
         yield own
@@ -181,7 +233,7 @@ def preview(instance: Instance, flow: str) -> Done:
 
 def tie_out_now(instance: Instance, flow: str | None = None, engine: Engine | None = None) -> Done:
     """Read both sides now and compare them cell by cell; nothing is sent."""
-    return run_flow(instance, actuals_flow(instance, flow), kind=TIE_OUT, engine=engine)
+    return run_flow(instance, flow_to_tie_out(instance, flow), kind=TIE_OUT, engine=engine)
 
 
 def actuals_flows(instance: Instance) -> list[str]:
@@ -189,10 +241,17 @@ def actuals_flows(instance: Instance) -> list[str]:
     return [n for n, f in instance.project().flows.items() if isinstance(f, LoadActuals)]
 
 
+def flow_to_tie_out(instance: Instance, flow: str | None = None) -> str:
+    """The flow as named, if it loads actuals or a table, else the only one that loads actuals."""
+    if flow is not None and isinstance(seeing.known(instance, flow), LoadTable):
+        return flow
+    return actuals_flow(instance, flow)
+
+
 def actuals_flow(instance: Instance, flow: str | None = None) -> str:
-    """The flow that is tied out: as named, else the only one; Misconfigured for any other."""
+    """The flow of actuals: as named, else the only one; Misconfigured for any other."""
     if flow is not None:
-        _refuse_unfit(instance, flow, seeing.known(instance, flow), TIE_OUT, {})
+        _refuse_no_actuals(instance, flow, seeing.known(instance, flow))
         return flow
     names = actuals_flows(instance)
     if len(names) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import Any
 
 from tieout.app import Instance
@@ -14,7 +15,8 @@ from tieout.engine.agenda import Planned
 from tieout.engine.chain import NOT_RUN, clock_of
 from tieout.engine.scheduler import Scheduler
 from tieout.errors import Misconfigured
-from tieout.project import Flow, JdeConnection, seconds
+from tieout.project import Flow, JdeConnection
+from tieout.project_words import seconds
 from tieout.store import looks, runs, schedules
 from tieout.store.looks import Look
 from tieout.store.runs import Run
@@ -22,6 +24,8 @@ from tieout.store.schedules import Fire, Kept
 from tieout.verbs import acting, running
 
 TIMES_SHOWN = 5
+PERIODS_SHOWN, CLOSE_DAYS = 9, 5  # of a calendar
+DAYS_SHOWN_BACK = timedelta(days=125)  # so far back that the last quarter is among them
 LOOKS_MISSED_MAX = 3  # so many pauses without a look at F0010, and nobody would notice a close
 WAITS, DID_NOT_RUN = 7, 6  # exit codes, docs/reference/exit-codes.md
 
@@ -90,6 +94,34 @@ def standing(instance: Instance, name: str | None = None) -> dict[str, Any]:
         "ok": not code, "exit_code": code, "at": now, "schedules": told,
         "configured": len(project.schedules),
     }  # fmt: skip
+
+
+def periods(instance: Instance) -> list[dict[str, Any]]:
+    """The periods around now of each calendar that a schedule goes by, with their close days.
+
+    `periods`: begins, ends, and the working days 1 to CLOSE_DAYS after; `now` marks the current.
+    """
+    acting.require(instance, "view")
+    scheduler = scheduler_for(instance)
+    with instance.store.database.read() as connection:
+        agenda, now = scheduler.agenda(connection), clock_of(instance.given_clock)(connection)
+    found: dict[str, dict[str, Any]] = {}
+    for planned in agenda.schedules.values():
+        calendar = planned.calendar
+        if calendar is None or calendar.title in found:
+            continue
+        today = now.astimezone(planned.zone).date()
+        ends = list(islice(calendar.ends_from(today - DAYS_SHOWN_BACK), PERIODS_SHOWN))
+        rows = [
+            {"begins": begins + timedelta(days=1), "ends": ends, "now": begins < today <= ends,
+             "close": [calendar.working_day(ends, n) for n in range(1, CLOSE_DAYS + 1)]}
+            for begins, ends in pairwise(ends)
+        ]  # fmt: skip
+        found[calendar.title] = {
+            "calendar": calendar.title, "periods": rows, "zone": str(planned.zone),
+            "holidays": sorted(calendar.holidays),
+        }  # fmt: skip
+    return list(found.values())
 
 
 def _schedule(

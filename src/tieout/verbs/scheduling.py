@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from tieout.app import Instance
 from tieout.core.local_time import reached
@@ -21,7 +21,7 @@ from tieout.store.schedules import Fire, Kept
 from tieout.verbs import acting, running, seeing
 from tieout.verbs.schedule_overview import known, overview, scheduler_for
 
-STEER = "steer schedules"  # the act of core/policy.py
+STEER: Final = "steer schedules"  # the act of core/policy.py
 UNTOUCHED = "Nothing was changed."
 
 
@@ -208,9 +208,9 @@ def _moment(text: str, planned: Planned) -> datetime:
     """A day or a minute in the zone of a schedule, as an instant."""
     try:
         wall = datetime.fromisoformat(text)
-    except ValueError:
+        return wall.astimezone(UTC) if wall.tzinfo else reached(wall, planned.zone)
+    except (ValueError, OverflowError):  # the first and the last day of all in another zone
         raise Misconfigured(
             f"{text!r} is no day or minute.", untouched=UNTOUCHED,
             do="Write 2026-12-01, or 2026-12-01 06:00.",
         ) from None  # fmt: skip
-    return wall.astimezone(UTC) if wall.tzinfo else reached(wall, planned.zone)

@@ -12,17 +12,23 @@ import polars as pl
 
 from tieout.app import Instance
 from tieout.core.findings import RULES, Severity, counted
+from tieout.core.listing import COUNTED_ROWS_MAX
 from tieout.core.tally import CONTROL
 from tieout.errors import Misconfigured
 from tieout.flows.reproducing import reproduced
 from tieout.project import Flow, LoadActuals
-from tieout.store import leases, parts, purges
+from tieout.store import leases, parts, purges, standing
 from tieout.store.parts import Standing
-from tieout.store.rejects import UNDECIDED, Reject
+from tieout.store.piles import UNDECIDED
+from tieout.store.records import Manifest
+from tieout.store.rejects import Reject
 from tieout.store.runs import COMPACT, Run
 from tieout.verbs.words import NOTED
 
 RUNS_SHOWN_MAX = 50
+RUNS_LOOKED_AT = 6  # at once, for the last one that tells how a flow stands
+FILES_SHOWN_MAX = 200
+TABLES_KEPT_MAX = 50  # of comparisons, some hundred rows each
 DIFFERS = 6  # exit code, docs/reference/exit-codes.md
 AMOUNTS = (
     "gross_f0911", "gross_f0902", "gross_anaplan", "f0911", "f0902", "anaplan", "difference",
@@ -128,6 +134,46 @@ def show(instance: Instance, run_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def in_short(instance: Instance, run_id: str) -> dict[str, Any]:
+    """One run without what it may have millions of: findings and calls are counted.
+
+    `done` counts the steps; `findings` severity → how many, up to COUNTED_ROWS_MAX and one of all;
+    `calls` system → how many and their milliseconds; `cancel` who asked it to end.
+    """
+    store = instance.store
+    run = store.run(run_id)
+    with store.database.read() as connection:
+        found = standing.of_run(connection, run_id, COUNTED_ROWS_MAX + 1)
+        calls = standing.calls(connection, run_id)
+        gone = purges.of_run(connection, run_id)
+    steps = store.steps(run_id)
+    return {
+        **run_as_json(run), **_parts(instance, run), "asked": dict(run.asked),
+        "trigger": run.trigger, "config_version": run.config_version, "finished": run.finished,
+        "steps": [
+            {"name": s.name, "started_at": s.started_at, "finished_at": s.finished_at,
+             "seconds": (s.finished_at - s.started_at).total_seconds()}
+            for s in steps
+        ],
+        "accounted": next(
+            (_account(s.result["accounted"]) for s in steps if "accounted" in s.result), None
+        ),
+        "findings": found, "calls": calls, "purged": gone, "cancel": store.cancel_of(run_id),
+        "files": [
+            {"kind": m.kind, "rows": m.rows, "bytes": m.bytes, "sha256": m.sha256}
+            for m in store.kept(run_id)[:FILES_SHOWN_MAX]
+        ],
+        "models": [held for held in models_held(instance) if held["run"] == run_id],
+    }  # fmt: skip
+
+
+def how_far(instance: Instance, run_id: str) -> tuple[str, int]:
+    """The outcome of a run and how many steps it has done: what a page that follows it asks."""
+    run = instance.store.run(run_id)
+    with instance.store.database.read() as connection:
+        return run.outcome, standing.steps_done(connection, run_id)
+
+
 def models_held(instance: Instance) -> list[dict[str, Any]]:
     """Which run holds which model of Anaplan, and what it asked for there, oldest first.
 
@@ -212,12 +258,24 @@ def finding_as_json(r: Reject) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _tie_out_of(instance: Instance, manifests: Sequence[Manifest]) -> pl.DataFrame:
+    """The rows of the files of a comparison, kept: every page asks, and a file never changes."""
+    key = tuple(m.id for m in manifests)
+    kept = instance.kept_tables.get(key)
+    if kept is None:
+        kept = instance.store.scan(manifests).collect()
+        while len(instance.kept_tables) >= TABLES_KEPT_MAX:
+            instance.kept_tables.pop(next(iter(instance.kept_tables)), None)
+        instance.kept_tables[key] = kept
+    return kept
+
+
 def tie_out_table(instance: Instance, flow: str, period: str | None = None) -> list[dict[str, Any]]:
     """The rows of the last comparison: a row per company, ledger, currency, year and period."""
     manifests = instance.store.current(flow, "tie_out")
     if not manifests:
         return []
-    table = instance.store.scan(manifests).collect()
+    table = _tie_out_of(instance, manifests)
     if period:
         year, number = period_of(period)
         table = table.filter((pl.col("fiscal_year") == year) & (pl.col("period") == number))
@@ -263,7 +321,7 @@ def last_run(instance: Instance, flow: str, *, finished: bool = False) -> Run | 
 
     A preview does not, nor a run that only copied files of the mirror.
     """
-    limit = RUNS_SHOWN_MAX
+    limit = RUNS_LOOKED_AT
     while True:
         found = instance.store.runs(flow=flow, limit=limit)
         for run in found:

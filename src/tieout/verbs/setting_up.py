@@ -5,24 +5,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
-from tieout.app import PROJECT_FILE, Instance, secret_name
+from tieout import certificates
+from tieout.anaplan import consent
+from tieout.app import PROJECT_FILE, Instance
 from tieout.core.mapping import fault
+from tieout.doors import PROXY_LOGIN, secret_name
 from tieout.errors import Misconfigured, Refused
 from tieout.project import AnaplanConnection, JdeConnection, LoadActuals
 from tieout.project_text import differences, read_file, write_file
 from tieout.settings import read_project
+from tieout.store import desk
 from tieout.store.home import make_home
 from tieout.store.mappings import Mapping as Row
 from tieout.store.mappings import SetMapping
 from tieout.verbs import acting
-from tieout.verbs.configuring import needs_two_people
+from tieout.verbs.configuring import takes_two_people
 
 PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-4])")  # a fiscal year and period
 DIMENSIONS = ("account", "business_unit", "company")
 UNMATCHED = "unmatched-member"  # the rule of what waits for a mapping
+CERTIFIED = (certificates.CERTIFICATE, certificates.PRIVATE_KEY)
+CREDENTIALS_CHARACTERS_MAX = 2**20  # of what --stdin reads
+IN_FILES = CERTIFIED  # nobody types them
+BY_FILES = " Or name the files: --certificate FILE --private-key FILE, beside --stdin or alone."
 PUBLIC_FIELD = "username"  # of credentials; whoever types the others should not see them
 
 
@@ -63,10 +73,9 @@ def apply_project(instance: Instance, text: str | None = None) -> Applied:
                 f"There is no {path}.", do="Write it; `tieout init` makes an example."
             )
         text = read_file(path)
-    read_project(text, str(path))
-    if needs_two_people(instance):
+    if takes_two_people(instance, read_project(text, str(path))):
         raise Refused(
-            "The configuration is changed by two people here.", untouched="Nothing was applied.",
+            "This change of the configuration takes two people.", untouched="Nothing was applied.",
             do="`tieout config apply --why …` proposes it to another person.",
         )  # fmt: skip
     write_file(path, text)
@@ -93,41 +102,96 @@ def connection(instance: Instance, name: str) -> JdeConnection | AnaplanConnecti
 
 def needed_fields(connection: JdeConnection | AnaplanConnection) -> tuple[str, ...]:
     """The fields of the credentials that a connection signs in with."""
+    if isinstance(connection, JdeConnection) and connection.client_certificate:
+        return (*_signing_in(connection), *CERTIFIED)
+    return _signing_in(connection)
+
+
+def _signing_in(connection: JdeConnection | AnaplanConnection) -> tuple[str, ...]:
+    if connection.sign_in == "certificate":
+        return CERTIFIED
+    if connection.sign_in == "oauth":
+        return consent.CLIENT_ID, consent.REFRESH_TOKEN
     return ("jwt",) if connection.sign_in == "jwt" else (PUBLIC_FIELD, "password")
+
+
+def optional_fields(connection: JdeConnection | AnaplanConnection) -> tuple[str, ...]:
+    """The fields that its credentials may have besides."""
+    certified = certificates.CERTIFICATE in needed_fields(connection)
+    return (
+        *((certificates.PASSPHRASE,) if certified else ()),
+        *(PROXY_LOGIN if connection.proxy else ()),
+    )
+
+
+def credentials_read(file: TextIO) -> dict[str, str]:
+    """What `connect --stdin` is given; Misconfigured for more than credentials ever are."""
+    return credentials_from(file.read(CREDENTIALS_CHARACTERS_MAX + 1))
 
 
 def credentials_from(text: str) -> dict[str, str]:
     """The one JSON object of texts that `connect --stdin` reads; its content is never told."""
-    try:
-        fields = json.loads(text)
-    except ValueError:
-        fields = None
+    fields = None
+    if len(text) <= CREDENTIALS_CHARACTERS_MAX:
+        with suppress(ValueError, RecursionError):
+            fields = json.loads(text, object_pairs_hook=_once)
     if isinstance(fields, dict) and all(isinstance(v, str) for v in fields.values()):
         return fields
     raise Misconfigured(
-        "What came on standard input is not one JSON object of texts.",
+        "What came on standard input is not one JSON object of texts, each field once.",
         untouched="Nothing was kept.",
         do='Give {"username": "…", "password": "…"}.',
     )
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of an object; ValueError when one is given twice: which one is meant?"""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field is given twice")
+    return fields
+
+
+def credentials_in(files: Mapping[str, str | None]) -> dict[str, str]:
+    """Field → what stands in its file, of those that are named; Misconfigured where none is."""
+    found = {}
+    for field, name in files.items():
+        if name is None:
+            continue
+        try:
+            found[field] = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise Misconfigured(
+                f"The file {name} cannot be read: {why}.", untouched="Nothing was kept.",
+                do="Name a file in PEM.",
+            ) from error  # fmt: skip
+    return found
+
+
 def connect(instance: Instance, name: str, fields: Mapping[str, str]) -> str:
-    """Seal the credentials of a connection; returns the name of its secret."""
+    """Seal the credentials of a connection; returns the name of its secret.
+
+    A certificate must hold now, and its key must fit; else nothing is kept.
+    """
     by = acting.require(instance, "set credentials")
     found = connection(instance, name)
     secret = secret_name(found.secret)
     needed = needed_fields(found)
     example = json.dumps(dict.fromkeys(needed, "…"), ensure_ascii=False)
     missing = [f for f in needed if not fields.get(f)]
-    strange = sorted(set(fields) - set(needed))
+    strange = sorted(set(fields) - {*needed, *optional_fields(found)})
     if missing or strange:
         told = [f"lack {' and '.join(missing)}"] if missing else []
         told += [f"have {', '.join(strange)}, which nothing reads"] if strange else []
         raise Misconfigured(
             f"The credentials of {name} {' and '.join(told)}.",
             untouched="Nothing was kept.",
-            do=f"Give one JSON object: {example}.",
+            do=f"Give one JSON object: {example}."
+            + (BY_FILES if set(missing) & set(IN_FILES) else ""),
         )
+    if certificates.CERTIFICATE in needed:
+        certificates.pair_of(fields).holding(instance.clock.now())
     instance.store.safe.put(secret, dict(fields), by.name)
     return secret
 
@@ -184,13 +248,10 @@ def _told(one: SetMapping) -> dict[str, Any]:
 
 def sent_by(instance: Instance, dimension: str, source: str) -> list[str]:
     """The commands that send what a mapping changed: the replay of a run that waits, else runs."""
-    member = (UNMATCHED, _dimension(dimension), source)
-    waiting = [
-        r.run for r in instance.store.rejects(standing=True)
-        if (r.finding.rule, r.finding.dimension, r.finding.member) == member
-    ]  # fmt: skip
+    with instance.store.database.read() as connection:
+        waiting = desk.run_about(connection, UNMATCHED, _dimension(dimension), source)
     if waiting:
-        return [f"tieout replay {waiting[-1]}"]
+        return [f"tieout replay {waiting}"]
     flows = instance.applied().flows if instance.store.config() else {}
     names = [name for name, flow in flows.items() if isinstance(flow, LoadActuals)]
     return [f"tieout run {name}" for name in names] or ["tieout run FLOW"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -19,11 +21,9 @@ from tieout.flows.drill import FILE, Wanted
 from tieout.flows.loading import FIRST_DATA_LINE
 from tieout.flows.world import World
 from tieout.project import LISTS_OF, LoadActuals, LoadMembers
-from tieout.store import batches, journals, purges, records, tasks
-from tieout.store.batches import Batch
-from tieout.store.journals import Journal
+from tieout.store import purges, records, rejects, tasks
 from tieout.store.records import Manifest
-from tieout.verbs import acting, approving, seeing
+from tieout.verbs import acting, seeing, tracing_journals
 
 CELLS_SHOWN_MAX = 200  # of what a search finds; `found` says how many there are
 LINES_SHOWN_MAX = 1_000
@@ -37,34 +37,53 @@ SENT = {"company": "company", "account": "account", "business_unit": "business_u
 
 def trace(
     instance: Instance, wanted: Wanted, *, run: str = "", key: str = "",
-    cell: Mapping[str, str] | None = None,
+    cell: Mapping[str, str] | None = None, lines_max: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """What there is of a record: `cells`, `lines`, `journals`, how many were `found`, and `story`.
 
     `run` keeps to what that run read or sent, `cell` to the one with exactly this CELL_KEY; `key`
     names a batch or journal of ours. A search that finds exactly one cell has its story: figures,
-    buckets, lines, mappings, loads and findings. Misconfigured when nothing agrees, NotAllowed for
-    who may not look.
+    buckets, lines, mappings, loads and findings. `looked` and `of` say how many lines were looked
+    through where that was not all: no more than `lines_max`, if it is given. Misconfigured when
+    nothing agrees, NotAllowed for who may not look.
     """
     acting.require(instance, "view", INSTANCE)
     if run:
         instance.store.run(run)
     found: dict[str, Any] = {"cells": [], "lines": [], "journals": []}
+    counts, looked = Counter[str](), Counter[str]()
     if not key:
         for world in _worlds(instance, run):
-            _add(found, _traced(world, wanted, run, cell))
-    found["journals"] = _journals(instance, wanted, run, key)
+            traced = _traced(world, wanted, run, cell, lines_max)
+            looked.update(traced.looked)
+            counts.update({"cells": traced.cells_found, "lines": len(traced.lines)})
+            found["cells"] += traced.cells
+            found["lines"] += traced.lines
+    one = found["cells"][0] if counts["cells"] == 1 else {}
+    if one.get("period") is not None and not wanted.period:  # no journal of another one agrees
+        wanted = replace(wanted, period=(one["fiscal_year"], one["period"]))
+    found["journals"] = tracing_journals.journals(instance, wanted, run, key)
     if not any(found.values()):
+        part = looked["looked"] < looked["of"]
         raise Misconfigured(
-            "Nothing in the records of this instance agrees with that.",
+            "Nothing in the records of this instance agrees with that"
+            + (
+                f": of {looked['of']:,} lines the newest {looked['looked']:,} were looked through."
+                if part
+                else "."
+            ),
             untouched="Only what runs have read and sent is searched.",
-            do="Leave out a condition, or run the flow first.",
+            do="Name its period: then every line of it is looked through."
+            if part
+            else "Leave out a condition, or run the flow first.",
         )
-    counts = {name: len(rows) for name, rows in found.items()}
+    counts["journals"] = len(found["journals"])
     stories = [cell.pop("story") for cell in found["cells"] if "story" in cell]
     told = {
-        "ok": True, "found": counts, "cells": found["cells"][:CELLS_SHOWN_MAX],
+        "ok": True, "found": {name: counts[name] for name in found},
+        "cells": found["cells"][:CELLS_SHOWN_MAX],
         "lines": found["lines"][:LINES_SHOWN_MAX], "journals": found["journals"],
+        **(looked if looked["looked"] < looked["of"] else {}),
     }  # fmt: skip
     if len(stories) != 1:
         return told
@@ -72,9 +91,14 @@ def trace(
     return told | {"story": stories[0]}
 
 
-def _add(found: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
-    for name, rows in more.items():
-        found[name] += rows
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """What one flow has of a record: of its cells those that are shown, and how many there are."""
+
+    cells: list[dict[str, Any]]
+    cells_found: int
+    lines: Sequence[dict[str, Any]] = ()
+    looked: Mapping[str, int] = field(default_factory=dict)
 
 
 def _worlds(instance: Instance, run: str) -> Iterator[World[LoadActuals]]:
@@ -89,42 +113,57 @@ def _worlds(instance: Instance, run: str) -> Iterator[World[LoadActuals]]:
 
 
 def _traced(
-    world: World[LoadActuals], wanted: Wanted, run: str, cell: Mapping[str, str] | None
-) -> dict[str, list[Any]]:
+    world: World[LoadActuals], wanted: Wanted, run: str, cell: Mapping[str, str] | None,
+    lines_max: int,
+) -> _Traced:  # fmt: skip
     if wanted.of_lines:
-        lines = drill.agreeing(drill.of_lines(world, drill.lines_of(world, wanted)), wanted)
+        lines, looked = _lines_that_agree(world, wanted, lines_max)
         lines = _read_by(world, lines, run)
         cells = drill.compared_cells(world, wanted, lines.filter("holds"))
-        return {"cells": _cells(cells), "lines": _lines(world, lines)}
+        return _Traced(_cells(cells), cells.height, _lines(world, lines), looked)
+    if wanted == Wanted(amount=wanted.amount) and wanted.amount is not None:
+        cells = _sent_by(world, drill.cells_of(world, wanted.amount), run)
+        return _of_amount(world, wanted, cells, run, lines_max)
     placed = drill.agreeing(drill.buckets(world, wanted), wanted)
     cells = drill.compared_cells(world, wanted, placed)
     if cell is not None:
         cells = cells.filter(pl.col(n).eq_missing(pl.lit(v)) for n, v in cell.items())
-    if run:
-        sent = _sent(world, world.store.kept(run, kind="sent"), cells)
-        cells = cells.join(sent.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
+    cells = _sent_by(world, cells, run)
     if wanted.amount is not None:
-        return _of_amount(world, wanted, cells, run)
+        return _of_amount(world, wanted, cells, run, lines_max)
     told = _cells(cells)
     if len(told) == 1:
         mine = placed.join(
             cells.select(pl.col(_KEY).name.prefix("cell_")), on=_CELL, how="semi", nulls_equal=True
         )
         told[0]["story"] = _story(world, cells, mine)
-    return {"cells": told}
+    return _Traced(told, cells.height)
+
+
+def _sent_by(world: World[LoadActuals], cells: pl.DataFrame, run: str) -> pl.DataFrame:
+    if not run:
+        return cells
+    sent = _sent(world, world.store.kept(run, kind="sent"), cells)
+    return cells.join(sent.select(_KEY).unique(), on=_KEY, how="semi", nulls_equal=True)
+
+
+def _lines_that_agree(
+    world: World[LoadActuals], wanted: Wanted, lines_max: int
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    lines, looked, of = drill.lines_of(world, wanted, lines_max)
+    return drill.agreeing(drill.of_lines(world, lines), wanted), {"looked": looked, "of": of}
 
 
 def _of_amount(
-    world: World[LoadActuals], wanted: Wanted, cells: pl.DataFrame, run: str
-) -> dict[str, list[Any]]:
+    world: World[LoadActuals], wanted: Wanted, cells: pl.DataFrame, run: str, lines_max: int
+) -> _Traced:
     """Cells and lines with an amount, whatever its sign."""
     assert wanted.amount is not None, "asked for only then"
     either = [wanted.amount, -wanted.amount]
     same = pl.any_horizontal(pl.col(n).is_in(either) for n in ("f0911", "f0902", "value", "shown"))
-    lines = drill.agreeing(drill.of_lines(world, drill.lines_of(world, wanted)), wanted)
-    return {
-        "cells": _cells(cells.filter(same)), "lines": _lines(world, _read_by(world, lines, run))
-    }  # fmt: skip
+    lines, looked = _lines_that_agree(world, wanted, lines_max)
+    found = cells.filter(same) if cells.height else cells
+    return _Traced(_cells(found), found.height, _lines(world, _read_by(world, lines, run)), looked)
 
 
 def _read_by(world: World[LoadActuals], lines: pl.DataFrame, run: str) -> pl.DataFrame:
@@ -135,11 +174,12 @@ def _read_by(world: World[LoadActuals], lines: pl.DataFrame, run: str) -> pl.Dat
 
 
 def _cells(found: pl.DataFrame) -> list[dict[str, Any]]:
-    """The figures of cells; `difference` is what Anaplan or F0902 is away from F0911."""
+    """The figures of the first cells; `difference` is how far Anaplan or F0902 is from F0911."""
+    found = found.sort(_KEY).head(CELLS_SHOWN_MAX)
     gap = pl.max_horizontal(
         (pl.col("f0911") - pl.col("f0902")).abs(), (pl.col("f0911") - pl.col("anaplan")).abs()
     )
-    return found.with_columns(difference=gap).sort(_KEY).to_dicts()
+    return found.with_columns(difference=gap).to_dicts()
 
 
 def _lines(world: World[LoadActuals], found: pl.DataFrame) -> list[dict[str, Any]]:
@@ -180,7 +220,7 @@ def _story(world: World[LoadActuals], cell: pl.DataFrame, placed: pl.DataFrame) 
             for c in world.store.open_cells(world.flow_name)
             if all(getattr(c, name) == key[name] for name in _KEY)
         ],
-        "findings": _findings(world, key, {(m.run, line) for m, line, _ in sent}),
+        "findings": _findings(world, key, {(m.run, line) for m, line, _ in sent[:LOADS_SHOWN_MAX]}),
         "purged": _purged(world, placed),
     }  # fmt: skip
 
@@ -236,6 +276,9 @@ def _sent(
     if not files:
         return cells.select(_KEY).clear().with_columns(line=None, amount=None, **{FILE: None})
     rows = world.store.scan(files, source=FILE).rename(SENT)
+    if cells.height <= drill.FEW_KEYS:  # columns are passed over sooner than they are joined
+        near = ("company", "account")
+        rows = rows.filter(pl.col(n).is_in(cells[n].unique().implode()) for n in near)
     return rows.join(
         cells.lazy().select(_KEY), on=_KEY, how="semi", nulls_equal=True
     ).select(*_KEY, "line", "amount", FILE).collect()  # fmt: skip
@@ -285,12 +328,10 @@ def _findings(
     world: World[LoadActuals], key: Mapping[str, Any], sent: set[tuple[str, int]]
 ) -> list[dict[str, Any]]:
     """Findings about the cell's members, or about a line of a file that it was `sent` in."""
-    return [
-        seeing.finding_as_json(r)
-        for r in world.store.rejects(flow=world.flow_name)
-        if (r.finding.line is not None and (r.run, r.finding.line) in sent)
-        or (r.finding.dimension and key.get(r.finding.dimension) == r.finding.member)
-    ]
+    members = [(name, str(key[name])) for name in _KEY if key[name]]
+    with world.store.database.read() as connection:
+        found = rejects.about(connection, world.flow_name, members, sorted(sent))
+    return [seeing.finding_as_json(r) for r in found]
 
 
 def _findings_of_members(instance: Instance, cell: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -299,84 +340,9 @@ def _findings_of_members(instance: Instance, cell: Mapping[str, str]) -> list[di
     for name, flow in instance.project().flows.items():
         if isinstance(flow, LoadMembers):
             code = cell.get(LISTS_OF.get(flow.members, ""), "")
-            subjects = (code, f"member {code}")
-            for r in instance.store.rejects(flow=name) if code else []:
-                if r.finding.member == code or r.finding.subject in subjects:
-                    told.append(seeing.finding_as_json(r))
+            if not code:
+                continue
+            with instance.store.database.read() as connection:
+                found = rejects.of_code(connection, name, code)
+            told += [seeing.finding_as_json(r) for r in found]
     return told
-
-
-# ---------------------------------------------------------------------------- journals
-
-
-def _journals(instance: Instance, wanted: Wanted, run: str, key: str) -> list[dict[str, Any]]:
-    """Our plan journals that agree, each with its batch, decision, lines and trail."""
-    with instance.store.database.read() as connection:
-        every = journals.listed(connection)
-        by_batch = {b.id: b for b in batches.listed(connection)}
-    told = []
-    lines_of: dict[str, list[dict[str, Any]]] = {}
-    for journal in every:
-        batch = by_batch[journal.batch]
-        if (run and run != batch.run) or not _may_be(journal, wanted, key):
-            continue
-        if batch.id not in lines_of:
-            lines_of[batch.id] = approving.lines(instance, batch.id)
-        lines = [
-            line for line in lines_of[batch.id]
-            if line["transaction_number"] == journal.transaction and _agrees(line, wanted)
-        ]  # fmt: skip
-        if lines:
-            told.append(_journal(instance, journal, batch, lines))
-    return told
-
-
-def _journal(
-    instance: Instance, journal: Journal, batch: Batch, lines: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return approving.journal_as_json(journal) | {
-        "decided_by": batch.decided_by, "decided_at": batch.decided_at,
-        "prepared_by": batch.prepared_by, "prepared_at": batch.prepared_at,
-        "prepared_run": batch.run, "batch_state": batch.state, "digest": batch.digest,
-        "journal_lines": lines, "trail": _trail(instance, journal),
-    }  # fmt: skip
-
-
-def _may_be(journal: Journal, wanted: Wanted, key: str) -> bool:
-    """Whether a journal agrees as far as its header tells."""
-    if key and key not in (journal.batch, journal.name, journal.token, journal.transaction):
-        return False
-    year, period = wanted.period or (journal.fiscal_year, journal.period)
-    return (
-        (wanted.document is not None or not wanted.document_type)
-        and (wanted.document is None or str(wanted.document) == journal.document_number)
-        and (wanted.batch is None or str(wanted.batch) == journal.batch_number)
-        and wanted.company in ("", journal.company)
-        and wanted.ledger in ("", journal.ledger)
-        and (year, period) == (journal.fiscal_year, journal.period)
-    )
-
-
-def _agrees(line: Mapping[str, Any], wanted: Wanted) -> bool:
-    """Whether a journal's line agrees: by the plan's codes, or by the account it is entered to."""
-    named = (line["account"], line["business_unit"], line["member"], line["company"])
-    return (
-        wanted.account in ("", line["account"], line["account_id"])
-        and wanted.business_unit in ("", line["business_unit"])
-        and wanted.member in ("", line["member"])
-        and wanted.code in ("", *named)
-        and (wanted.amount is None or abs(wanted.amount) == abs(line["amount"]))
-    )
-
-
-def _trail(instance: Instance, journal: Journal) -> list[dict[str, Any]]:
-    """What the trail says of a journal and of its batch, in order."""
-    entries = [
-        entry for name in (journal.batch, journal.name)
-        for entry in instance.store.audit(object_=name)
-    ]  # fmt: skip
-    return [
-        {"at": e.at, "actor": e.actor, "act": e.act, "object": e.object, "run": e.run,
-         "step": e.step, "entry": e.seq}
-        for e in sorted(entries, key=lambda e: e.seq)
-    ]  # fmt: skip

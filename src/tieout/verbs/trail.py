@@ -60,6 +60,19 @@ def _anchor(instance: Instance, named: Path | None) -> Anchor | None:
     return anchors.read(place) if expected or anchors.exists(place) else None
 
 
+def standing(instance: Instance) -> dict[str, Any]:
+    """How far the trail has come and how far it is signed; nothing is checked."""
+    acting.require(instance, "read trail")
+    with instance.store.database.read() as connection:
+        last, signed = audit.last(connection), checkpoints.last(connection)
+        [entry] = audit.entries(connection, after=last.seq - 1, limit=1) if last else [None]
+    return {
+        "entries": last.seq if last else 0, "last": entry.at if entry else "",
+        "signed": signed.get("seq", 0), "checkpoint": signed.get("at", ""),
+        "anchor": anchors.name_of(instance.store.anchor),
+    }  # fmt: skip
+
+
 def export(instance: Instance) -> Iterator[str]:
     """The whole trail as lines of JSON, for `verify_trail.py`."""
     acting.require(instance, "read trail")

@@ -1,4 +1,4 @@
-"""`tieout serve`: executes the runs of one instance and shows how it stands, on loopback only."""
+"""`tieout serve`: executes the runs of one instance and serves its pages."""
 
 from __future__ import annotations
 
@@ -12,44 +12,48 @@ import uvicorn
 from tieout.app import Instance
 from tieout.engine.durable import Engine
 from tieout.errors import Unavailable
-from tieout.verbs import working
+from tieout.verbs import signing_in, working
 from tieout.verbs.working import Note, Watch
-from tieout.web.pages import make_pages
+from tieout.web.door import Door
+from tieout.web.site import make_site
+from tieout.web.view import Site
 
-HOST = "127.0.0.1"  # there is no sign-in yet, so nobody else may see the page
 PORTS_TRIED_MAX = 50
 STARTING_SECONDS_MAX = 15.0
 CONNECTIONS_MAX = 64
 OPEN_REQUEST_SECONDS_MAX = 2
 
 
-def serve_instance(instance: Instance, port: int, note: Note) -> None:
+def serve_instance(instance: Instance, door: Door, note: Note) -> None:
     """Execute runs and serve the page until SIGTERM or SIGINT; see `working.work_until_stopped`.
 
-    `port` 0 takes any; a taken port is passed over for the next free one, which `note` tells.
-    Raises Busy when another process executes this SQLite file, Unavailable without a free port.
+    Port 0 takes any; a taken port is passed over for the next free one, which `note` tells.
+    Raises Misconfigured for a door that is not safe, Busy when another process executes this
+    SQLite file, Unavailable without a free port.
     """
+    door.check()
 
     @contextmanager
     def page(engine: Engine) -> Iterator[Watch]:
-        with _listening(port) as door, _served(instance, engine, door, note) as watch:
+        with _listening(door) as open_, _served(instance, engine, door, open_, note) as watch:
             yield watch
 
     working.work_until_stopped(instance, note, "tieout serve", page)
 
 
-def _listening(port: int) -> socket.socket:
-    """A listening door on the port, or on the next free one."""
+def _listening(door: Door) -> socket.socket:
+    """A listening socket on the port, or on the next free one."""
+    port, family = door.port, socket.AF_INET6 if ":" in door.address else socket.AF_INET
     for number in [port] if port == 0 else range(port, min(port + PORTS_TRIED_MAX, 65_536)):
-        door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind((HOST, number))
-            door.listen()
+            found.bind((door.address, number))
+            found.listen()
         except OSError:
-            door.close()
+            found.close()
         else:
-            return door
+            return found
     raise Unavailable(
         f"No free port from {port} to {port + PORTS_TRIED_MAX - 1}.",
         untouched="Nothing was started.",
@@ -58,16 +62,25 @@ def _listening(port: int) -> socket.socket:
 
 
 @contextmanager
-def _served(instance: Instance, engine: Engine, door: socket.socket, note: Note) -> Iterator[Watch]:
+def _served(
+    instance: Instance, engine: Engine, door: Door, listening: socket.socket, note: Note
+) -> Iterator[Watch]:
     """The page in a thread of its own, so that uvicorn leaves signals to the main thread."""
-    pages = make_pages(instance, engine)
+    site = Site(
+        instance,
+        engine,
+        names=door.known_names,
+        secure=door.secure,
+        proxies=frozenset(door.proxies),
+    )
     config = uvicorn.Config(
-        pages, log_config=None, access_log=False, lifespan="off", server_header=False,
+        make_site(site), log_config=None, access_log=False, lifespan="off", server_header=False,
         date_header=True, limit_concurrency=CONNECTIONS_MAX, ws="none",
         timeout_graceful_shutdown=OPEN_REQUEST_SECONDS_MAX, proxy_headers=False,
+        ssl_certfile=door.certificate, ssl_keyfile=door.private_key or door.certificate,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="page")
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="page")
 
     def watch() -> None:
         if not thread.is_alive():
@@ -78,11 +91,20 @@ def _served(instance: Instance, engine: Engine, door: socket.socket, note: Note)
             )
 
     thread.start()
-    note(
-        f"Tieout serves http://{HOST}:{door.getsockname()[1]}/ and executes runs; Ctrl-C stops it."
-    )
+    url = _address(door, listening.getsockname()[1])
+    note(f"Tieout serves {url} and executes runs; Ctrl-C stops it.")
+    if not signing_in.there_are_users(instance):
+        note(f"There is no user yet. Open {url}setup with the code {site.first_start.code}.")
     try:
         yield watch
     finally:
         server.should_exit = True
         thread.join()
+
+
+def _address(door: Door, port: int) -> str:
+    """Where a person goes."""
+    name = next(iter(door.names), f"[{door.address}]" if ":" in door.address else door.address)
+    if door.proxies:
+        return f"https://{name}/"
+    return f"{'https' if door.certificate else 'http'}://{name}:{port}/"

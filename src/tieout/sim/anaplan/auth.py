@@ -8,6 +8,7 @@ import secrets
 import uuid
 from typing import Any
 
+from tieout.sim.anaplan import certificates
 from tieout.sim.anaplan.state import State
 from tieout.sim.anaplan.tenants import tenant_of_user
 from tieout.sim.box import Request, Response, json_response
@@ -61,10 +62,28 @@ def _bad_token() -> Response:
 
 
 def _authenticate(state: State, now: float, request: Request) -> Response:
-    """Basic sign-in: 201 with a token of 35 minutes (A001), 401 (A002) or 400 (A003)."""
+    """201 with a token of 35 minutes (A001), 401 (A002, A098) or 400 (A003)."""
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme == "CACertificate":
+        try:
+            user = certificates.user_of(state, now, text.strip(), request.body)
+        except certificates.MalformedError:
+            return _bad_header()
+        except certificates.RefusedError:
+            words = str(state.switch("certificate_refusal"))
+            return _failure(401, words, "Invalid credentials. Try again.")  # A098
+        return _new_token(state, now, user)
     if scheme != "Basic":
         return _bad_header()
+    return _by_password(state, now, text)
+
+
+def _bad_credential() -> Response:
+    message = "Invalid credentials. Try again."
+    return _failure(401, "FAILURE_BAD_CREDENTIAL", message)  # A002
+
+
+def _by_password(state: State, now: float, text: str) -> Response:
     try:
         pair = base64.b64decode(text.strip(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -75,9 +94,13 @@ def _authenticate(state: State, now: float, request: Request) -> Response:
     user = state.row("select id, password from users where email = ?", email)
     known = user[1] if user else ""
     if not secrets.compare_digest(known.encode(), password.encode()) or not user:
-        return _failure(401, "FAILURE_BAD_CREDENTIAL", "Invalid credentials. Try again.")  # A002
+        return _bad_credential()
+    return _new_token(state, now, user[0])
+
+
+def _new_token(state: State, now: float, user: str) -> Response:
     value = base64.b64encode(secrets.token_bytes(48)).decode()
-    row = (value, str(uuid.uuid4()), str(uuid.uuid4()), user[0], now + TOKEN_SECONDS)
+    row = (value, str(uuid.uuid4()), str(uuid.uuid4()), user, now + TOKEN_SECONDS)
     state.do("insert into tokens values (?, ?, ?, ?, ?)", *row)
     return _token_answer(state, 201, "Login successful", row)
 

@@ -11,6 +11,13 @@ from tieout.sim.company.names import CATEGORIES
 
 YEARS = (2024, 2025, 2026)
 MASTER_LISTS = ("Companies", "GL Accounts", "Cost Centers")
+FISCAL_YEARS = ("2023", "2024", "2025", "2026")
+BALANCES = ("Opening", *(f"Period {n}" for n in range(1, 15)))  # line items, a column each
+PAYABLES = {  # property of the list "Open Payables" → its format, a column each
+    "Company": "TEXT", "Supplier": "TEXT", "Invoice": "TEXT", "Invoice Date": "TEXT",
+    "Due Date": "TEXT", "Pay Status": "TEXT", "Currency": "TEXT", "Open Amount": "NUMBER",
+    "Open Foreign": "NUMBER",
+}  # fmt: skip
 CURRENCIES = ("USD", "EUR", "JPY", "KWD")
 HEADERS = {
     "Companies": "Company", "GL Accounts": "Account", "Cost Centers": "Cost Center",
@@ -38,6 +45,8 @@ def make_demo_model(
     lists = _lists(state, model, account_parents, cost_center_parents)
     _list_imports(state, model, lists)
     _actuals(state, model, lists)
+    _balances(state, model, lists)
+    _payables(state, model)
     state.db.commit()
     return model
 
@@ -105,3 +114,29 @@ def _module_and_import(
     columns: dict[str, Any] = {HEADERS[of]: {"dimension": id_} for of, id_ in lists.items()}
     columns |= {"Time": {"dimension": TIME_ID}, "Amount": {"line_item": items["Amount"]}}
     return view, build.add_module_import(state, model, f"Load {name}", source, module, columns)
+
+
+def _balances(state: State, model: str, lists: dict[str, str]) -> None:
+    """Account balances by fiscal year: a module with a line item per period, view and import."""
+    years = [(year, f"FY{year[2:]}") for year in FISCAL_YEARS]
+    over = {HEADERS[name]: id_ for name, id_ in lists.items()}
+    over["Fiscal Year"] = build.add_list(state, model, "Fiscal Years", items=years)
+    order = list(over.values())
+    name = "Account Balances"
+    numbers = [(item, "NUMBER") for item in BALANCES]
+    module, items = build.add_module(state, model, name, order, numbers)
+    axes = {"rows": order, "columns": [LINE_ITEMS_ID]}
+    build.add_view(state, model, name, module, axes, filtered=True)
+    source = build.add_file(state, model, f"{name}.csv")
+    columns: dict[str, Any] = {header: {"dimension": id_} for header, id_ in over.items()}
+    columns |= {item: {"line_item": items[item]} for item in BALANCES}
+    build.add_module_import(state, model, f"Load {name}", source, module, columns)
+
+
+def _payables(state: State, model: str) -> None:
+    """Open payables: a list with an item per voucher and its properties, and its import."""
+    name = "Open Payables"
+    payables = build.add_list(state, model, name, properties=list(PAYABLES.items()))
+    source = build.add_file(state, model, f"{name}.csv")
+    columns = {"Code": "code"} | {header: f"property:{header}" for header in PAYABLES}
+    build.add_list_import(state, model, f"Load {name}", source, payables, columns)

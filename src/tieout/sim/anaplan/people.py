@@ -185,6 +185,13 @@ def _copy_import(state: State, model: str, body: dict[str, Any]) -> dict[str, An
     return {"id": made}
 
 
+def _add_line_item(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A modeller adds a line item of numbers to a module: `module`, `name`."""
+    module = state.named(model, "module", body["module"])
+    state.add(model, "line_item", body["name"], module=module.id, format="NUMBER")
+    return {}
+
+
 def _add_ledgers(state: State, model: str, body: dict[str, Any]) -> dict[str, Any]:
     """A modeller makes a module by ledger and currency, with its import and view."""
     add_actuals_by_ledger(state, model)
@@ -198,6 +205,7 @@ ACTS: dict[str, Callable[[State, str, dict[str, Any]], dict[str, Any]]] = {
     "set_import": _set_import, "add_item": _add_item, "change_item": _change_item,
     "show_totals": _show_totals, "set_formula": _set_formula, "copy_import": _copy_import,
     "set_default_file": _set_default_file, "add_ledgers": _add_ledgers,
+    "add_line_item": _add_line_item,
     "add_plan": add_plan, "enter_plan": enter_plan, "change_plan": change_plan,
     "lock_model": _model_state("LOCKED"), "archive_model": _model_state("ARCHIVED"),
     "unlock_model": _model_state("UNLOCKED"), "take_offline": _model_state("MAINTENANCE"),

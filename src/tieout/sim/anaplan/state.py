@@ -27,6 +27,13 @@ create table if not exists users (id text primary key, email text unique, passwo
   data text);
 create table if not exists tokens (value text primary key, id text, refresh_id text,
   user text, expires real);
+create table if not exists certificates (fingerprint text primary key, user text, pem text);
+create table if not exists oauth_clients (id text primary key);
+create table if not exists devices (device_code text primary key, user_code text, client text,
+  user text, state text, expires real, pause real, polled real);
+create table if not exists refreshes (token text primary key, family text, client text, user text,
+  expires real, used integer);
+create table if not exists signed (digest text primary key, at real);
 create table if not exists workspaces (id text primary key, name text, data text);
 create table if not exists models (id text primary key, workspace text, name text, data text);
 create table if not exists objects (pos integer primary key, model text, id text, kind text,

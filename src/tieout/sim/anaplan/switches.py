@@ -12,6 +12,18 @@ SWITCHES: dict[str, tuple[Any, tuple[Any, ...] | None]] = {
     "page_cap": (5000, None),  # A015
     "paging_total": ("told", ("told", "absent")),  # A015
     "extra_refresh_token": (False, (False, True)),  # A010
+    "certificate_refusal": (
+        "FAILURE_BAD_CREDENTIAL",
+        ("FAILURE_BAD_CREDENTIAL", "FAILURE_BAD_CERTIFICATE"),
+    ),  # A098
+    "v2_required": (False, (False, True)),  # A100
+    "v2_known": (True, (True, False)),  # A100
+    "certificate_time": ("seconds", ("seconds", "milliseconds")),  # A101
+    "certificate_tolerance_seconds": (300.0, None),  # A101
+    "oauth_error_status": (403, (400, 401, 403)),  # A107
+    "rotating_refresh": (True, (True, False)),  # A106
+    "refresh_reuse": ("ends", ("ends", "passes")),  # A106
+    "refresh_seconds": (43_000.0, None),  # A106
     "file_limits": (True, (False, True)),  # A035
     "locale_first": (False, (False, True)),  # A037
     "task_step_seconds": (0.05, None),  # A039

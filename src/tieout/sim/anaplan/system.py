@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tieout.sim.anaplan import (
+    administer,
     auth,
     calendar,
     catalog,
@@ -18,6 +19,7 @@ from tieout.sim.anaplan import (
     dumps,
     files,
     lists,
+    oauth,
     people,
     reads,
     tasks,
@@ -180,6 +182,9 @@ class AnaplanSystem:
         if request.path.startswith("/token/"):
             answer = auth.answer(self.state, self.clock, request)
             return answer or self._unknown(request, 404, now)
+        if request.path in oauth.PATHS:
+            answer = oauth.answer(self.state, self.clock, request)
+            return answer or self._unknown(request, 405, now)
         if not charged:
             tenant = auth.tenant_of(self.state, now, request.headers.get("authorization", ""))
             strictly = self.state.switch("rate_counting") == "window"
@@ -279,11 +284,11 @@ class AnaplanSystem:
         )  # fmt: skip
 
     def control(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        """`switch`, `report`, `restart`, `state`, `people`, `cells`, `tenants`; else none."""
+        """The verbs of this practice system; LookupError names them for another one."""
         verbs = {
             "switch": self._switch, "report": self._report, "restart": self._restart,
             "state": self._state, "people": self._people, "cells": self._cells,
-            "tenants": self._tenants,
+            "tenants": self._tenants, "administer": self._administer,
         }  # fmt: skip
         if verb not in verbs:
             raise LookupError(f"no verb {verb!r}; there are {', '.join(sorted(verbs))}")
@@ -312,6 +317,9 @@ class AnaplanSystem:
 
     def _people(self, body: dict[str, Any]) -> dict[str, Any]:
         return people.act(self.state, body, self.clock.now())
+
+    def _administer(self, body: dict[str, Any]) -> dict[str, Any]:
+        return administer.act(self.state, body, self.clock.now())
 
     def _cells(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"cells": people.module_cells(self.state, body)}

@@ -18,6 +18,7 @@ from tieout.sim.company.journals import (
     header_rows,
     ledger_rows,
 )
+from tieout.sim.company.payables import voucher_rows
 from tieout.sim.company.post import sum_balances
 from tieout.sim.company.trouble import Cases
 from tieout.sim.company.years import write_years
@@ -54,6 +55,7 @@ def make_company(
         ledger.insert("F0011", header_rows(chart, book.batches))
         ledger.insert("F0911", _in_key_order(rows))
         ledger.insert("F0902", [balances[key].row(key) for key in sorted(balances)])
+        ledger.insert("F0411", voucher_rows(chart, book.journals()))
         _template_company(ledger)
         ledger.remember(NOTES, json.dumps(notes))
     return notes

@@ -93,7 +93,7 @@ def account_rows(chart: Chart) -> Iterator[Row]:
 
 
 def other_rows() -> dict[str, list[Row]]:
-    """F0005, F0012, F0013 and F0025."""
+    """F0005, F0009, F0012, F0013 and F0025."""
     instructions: list[Row] = [
         {"ITEM": item, "CO": co, "OBJ": object_account, "DL01": title, "SY": "09", "SEQN": number}
         for co in (TEMPLATE_COMPANY, "00060")
@@ -116,7 +116,15 @@ def other_rows() -> dict[str, list[Row]]:
     codes += [
         {"SY": "09", "RT": "LT", "KY": row[0], "DL01": row[1], "HRDC": "N"} for row in LEDGERS
     ]
-    tables = {"F0005": codes, "F0012": instructions, "F0013": currencies, "F0025": ledgers}
+    constants: Row = {"SY": "09", "ICRG": "N", "IARG": "Y", "PBCO": "N", "ALIA": "N", "ICO": "2",
+                      "MCS": "Y", "SEP": "."}  # fmt: skip
+    tables = {
+        "F0005": codes,
+        "F0009": [constants],
+        "F0012": instructions,
+        "F0013": currencies,
+        "F0025": ledgers,
+    }
     return {table: [row | AUDIT for row in rows] for table, rows in tables.items()}
 
 

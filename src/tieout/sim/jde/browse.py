@@ -154,7 +154,7 @@ class Browser:
         for column in result.columns:
             place = -1
             if column.kind == "amount":
-                rule = asker.currencies.of_column(result.table.name, column.alias)
+                rule = asker.currencies.of_column(result.table.owner, column.alias)
                 if rule not in rules:
                     rules.append(rule)
                 place = len(result.columns) + rules.index(rule)

@@ -172,10 +172,11 @@ class DataService:
 
     @staticmethod
     def _table(body: Mapping[str, Any]) -> Table:
-        if body.get("targetType") != "table":
-            raise undocumented(f"targetType {body.get('targetType')!r}: only tables are kept here")
-        table = TABLES.get(str(body.get("targetName")))
-        if table is None:
+        """J133: a table, or a business view, which has the same rows under its own name."""
+        kind, table = body.get("targetType"), TABLES.get(str(body.get("targetName")))
+        if kind not in ("table", "view"):
+            raise undocumented(f"targetType {kind!r}")
+        if table is None or bool(table.of) != (kind == "view"):
             raise undocumented(f"targetName {body.get('targetName')!r} is not kept here")
         return table
 

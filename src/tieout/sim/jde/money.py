@@ -9,6 +9,7 @@ from tieout.sim.jde.ledger import Ledger
 from tieout.sim.jde.tables import DICTIONARY_DECIMALS
 
 FOREIGN_LEDGERS = ("CA",)  # J035: amounts in the transaction currency of the row
+PAYABLES, FOREIGN_PAYABLES = "F0411", ("ACR", "FAP")  # J131
 DECIMALS_MAX = 4
 
 
@@ -61,6 +62,8 @@ class Currencies:
         """
         if table in ("F0911", "F0911Z1") and alias == "ACR":
             return self.of_code()
+        if table == PAYABLES:
+            return self.of_code() if alias in FOREIGN_PAYABLES else self.of_company()
         if table not in ("F0911", "F0902", "F0911Z1"):
             return str(DICTIONARY_DECIMALS)
         ledger = self.of_ledger('"LT"', self.of_company())

@@ -48,7 +48,7 @@ def column_of(table: Table, control: object) -> Column:
     """J031 J061: the column named `TABLE.ALIAS` or `ALIAS`; an unknown name is refused."""
     if isinstance(control, str):
         owner, _, alias = control.rpartition(".")
-        if owner in ("", table.name) and alias in table.columns:
+        if owner in ("", table.owner) and alias in table.columns:
             return table.columns[alias]
     raise undocumented(f"controlId {control!r} is not a column of {table.name}")
 
@@ -181,7 +181,7 @@ class Where:
         elif self.asker.switches["amount_literal"] == "dictionary":
             decimals = str(column.decimals)
         else:
-            decimals = self.asker.currencies.of_column(self.table.name, column.alias)
+            decimals = self.asker.currencies.of_column(self.table.owner, column.alias)
         fine = [number.scaleb(DECIMALS_MAX) for number in numbers]
         if any(number != int(number) for number in fine):
             raise undocumented(f"{column.alias} compared with more than {DECIMALS_MAX} decimals")

@@ -65,7 +65,7 @@ def grid_rows(
     if not rows:
         return "[]"
     turned = list(zip(*rows, strict=True))
-    keys = tuple(f"{table.name}_{column.alias}" for column in columns)
+    keys = tuple(f"{table.owner}_{column.alias}" for column in columns)
     made = []
     for at in hash_order(keys):
         rule = turned[decimals[at]] if decimals[at] >= 0 else None
@@ -122,10 +122,10 @@ def _version1(
     )
     if not column.is_text and column.kind != "date":
         members += f',"dispDec":{places}'
-    return f'"{table.name}_{column.alias}":{{{members},"value":{encode_basestring(shown)}}}'
+    return f'"{table.owner}_{column.alias}":{{{members},"value":{encode_basestring(shown)}}}'
 
 
 def headings(table: Table, columns: Sequence[Column]) -> str:
     """The `columns` object, in table order; headings end in blanks, as in real dumps (J032)."""
-    pairs = [f'"{table.name}_{c.alias}":{encode_basestring(c.title + " ")}' for c in columns]
+    pairs = [f'"{table.owner}_{c.alias}":{encode_basestring(c.title + " ")}' for c in columns]
     return "{" + ",".join(pairs) + "}"

@@ -63,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "restart_queue": "keeps",  # J097: or "drops"
     "result_set_seconds": 60,  # J050
     "roles": ["*ALL"],  # J014
+    "services": "v2",  # J140: or "v1", of Tools before 9.2.1.2
     "session_idle_minutes": 30,  # J018
     "session_total_minutes": 720,  # J018
     "simple_date_format": "MM/dd/yyyy",  # J008: or dd/MM/yyyy, yyyy/MM/dd with any separator

@@ -103,6 +103,8 @@ class System:
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
         path = request.path.removeprefix("/jderest")
+        if self.switches["services"] == "v1" and path.startswith(("/v2/", "/v3/")):
+            raise AisError(404, f"no such service: {request.path}")  # J140
         if request.method == "GET" and path.startswith(_SIMPLE_PATH):
             return self._simple
         if path != request.path and (found := self.orchestrator.route(request.method, path)):
@@ -223,6 +225,7 @@ class System:
         return {
             "sessions": len(living),
             "sessions_opened": self.sessions.opened,
+            "sessions_unused": sum(s.touched == s.created for s in living),
             "sessions_most": self.sessions.most,
             "result_sets": sum(len(s.cursors) for s in living),
         }

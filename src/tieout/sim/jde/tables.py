@@ -36,16 +36,29 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One JDE table: name, description, columns in table order, primary key, further indexes."""
+    """One JDE table: name, description, columns in table order, primary key, further indexes.
+
+    A business view says which table owns its columns: `of` (J133).
+    """
 
     name: str
     title: str
     columns: MappingProxyType[str, Column]
     key: tuple[str, ...]
     indexes: tuple[tuple[str, ...], ...]
+    of: str = ""
+
+    @property
+    def owner(self) -> str:
+        """The table by which columns are named."""
+        return self.of or self.name
 
     def ddl(self) -> list[str]:
         """CREATE statements; every column has a default, so inserts name only what matters."""
+        if self.of:
+            names = _names(("rowid", *self.columns))
+            rows = f'SELECT {names} FROM "{self.of}"'  # noqa: S608 - our own names
+            return [f'CREATE VIEW IF NOT EXISTS "{self.name}" AS {rows}']
         lines = [
             f'"{c.alias}" {"TEXT" if c.is_text else "INTEGER"} NOT NULL DEFAULT '
             f"{chr(39) * 2 if c.is_text else 0}"
@@ -228,6 +241,15 @@ OFFP C1 Offset Method; AIPT C1 Intercompany Settlement; DRSP C1 Detailed Restate
     + _AUDIT
 )
 
+_F0009 = (
+    """
+SY C4 Product Code; ICRG C1 Batch Control Required; IARG C1 Manager Approval of Input;
+PBCO C1 Allow PBCO Postings; ALIA C1 Allow Invalid Accounts; SYMS C1 Symbol Short ID;
+SYML C1 Symbol Business Unit; SYMU C1 Symbol Third Number; ICO C1 Intercompany Settlements;
+MCS C1 Multi-Currency; SEP C1 Account Separator"""
+    + _AUDIT
+)
+
 _F0012 = (
     """
 ITEM C6 AAI Item; SEQN N5.2 Sequence; CO C5 Company; MCU R12 Business Unit;
@@ -255,6 +277,29 @@ GLGA C1 General Accounting; RNDR C3 Rounding; ODPN C1 Out of Date Period; NNPO C
     + _AUDIT
 )
 
+_F0411 = (
+    """
+KCO C5 Document Company; DOC N8 Document Number; DCT C2 Document Type; SFX C3 Pay Item;
+SFXE N7 Pay Item Extension; DCTA C2 Adjusting Document Type; AN8 N8 Address Number;
+PYE N8 Payee Address; SNTO N8 Second Payee; DIVJ J Invoice Date; DSVJ J Service/Tax Date;
+DDJ J Due Date; DDNJ J Discount Due Date; DGJ J G/L Date; FY N2 Fiscal Year; CTRY N2 Century;
+PN N2 Period Number; CO C5 Company; ICU N8 Batch Number; ICUT C2 Batch Type; DICJ J Batch Date;
+BALJ C1 Balanced; PST C1 Pay Status; AG A Gross Amount; AAP A Open Amount;
+ADSC A Discount Available; ADSA A Discount Taken; ATXA A Taxable Amount; ATXN A Non-Taxable Amount;
+STAM A Tax Amount; TXA1 C10 Tax Rate/Area; EXR1 C2 Tax Explanation; CRRM C1 Currency Mode;
+CRCD C3 Currency Code; CRR N15 Exchange Rate; ACR A Foreign Amount; FAP A Foreign Open Amount;
+GLC C4 G/L Offset; GLBA C8 Bank Account; POST C1 G/L Posted Code; AM C1 Account Mode;
+AID2 C8 Account ID; MCU R12 Business Unit; OBJ C6 Object Account; SUB C8 Subsidiary;
+SBLT C1 Subledger Type; SBL C8 Subledger; BAID C8 Business Account; PTC C3 Payment Terms;
+VOD C1 Void Flag; OKCO C5 Original Document Company; ODCT C2 Original Document Type;
+ODOC N8 Original Document; OSFX C3 Original Pay Item; CRC C3 Currency Code Base;
+VINV C25 Supplier Invoice Number; PKCO C5 Purchase Order Company; PO C8 Purchase Order;
+PDCT C2 Purchase Order Type; LNID N6.3 Line Number of Order; RMK C30 Remark; U N15.2 Units;
+UM C2 Unit of Measure; PYIN C1 Payment Instrument; TORG C10 Transaction Originator;
+BCRC C3 Base Currency"""
+    + _AUDIT
+)
+
 
 def _table(name: str, title: str, columns: str, key: str, *indexes: str) -> Table:
     table = Table(
@@ -270,6 +315,12 @@ def _table(name: str, title: str, columns: str, key: str, *indexes: str) -> Tabl
     return table
 
 
+def _view(name: str, title: str, of: Table, aliases: str) -> Table:
+    """A business view of some columns of one table."""
+    columns = {alias: of.columns[alias] for alias in aliases.split()}
+    return Table(name, title, MappingProxyType(columns), of.key, (), of.name)
+
+
 TABLES: MappingProxyType[str, Table] = MappingProxyType(
     {
         table.name: table
@@ -282,9 +333,14 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
                 "F0902", "Account Balances", _F0902, "AID CTRY FY FQ LT SBL SBLT CRCD",
                 "CTRY FY LT CO MCU OBJ SUB SBLT SBL AID", "CO LT CTRY FY",
             ),
+            _table(
+                "F0411", "Accounts Payable Ledger", _F0411, "DOC DCT KCO SFX SFXE",  # J131
+                "AN8 DDJ", "ICUT ICU", "CO PST",
+            ),
             _table("F0901", "Account Master", _F0901, "AID", "MCU OBJ SUB", "CO OBJ SUB MCU"),
             _table("F0005", "User Defined Code Values", _F0005, "SY RT KY"),
             _table("F0006", "Business Unit Master", _F0006, "MCU", "CO", "STYL CO"),
+            _table("F0009", "General Constants", _F0009, "SY"),  # J132
             _table("F0010", "Company Constants", _F0010, "CO"),
             _table("F0008", "Date Fiscal Patterns", _F0008, "DTPN DFYJ FQ"),
             _table("F0011", "Batch Control Records", _F0011, "ICUT ICU", "UPMJ"),
@@ -296,5 +352,14 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType(
                 "EDUS EDBT EDTN EDLN", "EDSP EDUS EDBT", "ICUT ICU",
             ),
         )
+    }
+)  # fmt: skip
+TABLES = MappingProxyType(
+    {
+        **TABLES,
+        "V0411A": _view(
+            "V0411A", "Accounts Payable Ledger View", TABLES["F0411"],
+            "DOC DCT KCO SFX SFXE CO AN8 VINV DIVJ DDJ PST POST CRCD AG AAP ACR FAP MCU",
+        ),
     }
 )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tieout.app import Instance
 from tieout.core.policy import Actor
@@ -26,7 +26,7 @@ from tieout.verbs.evidence.registers import Picked
 from tieout.verbs.exporting import Asked
 from tieout.verbs.sheets.sheet import Sheet, Value
 
-ACT = "hand out evidence"
+ACT: Final = "hand out evidence"
 FORMAT = "tieout evidence 1"
 TRAIL, ANCHOR = "trail/trail.jsonl", "trail/checkpoints.jsonl"
 VERIFY = Path(__file__).parent / "VERIFY.txt"

@@ -17,7 +17,7 @@ from tieout.store import batches, journals, people, registers
 from tieout.store.batches import Batch
 from tieout.store.journals import Journal
 from tieout.store.runs import Run
-from tieout.verbs import approving, baselining, certifying, seeing
+from tieout.verbs import approving, baselining, batch_lines, certifying, seeing
 from tieout.verbs.sheets.sheet import Row, Sheet, Table, Value
 
 SINCE = (
@@ -149,8 +149,9 @@ def _runs(instance: Instance, picked: Picked, named: _Named) -> Sheet:
 
 def _findings(instance: Instance, picked: Picked, named: _Named) -> Sheet:
     """What the runs of the register found, settled or not."""
-    runs = {run.id for run in _picked_runs(instance, picked, named)}
-    found = [f for f in seeing.rejects(instance) if f["run"] in runs]
+    runs = [run.id for run in _picked_runs(instance, picked, named)]
+    found = [f for run in runs for f in seeing.rejects(instance, run=run)]
+    found.sort(key=lambda f: (seeing.GRAVITY[f["severity"]], f["id"]))
     states = Counter(finding["state"] for finding in found)
     told = ", ".join(f"{n:,} {state}" for state, n in sorted(states.items())) or "none"
     about = "What was wrong with data, and what became of it. Amounts are sums without signs."
@@ -199,7 +200,7 @@ def _journals(instance: Instance, entered: Sequence[tuple[Batch, list[Journal]]]
     def lines() -> Iterator[Row]:
         for batch, mine in entered:
             numbers = {journal.number for journal in mine}
-            for line in approving.lines(instance, batch.id):
+            for line in batch_lines.lines(instance, batch.id):
                 if line["journal"] in numbers:
                     yield [value((line | {"batch": batch.id})[name]) for name in _LINE]
 

@@ -9,21 +9,21 @@ from typing import BinaryIO
 
 from tieout.verbs.sheets.sheet import Row, Sheet, Value, places_of, plain
 
-# What a spreadsheet would take for a formula when it begins a text.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+# What some spreadsheet would take for a formula when it begins a text.
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write(sheet: Sheet, file: BinaryIO) -> None:
     """Write `sheet` to `file`."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\r\n")  # a text with one of them is then quoted
-    writer.writerow([_harmless(sheet.title)])
-    writer.writerow([_harmless(sheet.verdict)])
+    writer.writerow([harmless(sheet.title)])
+    writer.writerow([harmless(sheet.verdict)])
     for name, value in sheet.facts:
-        writer.writerow([_harmless(name), _cell(value)])
+        writer.writerow([harmless(name), _cell(value)])
     for table in sheet.tables:
         writer.writerow([])
-        writer.writerow([_harmless(table.name), _harmless(table.about)])
+        writer.writerow([harmless(table.name), harmless(table.about)])
         writer.writerow(table.columns)
         writer.writerows(_row(table.columns, row) for row in table.rows())
     text.detach()
@@ -31,10 +31,11 @@ def write(sheet: Sheet, file: BinaryIO) -> None:
 
 def _cell(value: Value, places: int = 2) -> str:
     told = plain(value, places)
-    return _harmless(told) if isinstance(value, str) else told
+    return harmless(told) if isinstance(value, str) else told
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """A text with an apostrophe in front where a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 

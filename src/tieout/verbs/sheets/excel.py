@@ -107,8 +107,7 @@ class _Paper:
             self._text(page, row, column, plain(value, places))
 
     def _text(self, page: Any, row: int, column: int, text: str, form: Any = None) -> None:
-        if len(text) > TEXT_CHARACTERS_MAX:
-            text = text[: TEXT_CHARACTERS_MAX - len(CUT)] + CUT
+        text = cut(text)
         failed = page.write_string(row, column, text, form) if text else 0
         assert not failed, f"{page.name}: row {row}, column {column} was not written"
 
@@ -119,6 +118,13 @@ class _Paper:
             form = "#,##0" + ("." + "0" * shown if shown else "")
             self._amounts[shown] = self._book.add_format({"num_format": form})
         return self._amounts[shown]
+
+
+def cut(text: str) -> str:
+    """A text that a cell can hold; of a longer one the beginning, and that it was cut."""
+    if len(text) <= TEXT_CHARACTERS_MAX:
+        return text
+    return text[: TEXT_CHARACTERS_MAX - len(CUT)] + CUT
 
 
 def _exact_in_excel(value: Decimal) -> bool:
