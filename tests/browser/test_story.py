@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from browsed import follow
 from demo_home import Home, Served, copied
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -64,11 +65,11 @@ def chromium() -> Iterator[Browser]:
 def sign_in(page: Page, served: Served, name: str) -> None:
     """As people do it, after whoever was there has signed out."""
     if page.get_by_role("button", name="Sign out").count():
-        page.get_by_role("button", name="Sign out").click()
+        follow(page.get_by_role("button", name="Sign out"))
     page.goto(served.url)
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(served.password)
-    page.get_by_role("button", name="Sign in").click()
+    follow(page.get_by_role("button", name="Sign in"))
     expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
 
 
@@ -99,34 +100,34 @@ def _ana_maps_and_sends_again(page: Page, served: Served) -> None:
     sign_in(page, served, "ana")
     expect(page.get_by_text("Practice data: nothing here reaches a real system.")).to_be_visible()
     expect(page.locator("h1")).not_to_contain_text("All 5 flows are complete")
-    page.get_by_role("link", name="Rejects", exact=True).click()
+    follow(page.get_by_role("link", name="Rejects", exact=True))
     expect(page.locator("h1")).to_contain_text("2 rejects wait in 2 groups")
-    page.get_by_role("link", name="Map these").click()
-    page.get_by_role("link", name="Map J77").click()
+    follow(page.get_by_role("link", name="Map these"))
+    follow(page.get_by_role("link", name="Map J77"))
     page.get_by_label("Search the members of Anaplan").fill("30")
-    page.get_by_role("button", name="Search").click()
+    follow(page.get_by_role("button", name="Search"))
     page.locator('input[type=radio][value="30"]').check()
     page.get_by_label("Why").fill("J77 is run from cost center 30")
-    page.get_by_role("button", name="Set the mapping").click()
+    follow(page.get_by_role("button", name="Set the mapping"))
     expect(page.get_by_role("status")).to_contain_text("2 rejects of actuals can now be sent again")
-    page.get_by_role("button", name="Send 2 rejects again").click()
+    follow(page.get_by_role("button", name="Send 2 rejects again"))
     until_it_says(page, "rows would be sent")
     expect(page.locator("main")).to_contain_text("Exactly what would be sent")
-    page.get_by_role("button", name=re.compile("^Send [0-9]+ rows now$")).click()
+    follow(page.get_by_role("button", name=re.compile("^Send [0-9]+ rows now$")))
     until_it_says(page, "F0911 = F0902 = Anaplan")
-    page.get_by_role("link", name="Rejects", exact=True).click()
+    follow(page.get_by_role("link", name="Rejects", exact=True))
     expect(page.locator("h1")).to_contain_text("Nothing waits")
 
 
 def _ana_prepares(page: Page, served: Served) -> str:
     """What she prepares, and cannot approve herself."""
     page.goto(f"{served.url}/flows/plan")
-    page.get_by_role("link", name="Prepare a batch …").click()
-    page.get_by_role("button", name="Prepare", exact=True).click()
+    follow(page.get_by_role("link", name="Prepare a batch …"))
+    follow(page.get_by_role("button", name="Prepare", exact=True))
     if "/runs/" in page.url:  # it took longer than the page waits
         until_it_says(page, "waits for approval")
         page.goto(f"{served.url}/approvals")
-        page.locator("td, th").get_by_role("link", name=re.compile("-batch$")).first.click()
+        follow(page.locator("td, th").get_by_role("link", name=re.compile("-batch$")).first)
     expect(page.locator("h1")).to_contain_text("wait for approval")
     expect(page.locator("main")).to_contain_text("You prepared this batch. pat can approve it.")
     expect(page.get_by_role("link", name="Approve …")).to_have_count(0)
@@ -137,19 +138,19 @@ def _ana_prepares(page: Page, served: Served) -> str:
     expect(page.locator("main")).to_contain_text("ana may not approve")
     page.goto(f"{served.url}/flows/plan")
     expect(page.locator("main")).to_contain_text("Waits for approval")
-    page.get_by_role("link", name="See the batch").click()
+    follow(page.get_by_role("link", name="See the batch"))
     assert page.url.endswith(f"/approvals/{batch}")
     return batch
 
 
 def _pat_approves(page: Page, served: Served, batch: str) -> None:
     sign_in(page, served, "pat")
-    page.get_by_role("link", name="Approvals", exact=True).click()
-    page.get_by_role("link", name=batch).click()
-    page.get_by_role("link", name="Approve …").click()
+    follow(page.get_by_role("link", name="Approvals", exact=True))
+    follow(page.get_by_role("link", name=batch))
+    follow(page.get_by_role("link", name="Approve …"))
     for tick in page.locator("input[type=checkbox]").all():
         tick.check()
-    page.get_by_role("button", name="Approve exactly these lines").click()
+    follow(page.get_by_role("button", name="Approve exactly these lines"))
     expect(page.locator("h1")).to_contain_text("approved by pat")
     deadline = time.monotonic() + STEP_MILLISECONDS_MAX / 1000
     while "Created" not in page.locator("main").inner_text():
@@ -165,7 +166,7 @@ def _audra_takes_the_pack(page: Page, served: Served, file: Path) -> None:
     page.goto(f"{served.url}/evidence")
     period = page.get_by_label("Period")
     period.select_option(index=0)
-    page.get_by_role("button", name="Build pack").click()
+    follow(page.get_by_role("button", name="Build pack"))
     with page.expect_download() as download:
         page.get_by_role("link", name=re.compile("evidence.*zip")).first.click()
     download.value.save_as(file)

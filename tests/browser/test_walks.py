@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from browsed import Desk, Look
+from browsed import Desk, Look, follow
 from demo_home import until
 
 pytestmark = pytest.mark.needs("chromium")
@@ -60,7 +60,7 @@ def test_the_menu_opens_on_a_phone(desk: Desk, javascript: bool) -> None:
     page.goto(desk.served.url + "/")
     assert not page.get_by_role("link", name="Tie-out", exact=True).is_visible()
     page.get_by_role("button", name="Menu").click()
-    page.get_by_role("link", name="Tie-out", exact=True).click()
+    follow(page.get_by_role("link", name="Tie-out", exact=True))
     assert page.url.endswith("/tie-outs")
     page.context.close()
 
@@ -69,10 +69,10 @@ def test_the_menu_opens_on_a_phone(desk: Desk, javascript: bool) -> None:
 def test_the_chosen_theme_holds_on_every_page_that_follows(desk: Desk, javascript: bool) -> None:
     page, _ = desk.page(Look(javascript=javascript))
     page.goto(desk.served.url + "/runs?flow=actuals")
-    page.get_by_role("button", name="Dark").click()
+    follow(page.get_by_role("button", name="Dark"))
     assert page.url.endswith("/runs?flow=actuals"), "one is led back to where one was"
     assert page.locator("html").get_attribute("data-bs-theme") == "dark"
-    page.get_by_role("link", name="Home", exact=True).click()
+    follow(page.get_by_role("link", name="Home", exact=True))
     assert page.locator("html").get_attribute("data-bs-theme") == "dark"
     page.context.close()
 
@@ -81,9 +81,9 @@ def test_a_list_is_sorted_filtered_and_handed_out_whole_by_its_address(desk: Des
     page, _ = desk.page(Look(javascript=False))
     page.goto(desk.served.url + "/tie-outs/actuals?period=2025-11&company=00001")
     page.get_by_label("Cost center").fill("55")
-    page.get_by_role("button", name="Filter").click()
+    follow(page.get_by_role("button", name="Filter"))
     assert "business_unit=55" in page.url
-    page.locator("thead").get_by_role("link", name="Account").click()
+    follow(page.locator("thead").get_by_role("link", name="Account"))
     assert "sort=account" in page.url
     assert "business_unit=55" in page.url, "the filter holds"
     rows = page.locator("table").last.locator("tbody tr")
@@ -123,13 +123,14 @@ def test_two_people_certify_a_period_and_the_first_cannot_do_it_alone(desk: Desk
     address = desk.served.url + "/tie-outs/actuals?period=2025-11"
     ana, _ = desk.page(Look(role="operator", javascript=False))
     ana.goto(address)
-    ana.get_by_role("button", name="Prepare 00070").click()
+    follow(ana.get_by_role("button", name="Prepare 00070"))
     row = ana.get_by_role("row", name="00070 Prepared")
+    assert row.count() == 1
     assert row.get_by_role("button").count() == 0
     pat, _ = desk.page(Look(role="approver", javascript=False))
     pat.goto(address)
     pat.get_by_label("Remark about 00070").fill("agreed in the close meeting")
-    pat.get_by_role("button", name="Certify 00070").click()
+    follow(pat.get_by_role("button", name="Certify 00070"))
     assert pat.get_by_role("row", name="00070 Certified").count() == 1
     for page in (ana, pat):
         page.context.close()
@@ -149,7 +150,7 @@ def test_a_run_that_goes_on_is_followed_and_nothing_with_focus_is_replaced(desk:
     ended.wait_for()
     assert stays.evaluate("e => e === document.activeElement")
     assert page.locator("[role=status] tbody tr").count() > 3, "its steps came by themselves"
-    ended.click()
+    follow(ended)
     assert "accounts" in page.locator("h1").inner_text().casefold()
     assert said == []
     page.context.close()
@@ -165,11 +166,11 @@ def test_without_javascript_a_run_that_goes_on_is_followed_by_loading_again_and_
     [(run,)] = desk.home.rows("select id from app_run where flow='cost_centers' order by number "
                               "desc limit 1")  # fmt: skip
     page.goto(f"{desk.served.url}/runs/{run}")
-    page.get_by_role("link", name="End this run").click()
-    page.get_by_role("button", name="End the run").click()
+    follow(page.get_by_role("link", name="End this run"))
+    follow(page.get_by_role("button", name="End the run"))
     assert "Say why the run has to end." in page.get_by_role("alert").inner_text()
     page.get_by_label("Why it has to end").fill("a test")
-    page.get_by_role("button", name="End the run").click()
+    follow(page.get_by_role("button", name="End the run"))
     assert "ana asked it to end" in page.locator("main").inner_text()
     until(lambda: desk.home.rows(f"select 1 from app_run where id='{run}' and finished_at<>''"))
     page.reload()

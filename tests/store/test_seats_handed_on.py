@@ -83,3 +83,47 @@ def test_who_stands_far_back_in_a_line_looks_once_in_five_seconds(store: Store) 
         behind.take()
     assert len(set(looks)) == 3  # in 12.5 seconds
     assert seats.LOOK_SECONDS * seats.SELDOM < seat_line.LINE_SECONDS_MAX
+
+
+def test_whose_turn_it_is_is_called_by_who_finds_a_seat_free_and_may_not_take_it(
+    store: Store,
+) -> None:
+    if not (store.home / KEY_FILE).exists():
+        make_key(store.home / KEY_FILE)
+    room = Room("erp", 1, in_home(store.home))
+
+    def seat(number: int, at_each: Callable[[int], None]) -> Seat:
+        run = store.new_run(NewRun(f"flow {number}", "load_actuals", "Anna")).id
+        return Seat(store.database, room, Sitter(run, "me"), Naps(at_each))
+
+    def nothing(_times: int) -> None:
+        return
+
+    holder = seat(99, nothing)
+    holder.take()
+    came: list[Seat] = []
+
+    def first_naps(times: int) -> None:
+        if times == 2:
+            holder.leave(signed_out=True)
+        if times == 3:
+            assert came[0]._look(in_line=True) is None  # it is not its turn
+
+    clock = Naps(first_naps)
+    run = store.new_run(NewRun("first", "load_actuals", "Anna")).id
+    first = Seat(store.database, room, Sitter(run, "me"), clock)
+    assert first._look(in_line=True) is None  # the head of the line of all processes
+
+    def then_first(_times: int) -> None:
+        first.take()
+        raise Enough
+
+    stand = then_first
+    for number in range(seats.IN_FRONT):  # who waits here before it, and came later to the line
+        one = seat(number, stand)
+        came.append(one)
+        stand = lambda _times, one=one: one.take()  # noqa: E731 - a nap lets another in
+    with pytest.raises(Enough):
+        came[-1].take()
+    assert first.held
+    assert clock.slept < seats.LOOK_SECONDS

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 from demo_home import Home, Person, Served, copied
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from tieout.web.view import THEME_COOKIE
 
 PEOPLE = {"operator": "ana", "approver": "pat", "admin": "alex", "auditor": "audra"}
 TROUBLE = ("error", "warning")  # of what a console says; the rest are hints to programmers
 PAGE_MILLISECONDS_MAX = 60_000
+
+
+def follow(there: Locator) -> None:
+    """Click what leads to another page, and wait for that page: a click returns before it comes."""
+    with there.page.expect_navigation():
+        there.click()
 
 
 @dataclass(frozen=True, slots=True)

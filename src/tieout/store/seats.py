@@ -129,6 +129,7 @@ class Seat:
             while (left := self._look(in_line=True)) is None:
                 if self._clock.monotonic() >= give_up:
                     raise _all_taken(self._room)
+                self._sitter.patience()
                 self._nap()
             return left
         finally:
@@ -137,8 +138,6 @@ class Seat:
     def _nap(self) -> None:
         """Until the next look, which is at once when this process leaves a seat."""
         for nap in range(NAPS * SELDOM):
-            if nap % NAPS == 0:
-                self._sitter.patience()
             in_front = self in _waiting[self._room.connection][:IN_FRONT]
             if self._called or (in_front and nap >= NAPS):
                 return
@@ -210,6 +209,9 @@ def _take(
     number = _free(room, seats)
     my_turn = first is None or (first.executor, first.run) == (sitter.executor, sitter.run)
     if number is None or not my_turn:
+        if number is not None and first is not None:  # who stands far back looks seldom
+            for seat in _waiting[room.connection]:
+                seat._called |= seat._sitter == Sitter(first.run, first.executor)
         if in_line and not insert_new(
             connection, app_seat_line, me | {"since": now, "looked": now}
         ):
