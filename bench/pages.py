@@ -31,6 +31,7 @@ from bench.live import followed
 from tieout.app import Instance
 from tieout.clock import SystemClock
 from tieout.settings import environment
+from tieout.verbs import working
 from tieout.web.assets import assets
 
 RUNS, REJECTS, LINES = 2_000, 1_000_000, 10_000_000
@@ -153,6 +154,7 @@ def main() -> int:
         backends = Backends()
         backends.watch(instance)
         asker = signed_in(instance, given.only)
+        working.settle()  # as `tieout serve` does
         found = []
         print(f"{'milliseconds':44}  ways    p50    p95   last  first   wall    paint", flush=True)
         for each in measured(asker, backends, given.rounds):
