@@ -194,6 +194,16 @@ def test_a_person_makes_no_token_wider_than_the_one_in_hand(office: Office) -> N
         make(office.desk("anna"), user="ben")
 
 
+def test_a_token_makes_none_that_outlives_it(office: Office) -> None:
+    def make(by: Instance, days: int) -> dict[str, Any]:
+        return people.make_token(by, user=None, scopes=("make own token",), days=days, what_for="")
+
+    made = make(office.desk("anna"), 7)
+    of_a_week = office.with_token(made["secret"])
+    assert make(of_a_week, 300)["token"]["expires_at"] == made["token"]["expires_at"]
+    assert make(of_a_week, 6)["token"]["expires_at"] < made["token"]["expires_at"]
+
+
 def test_a_person_revokes_their_own_tokens_and_an_administrator_anybodys(office: Office) -> None:
     ids = {u["name"]: u["tokens"][0]["id"] for u in people.users(office.desk("eve"))}
     with pytest.raises(NotAllowed):

@@ -82,7 +82,7 @@ def test_no_text_of_an_address_or_a_form_is_taken_for_markup(
                 ("/settings/people", {"name": word, "roles": word}),
                 ("/settings/configuration/edit", {"text": word, "why": word}),
                 ("/rejects/assign", {"id": word, "to": word}), ("/appearance", {"back": word}),
-                ("/me/tokens", {"what_for": word, "days": word}),
+                ("/me/tokens", {"what_for": word, "days": word, "scopes": word}),
             ):  # fmt: skip
                 answer = Browser(browser.app, dict(browser.cookies)).send(address, **form)
                 assert answer.status < 500, (address, answer.text)

@@ -189,7 +189,10 @@ def reviews(instance: Instance) -> list[dict[str, Any]]:
 def make_token(
     instance: Instance, *, user: str | None, scopes: Sequence[str], days: int, what_for: str
 ) -> dict[str, Any]:
-    """A token for oneself, never wider than the one in hand, or by an administrator for another."""
+    """A token for oneself, or by an administrator for another.
+
+    One's own is never wider than the token in hand, and never outlives it.
+    """
     held, at = acting.held_token(instance), instance.clock.now()
     life, wanted = _life(days), tuple(dict.fromkeys(scopes)) or (EVERYTHING,)
     with instance.store.begin() as connection:
@@ -199,7 +202,10 @@ def make_token(
         acting.allowed(by, "make own token" if own else MANAGE)
         if own:
             _refuse_wider(by, wanted)
-        new = NewToken(name, wanted, at + life, by, what_for)
+        until = at + life
+        if own and by.token:  # who has a token for a week cannot make it one for a year
+            until = min(until, people.find(connection, by.token).expires_at)
+        new = NewToken(name, wanted, until, by, what_for)
         made = people.make_token(connection, new, at)
     return {"ok": True, **_made(made)}
 

@@ -56,6 +56,10 @@ def make_own_token(view: View) -> Response:
     """Make a token and show it, this once."""
     scopes = [s for s in view.form.getlist("scopes") if isinstance(s, str)]
     try:
+        if not scopes:
+            raise Misconfigured(
+                "Nothing is ticked that the token may do.", untouched="Nothing was made."
+            )
         days = _days(view.field("days"))
         made = people.make_token(
             view.instance, user=None, scopes=scopes, days=days, what_for=view.field("what_for")

@@ -122,8 +122,8 @@ def _passages(found: dict[str, Any]) -> list[dict[str, Any]]:
 def _volume(found: dict[str, Any]) -> Picture | None:
     """How many rows came to each step."""
     marks = [
-        Mark(f"{p['verb']} {p['what']}", f"{p['came']['rows']:,}", Decimal(p["came"]["rows"]),
-             "run" if p["agrees"] else "bad")
+        Mark(f"{p['step']}: {p['verb']} {p['what']}", f"{p['came']['rows']:,}",
+             Decimal(p["came"]["rows"]), "run" if p["agrees"] else "bad")
         for p in _passages(found) if p["what"] != "bytes"
     ]  # fmt: skip
     about = "How many rows or cells came to each step."
