@@ -16,14 +16,21 @@ from tieout.flows.closing import settle_earlier
 from tieout.flows.loading import load
 from tieout.flows.table_account import account, by_amounts, by_currency, total
 from tieout.flows.table_reading import jde_table, money_of, read_table, shape
-from tieout.flows.table_shown import compare, inside, known_codes, read_back, unmatched
+from tieout.flows.table_shown import (
+    SHOWN_IN,
+    compare,
+    inside,
+    known_codes,
+    proved_before,
+    read_back,
+    unmatched,
+)
 from tieout.flows.world import Result, Run, Steps, World, tell
 from tieout.project_tables import LoadTable
 from tieout.store.steps import Step
 
 OK, REJECTED, DIFFERS = 0, 5, 6
 SEEN = "table"  # the position: what was read when Anaplan was last proved to show all of it
-SHOWN_IN = "shown_in"  # the position that says of which model and columns `proved` tells
 HELD_BACK = "another cell has no member"
 
 
@@ -59,7 +66,8 @@ def _story(run: Run, world: World[LoadTable], *, send: bool) -> Result:
         sent = aligned["to_send"]
     step("read back", read_back)
     compared = step("compare", compare, run.id)
-    return step("close the run", close_the_run, run.id, read, compared | aligned | {"sent": sent})
+    told = compared | aligned | {"sent": sent, "sends": send}
+    return step("close the run", close_the_run, run.id, read, told)
 
 
 def check_bindings_of(step: Step, world: World[LoadTable], send: bool) -> Result:
@@ -85,7 +93,7 @@ def fold_rows(step: Step, world: World[LoadTable], run: str) -> Result:
     core.refuse_look_alikes(rows, of, world.flow.table)
     meant = core.rows_as_meant(rows, of, money_of(world, run), maps_of(world))
     cells = core.fold(meant, of)
-    proved, same = _proved(world, of)
+    proved, same = proved_before(world, of)
     items = bool(world.flow.read_back.list)
     touched = cells if _whole(world, same) else core.changed(cells, proved, of, items=items)
     gone = core.left_behind(cells, proved.filter(inside(world, proved, mapped=False)), of)
@@ -112,17 +120,6 @@ def fold_rows(step: Step, world: World[LoadTable], run: str) -> Result:
 def _whole(world: World[LoadTable], same: bool) -> bool:
     """Whether every cell goes again, whatever was proved."""
     return bool(world.asked.get("full")) or not same
-
-
-def _proved(world: World[LoadTable], of: Shape) -> tuple[pl.DataFrame, bool]:
-    """What Anaplan was last read to show, and whether that was under this configuration.
-
-    Of another model, or of other columns, it counts no more.
-    """
-    told = world.store.position(world.flow_name, SHOWN_IN) or {}
-    known = told.get("in") == [world.target, list(of.schema)]
-    proved = world.frame("proved", of.schema) if known else pl.DataFrame(schema=of.schema)
-    return proved, known and told.get("under") == world.configured
 
 
 def _left(world: World[LoadTable], gone: pl.DataFrame, of: Shape) -> list[Finding]:
@@ -184,7 +181,7 @@ def _others(
     world: World[LoadTable], sent: pl.DataFrame, known: dict[str, pl.Series], of: Shape
 ) -> pl.DataFrame:
     """The cells that are not sent, as Anaplan was last read to show them; also those that wait."""
-    proved, _ = _proved(world, of)
+    proved, _ = proved_before(world, of)
     others = proved.join(sent.select(of.identify), on=list(of.identify), how="anti")
     for header, codes in known.items():
         others = others.filter(pl.col(header).is_in(codes.implode()))
@@ -220,10 +217,11 @@ def close_the_run(
     """Keep what Anaplan shows; the position moves only when that is all that the table says."""
     of = shape(world.flow)
     step.keep("proved", world.of_this_run(run, "anaplan", of.schema), replace=True)
-    before = world.store.position(world.flow_name, SHOWN_IN)
-    step.move_position(
-        SHOWN_IN, before, {"in": [world.target, list(of.schema)], "under": world.configured}
-    )
+    before, here = world.store.position(world.flow_name, SHOWN_IN), [world.target, list(of.schema)]
+    # A look does not make what was changed of the flow its own: that stops the next run still.
+    looks = before and before["in"] == here and not told["sends"]
+    under = before["under"] if looks else world.configured
+    step.move_position(SHOWN_IN, before, {"in": here, "under": under})
     given = account(step, world, run)
     settle_earlier(step, world, run, sent=bool(told["sent"]), found=given["missing"])
     findings = [r.finding for r in world.store.rejects(run=run)] + given["missing"]

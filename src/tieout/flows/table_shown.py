@@ -18,6 +18,7 @@ from tieout.flows.world import Result, World, tell
 from tieout.project_tables import LoadTable
 from tieout.store.steps import Step
 
+SHOWN_IN = "shown_in"  # the position that says of which model and columns `proved` tells
 UNMATCHED = "unmatched-member"
 MEMBERS_SHOWN_MAX = 1_000  # findings about missing members of one list
 
@@ -87,11 +88,18 @@ def _zero(rows: pl.DataFrame, of: Shape) -> pl.Series:
 def read_back(step: Step, world: World[LoadTable]) -> Result:
     """Every cell with a number, or every item, that Anaplan shows within the flow's conditions.
 
-    Keeps `anaplan` (identify, numbers, texts), a row per cell.
+    Also those that were within them when it was read last, until they are empty: a mapping moves
+    what a row is folded into, but not what Anaplan has. Keeps `anaplan` (identify, numbers, texts),
+    a row per cell.
     """
     of = shape(world.flow)
+    key = list(of.identify)
     found = _items(world, of) if world.flow.read_back.list else _cells(step, world, of)
-    cells = found.filter(inside(world, found))
+    before, _ = proved_before(world, of)
+    before = before.filter(inside(world, before, mapped=False))
+    now = found.filter(inside(world, found))
+    moved = found.join(now, on=key, how="anti").join(before, on=key, how="semi")
+    cells = pl.concat([now, moved])
     step.keep("anaplan", cells)
     return {
         "cells": cells.height, "outside": found.height - cells.height,
@@ -125,6 +133,17 @@ def _items(world: World[LoadTable], of: Shape) -> pl.DataFrame:
     """Items of the list by code, with their properties; a blank number is zero."""
     found = world.anaplan.find("lists", world.flow.read_back.list)
     return world.anaplan.items_with(found.id, of.identify[0], of.numbers, of.texts)
+
+
+def proved_before(world: World[LoadTable], of: Shape) -> tuple[pl.DataFrame, bool]:
+    """What Anaplan was last read to show, and whether that was under this configuration.
+
+    Of another model, or of other columns, it counts no more.
+    """
+    told = world.store.position(world.flow_name, SHOWN_IN) or {}
+    known = told.get("in") == [world.target, list(of.schema)]
+    proved = world.frame("proved", of.schema) if known else pl.DataFrame(schema=of.schema)
+    return proved, known and told.get("under") == world.configured
 
 
 def inside(world: World[LoadTable], found: pl.DataFrame, *, mapped: bool = True) -> pl.Expr:
