@@ -297,6 +297,23 @@ def test_what_stands_under_an_account_the_plan_no_longer_means_stops_its_company
         assert rules["plan-moved"].severity is Severity.REJECT
 
 
+@pytest.mark.parametrize(("year", "period"), [(2026, 2), (2025, 1)])
+def test_what_stands_in_a_period_that_its_label_no_longer_means_stops_its_company(
+    year: int, period: int
+) -> None:
+    found = checked(plan({"amount": Decimal(100)}), CHART, scope=YEARS)
+    place = {"fiscal_year": year, "period": period}
+    held = rows(
+        BALANCES, [place], company="00001", ledger="BA", account_id="00000001", currency="USD",
+        balance=Decimal(100),
+    )  # fmt: skip
+    held = Holdings(held, holdings().journals, in_flight())
+    moved = revise(found, held, YEARS, CHART, entered=entered("1", **place))
+    (finding,) = [f for f in moved.findings if f.rule == "plan-moved"]
+    assert (finding.amount, finding.severity) == (Decimal(100), Severity.REJECT)
+    assert f"account id 00000001 in {year}-{period:02d}" in finding.what
+
+
 def test_what_was_entered_under_the_same_account_or_for_another_cell_is_no_moved_plan() -> None:
     found = checked(plan({"amount": Decimal(100)}), CHART, scope=YEARS)
     for before in (entered("1"), entered("3", account="6000"), entered("3", member="Feb 26")):

@@ -307,3 +307,29 @@ def test_a_plan_whose_account_was_mapped_elsewhere_is_not_entered_a_second_time(
     assert found["plan-moved"].company == "00001"
     assert not [j for b in p.waiting() for j in p.journals(b) if j.company == "00001"]
     assert documents(p) == before
+
+
+@pytest.mark.parametrize("now", ["A,2026,13", "A,2027,1"])
+def test_a_plan_whose_label_means_another_period_is_not_booked_a_second_time(
+    small: Small, now: str
+) -> None:
+    p = small("entered")
+    planned_by_table(p, "00060", {"YE FY26": ("A", 2026, 12)})
+    p.enter([("00060", a, "YE FY26") for a in (REVENUE, COST)], amount="1200", **YES)
+    p.approved()
+    posted(p)
+    before = documents(p)
+    table = p.books.home / "periods.csv"
+    table.write_text(table.read_text().replace("A,2026,12", now))
+
+    run = p.prepares()
+
+    found = {f.rule: f for f in (r.finding for r in p.store.rejects(run=run.id))}
+    assert "plan-moved" in found, (run.sentence, sorted(found))
+    assert (found["plan-moved"].cells, found["plan-moved"].amount) == (2, 2400)
+    assert "in 2026-12" in found["plan-moved"].what
+    assert p.waiting() == []
+    assert documents(p) == before
+
+    table.write_text(table.read_text().replace(now, "A,2026,12"))
+    assert p.prepares().exit_code == 0

@@ -131,34 +131,37 @@ def revise(
 def _left_behind(
     entered: pl.DataFrame, targets: pl.DataFrame, cells: pl.DataFrame, held: pl.DataFrame
 ) -> list[Finding]:
-    """Amounts under an account that a plan cell meant earlier and does not mean any more.
+    """Amounts in a ledger cell that a plan cell meant earlier and does not mean any more.
 
-    The plan would be in the ledger twice: under the account it means now, and under the old one.
+    The plan would be in the ledger twice: under the account and period it means now, and under the
+    old ones.
     """
-    now = targets.select(*_PLAN_CELL, "currency", means="account_id")
+    now = targets.select(*_PLAN_CELL, "currency")
     old = (
         entered.unique()
         .join(now, on=_PLAN_CELL, how="inner")
-        .filter(pl.col("account_id") != pl.col("means"))
-        .join(cells, on=_CELL, how="anti")
+        .join(cells, on=_CELL, how="anti")  # which every cell that the plan means now is among
         .join(held.with_columns(left=pl.col("posted") + pl.col("in_flight")), on=_CELL, how="inner")
         .filter(pl.col("left") != 0)
         .unique(_CELL)
     )
+    number = pl.col("period").cast(pl.String).str.zfill(2)
     groups = old.group_by("company", "ledger", "currency").agg(
         cells=pl.len(), amount=pl.col("left").abs().sum().cast(AMOUNT),
         names=pl.format("{} × {}", "account", "business_unit").unique().sort()
         .head(SUBJECTS_SHOWN_MAX).str.join(", "),
-        ids=pl.col("account_id").unique().sort().head(SUBJECTS_SHOWN_MAX).str.join(", "),
+        places=pl.format("{} in {}-{}", "account_id", "fiscal_year", number).unique().sort()
+        .head(SUBJECTS_SHOWN_MAX).str.join(", "),
     )  # fmt: skip
     return [
         Finding(
             "plan-moved", Severity.REJECT, f"company {row['company']}, ledger {row['ledger']}",
             f"{counted(row['cells'], 'amount')} of the plan ({row['names']}) were entered under "
-            f"other accounts than they mean now, and stand there still (account id {row['ids']}).",
-            "Put the mapping or target back, or have the old amounts reversed in JD Edwards; then "
-            "prepare again.", row["company"], amount=row["amount"], currency=row["currency"],
-            cells=row["cells"],
+            "another account or period than they mean now, and stand there still (account id "
+            f"{row['places']}).",
+            "Put the mapping, target or period back, or have the old amounts reversed in JD "
+            "Edwards; then prepare again.", row["company"], amount=row["amount"],
+            currency=row["currency"], cells=row["cells"],
         )
         for row in groups.sort("company", "ledger", "currency").iter_rows(named=True)
     ]  # fmt: skip

@@ -99,7 +99,7 @@ RULES = {
     "plan-amount": "a plan amount is missing or has more digits than the ledger holds",
     "plan-currency": "the plan is in another currency than the base currency of the company",
     "plan-duplicate": "a plan cell has several rows",
-    "plan-moved": "plan amounts stand in the ledger under accounts that they no longer mean",
+    "plan-moved": "plan amounts stand in the ledger where they are no longer meant to be",
     "plan-same-account": "several plan cells mean one account and period",
     "plan-approver": "plan amounts are approved and nobody is named who approved them",
     "plan-unapproved": "plan amounts are not approved and are not sent",

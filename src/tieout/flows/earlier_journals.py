@@ -182,13 +182,11 @@ def entered_again(world: World[SubmitPlan]) -> pl.DataFrame:
     return pl.concat(cells).group_by(CELL).agg(documents=pl.len().cast(pl.Int64))
 
 
-def entered_before(world: World[SubmitPlan], years: Collection[int]) -> pl.DataFrame:
-    """ENTERED: what journals of this flow put into the ledger in `years`, for which plan cells."""
+def entered_before(world: World[SubmitPlan]) -> pl.DataFrame:
+    """ENTERED: what journals of this flow ever put into the ledger, and for which plan cells."""
     lines: list[pl.DataFrame] = []
-    sent = [
-        j for j in _of_flow(world, JOURNAL_STATES)
-        if j.fiscal_year in years and j.state not in (*NEVER_THERE, "reserved")
-    ]  # fmt: skip
+    there = [state for state in JOURNAL_STATES if state not in (*NEVER_THERE, "reserved")]
+    sent = _of_flow(world, there)
     for name in dict.fromkeys(j.batch for j in sent):
         known = approved(world, name)
         with world.store.database.read() as connection:

@@ -108,10 +108,9 @@ def compared(
     checked = check_plan(plan, rule, chart, scope, ledgers, usual_amounts(world, scope))
     names = _anaplan_codes(world, scope)
     universe = _universe(world, run, names, confirmed=not control)
-    years = checked.cells["fiscal_year"].unique().to_list()
     moved = core.revise(
         checked, holdings(world, run), scope, chart, universe=universe,
-        entered=entered_before(world, years),
+        entered=entered_before(world),
     )  # fmt: skip
     findings = [
         *_unresolved(scope), *control, *earlier, *checked.findings, *moved.findings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from dataclasses import replace
 
 import polars as pl
@@ -13,6 +14,7 @@ from tieout.core.frames import (
     AMOUNT,
     BALANCES,
     BUCKETS,
+    DIFFERENCES,
     IN_FLIGHT,
     LEDGER_CELL,
     PLAN,
@@ -34,6 +36,8 @@ from tieout.jde import in_flight, tables
 from tieout.jde.query import one_of
 from tieout.project import SubmitPlan
 from tieout.project_words import PERIODS_FROM_CALENDAR
+from tieout.store import batches, journals
+from tieout.store.schema import JOURNAL_STATES
 from tieout.store.steps import Step
 
 ACTUALS = "AA"
@@ -154,14 +158,33 @@ def read_ledger(step: Step, world: World[SubmitPlan], run: str) -> Result:
 
 
 def _years(world: World[SubmitPlan], run: str, scope: Scope) -> list[int]:
-    """The fiscal years that the plan's members name, and those of a complete plan's universe."""
+    """The fiscal years that the plan's members mean now or meant when they were entered before.
+
+    And those of a complete plan's universe.
+    """
     periods = plan_periods(scope, world.flow.first_period)
     named = world.of_this_run(run, "plan", PLAN).select("member").unique()
     years = set(periods.join(named, on="member", how="semi")["fiscal_year"].to_list())
     if world.flow.universe is not None:
         first, last = world.flow.universe.periods.split("..")
         years |= set(range(Period.parse(first).fiscal_year, Period.parse(last).fiscal_year + 1))
-    return sorted(years)
+    return sorted(years | _meant_before(world, named, years))
+
+
+def _meant_before(
+    world: World[SubmitPlan], named: pl.DataFrame, years: Collection[int]
+) -> set[int]:  # fmt: skip
+    """Years but `years` for which journals of this flow entered members that the plan names."""
+    with world.store.database.read() as connection:
+        known = journals.of_flow(connection, world.flow_name, JOURNAL_STATES)
+        others = [journal for journal in known if journal.fiscal_year not in years]
+        prepared = {batches.find(connection, name).run for name in {j.batch for j in others}}
+    meant: set[int] = set()
+    for run in prepared:
+        cells = world.lazy_of_this_run(run, "differences", DIFFERENCES)
+        same = cells.join(named.lazy(), on="member", how="semi").select("fiscal_year").unique()
+        meant |= set(same.collect()["fiscal_year"].to_list())
+    return meant & {journal.fiscal_year for journal in others}
 
 
 def _documents(entered: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
