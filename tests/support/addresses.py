@@ -18,6 +18,9 @@ WITH_QUERIES = (
     "/mappings/code?dimension=business_unit&source=J77", "/approvals?all=yes",
     "/runs?flow=actuals", "/runs?outcome=failed", "/records?account=5110", "/records?q=nothing",
     "/tie-outs/actuals?company=00001", "/help?word=batch", "/nothing",
+    "/records/cell?company=00001&account=9400&business_unit=30&member=Dec+25&ledger=AA&currency=",
+    "/rejects/assign?id=87", "/rejects/waive?id=87", "/replay/new?id=87", "/rejects/87",
+    "/flows/plan/prepare", "/connections/planning", "/tie-outs/actuals?period=2025-11",
 )  # fmt: skip
 
 

@@ -120,14 +120,15 @@ def _passages(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _volume(found: dict[str, Any]) -> Picture | None:
-    """How many rows came to each step."""
-    marks = [
-        Mark(f"{p['step']}: {p['verb']} {p['what']}", f"{p['came']['rows']:,}",
-             Decimal(p["came"]["rows"]), "run" if p["agrees"] else "bad")
-        for p in _passages(found) if p["what"] != "bytes"
-    ]  # fmt: skip
+    """How many rows came to each step; what is told of the same rows twice is one bar."""
+    marks: dict[tuple[str, str], Mark] = {}
+    for p in _passages(found):
+        label, told = f"{p['step']}: {p['verb']} {p['what']}", f"{p['came']['rows']:,}"
+        if p["what"] != "bytes" and not (p["agrees"] and (label, told) in marks):
+            tone = "run" if p["agrees"] else "bad"
+            marks[label, told] = Mark(label, told, Decimal(p["came"]["rows"]), tone)
     about = "How many rows or cells came to each step."
-    return lying("Volume per step", about, marks) if marks else None
+    return lying("Volume per step", about, [*marks.values()]) if marks else None
 
 
 def _step_durations(found: dict[str, Any]) -> Picture | None:
