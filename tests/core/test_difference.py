@@ -7,13 +7,12 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from core_frames import BALANCES, rows
+from core_frames import rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plan_frames import chart, checked, holdings, in_flight, plan, years
+from plan_frames import chart, checked, holdings, in_flight, plan, targets, years
 
 from tieout.core.difference import (
-    ENTERED,
     Holdings,
     Revision,
     Universe,
@@ -21,7 +20,8 @@ from tieout.core.difference import (
     revise,
 )
 from tieout.core.findings import Severity
-from tieout.core.frames import DIFFERENCES
+from tieout.core.frames import DIFFERENCES, PLAN_BALANCES
+from tieout.core.left_behind import ENTERED
 from tieout.core.periods import Period
 
 CHART = chart("1=00001/30.5005", "2=00001/30.4010", "3=00001/30.6000", "4=00001/30.7000:I")
@@ -78,7 +78,7 @@ def test_a_journal_moves_the_ledger_to_its_target_and_no_further(
 
 def test_balances_are_summed_over_subledger_and_currency() -> None:
     several = rows(
-        BALANCES,
+        PLAN_BALANCES,
         [{"currency": "", "balance": Decimal(60)}, {"currency": "USD", "balance": Decimal(40)}],
         company="00001", ledger="BA", account_id="00000001", fiscal_year=2026, period=1,
     )  # fmt: skip
@@ -93,7 +93,8 @@ def test_what_folds_into_december_is_part_of_december() -> None:
         plan({"company": "00060", "business_unit": "60", "member": "Dec 26"}), known, scope=YEARS
     )
     balances = rows(
-        BALANCES, [{"period": 12, "balance": Decimal(30)}, {"period": 13, "balance": Decimal(5)}],
+        PLAN_BALANCES,
+        [{"period": 12, "balance": Decimal(30)}, {"period": 13, "balance": Decimal(5)}],
         company="00060", ledger="BA", account_id="00000001", fiscal_year=2026,
     )  # fmt: skip
     lines = in_flight({"company": "00060", "gl_date": date(2026, 12, 31), "amount": Decimal(2)})
@@ -272,7 +273,7 @@ def entered(account_id: str, **more: object) -> pl.DataFrame:
     named = {
         "company": "00001", "ledger": "BA", "account_id": account_id.zfill(8),
         "fiscal_year": 2026, "period": 1, "account": "5005", "business_unit": "30",
-        "member": "Jan 26",
+        "member": "Jan 26", "subledger": "", "subledger_type": "",
     }  # fmt: skip
     return pl.DataFrame([named | more], schema=dict(ENTERED))
 
@@ -304,7 +305,7 @@ def test_what_stands_in_a_period_that_its_label_no_longer_means_stops_its_compan
     found = checked(plan({"amount": Decimal(100)}), CHART, scope=YEARS)
     place = {"fiscal_year": year, "period": period}
     held = rows(
-        BALANCES, [place], company="00001", ledger="BA", account_id="00000001", currency="USD",
+        PLAN_BALANCES, [place], company="00001", ledger="BA", account_id="00000001", currency="USD",
         balance=Decimal(100),
     )  # fmt: skip
     held = Holdings(held, holdings().journals, in_flight())
@@ -319,3 +320,60 @@ def test_what_was_entered_under_the_same_account_or_for_another_cell_is_no_moved
     for before in (entered("1"), entered("3", account="6000"), entered("3", member="Feb 26")):
         moved = revise(found, holdings({(3, 1): 100}), YEARS, CHART, entered=before)
         assert "plan-moved" not in {f.rule for f in moved.findings}
+
+
+NEW, OLD, NONE = ("00001002", "A"), ("00001001", "A"), ("", "")
+Subledger = tuple[str, str]
+
+
+@pytest.mark.parametrize("where", ["posted", "waiting"])
+@pytest.mark.parametrize(
+    ("before", "standing", "told"),
+    [
+        (OLD, {OLD: 100}, "00001001"),
+        (OLD, {OLD: 40, NEW: 60}, "00001001"),  # half of it was brought over by hand
+        (OLD, {OLD: 0, NEW: 100}, None),  # all of it was
+        (OLD, {}, None),
+        (NONE, {NONE: 100}, "none"),
+        (("00001002", "C"), {("00001002", "C"): 100}, "00001002"),
+        (NEW, {NEW: 100}, None),
+        (("1002", "A"), {NEW: 100}, None),  # JD Edwards fills it up with zeros
+        (("1001", "A"), {OLD: 100}, "00001001"),
+        (NEW, {OLD: 100}, None),  # somebody else's
+    ],
+)
+def test_what_stands_under_a_subledger_that_the_plan_no_longer_means_stops_its_company(
+    before: Subledger, standing: dict[Subledger, int], told: str | None, where: str
+) -> None:
+    known = chart("1=00001/30.5005", targets=targets("00001/5005/30=1#00001002/A"))
+    found = checked(plan({"amount": Decimal(100)}), known, scope=YEARS)
+    given = [
+        {"subledger": name, "subledger_type": kind, "amount": Decimal(n), "balance": Decimal(n)}
+        for (name, kind), n in standing.items()
+    ]
+    usual = {"company": "00001", "ledger": "BA", "account_id": "00000001"}
+    held = rows(
+        PLAN_BALANCES, [{k: v for k, v in row.items() if k != "amount"} for row in given],
+        fiscal_year=2026, period=1, **usual,
+    )  # fmt: skip
+    lines = in_flight(*({k: v for k, v in row.items() if k != "balance"} for row in given))
+    posted = where == "posted"
+    ledger = Holdings(
+        held if posted else held.clear(), holdings().journals, lines.clear() if posted else lines
+    )
+    old = entered("1", subledger=before[0], subledger_type=before[1])
+
+    moved = revise(found, ledger, YEARS, known, entered=old)
+
+    said = [f.what for f in moved.findings if f.rule == "plan-moved"]
+    assert len(said) == (told is not None)
+    assert all(f"00000001 in 2026-01 under subledger {told})" in what for what in said), said
+
+
+def test_what_another_cell_left_under_a_subledger_of_the_account_counts_too() -> None:
+    """Its approval was withdrawn: the account is meant by one cell that names another subledger."""
+    known = chart("1=00001/30.5005", targets=targets("00001/5005/30=1#00001002/A"))
+    found = checked(plan({"amount": Decimal(100)}), known, scope=YEARS)
+    old = entered("1", account="6000")
+    moved = revise(found, holdings({(1, 1): 30}), YEARS, known, entered=old)
+    assert [f.amount for f in moved.findings if f.rule == "plan-moved"] == [Decimal(30)]

@@ -333,3 +333,47 @@ def test_a_plan_whose_label_means_another_period_is_not_booked_a_second_time(
 
     table.write_text(table.read_text().replace(now, "A,2026,12"))
     assert p.prepares().exit_code == 0
+
+
+def target_under(p: SmallPlan, subledger: str) -> None:
+    """The table of targets books the costs of one company under a subledger of their account."""
+    (cost,) = p.ledger.rows("F0901", {"MCU": "10", "OBJ": COST})
+    header = "company,account,business_unit,account_id,subledger,subledger_type"
+    told = f"{header}\n00001,{COST},10,{cost['AID']},{subledger},A\n"
+    (p.books.home / "targets.csv").write_text(told)
+
+
+@pytest.mark.parametrize("there", ["posted", "created"])
+def test_a_plan_whose_target_names_another_subledger_is_not_left_under_the_old_one(
+    small: Small, there: str
+) -> None:
+    p = small("entered")
+    target_under(p, "00001001")
+    p.change_flow('label = "', 'targets = "targets.csv"\nlabel = "')
+    p.approved()
+    if there == "posted":
+        posted(p)
+    else:
+        (batch,) = p.approved_batches()
+        p.follows(batch)
+    before = documents(p)
+    target_under(p, "00001002")
+
+    for amount in ("83.3333", "90"):  # the same plan, and one that was raised
+        p.enter([CELL], amount=amount)
+        run = p.prepares()
+        found = {f.rule: f for f in (r.finding for r in p.store.rejects(run=run.id))}
+        assert "plan-moved" in found, (run.sentence, sorted(found))
+        assert (found["plan-moved"].company, found["plan-moved"].cells) == ("00001", 1)
+        assert "in 2026-01 under subledger 00001001" in found["plan-moved"].what
+        assert run.exit_code == 5, run.sentence
+        assert p.waiting() == []
+    assert documents(p) == before
+
+    target_under(p, "00001001")
+    p.approved()
+    posted(p)
+    assert p.held()[BOOKED] == 90
+    lines = p.ledger.rows("F0911", {"LT": LEDGER, "MCU": "10", "OBJ": COST})
+    assert {line["SBL"] for line in lines} == {"00001001"}
+    assert p.prepares().exit_code == 0

@@ -11,7 +11,7 @@ import core_frames
 import polars as pl
 
 from tieout.core.difference import Holdings
-from tieout.core.frames import AMOUNT, BALANCES, IN_FLIGHT, LEDGER_CELL, PLAN, TARGETS
+from tieout.core.frames import AMOUNT, IN_FLIGHT, LEDGER_CELL, PLAN, PLAN_BALANCES, TARGETS
 from tieout.core.plan import CheckedPlan, PlanRule, check_plan
 from tieout.core.plan_accounts import Chart
 from tieout.core.scope import Reference, Scope
@@ -133,13 +133,13 @@ def holdings(
     known = {} if posted is None else posted
     told = known if journals is None else journals
     cell = {"company": "00001", "ledger": "BA", "fiscal_year": 2026}
-    schema = {name: BALANCES[name] for name in LEDGER_CELL} | {"amount": AMOUNT}
+    schema = {name: PLAN_BALANCES[name] for name in LEDGER_CELL} | {"amount": AMOUNT}
     lines = [
         cell | {"account_id": f"{number:08d}", "period": period, "amount": Decimal(amount)}
         for (number, period), amount in told.items()
     ]
     balances = core_frames.rows(
-        BALANCES,
+        PLAN_BALANCES,
         [
             cell | {"account_id": f"{number:08d}", "period": period, "balance": Decimal(amount)}
             for (number, period), amount in known.items()

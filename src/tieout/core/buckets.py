@@ -15,6 +15,7 @@ from tieout.core.frames import (
     BUCKETS,
     LINE_KEY,
     ZERO,
+    Schema,
     as_schema,
     empty,
     sorted_by,
@@ -139,14 +140,14 @@ def no_lines(keys: pl.DataFrame, read: int) -> pl.DataFrame:
     ).select(_FOLD)  # fmt: skip
 
 
-def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
+def fold_balances(balances: pl.DataFrame, into: Schema = BALANCES) -> pl.DataFrame:
     """F0902 rows (net_01…net_14, debit_01…debit_14) → BALANCES, one row per period that moved.
 
-    Summed over subledger and, except in CA, over currency.
+    Summed over subledger, except into PLAN_BALANCES, and, except in CA, over currency.
     """
     _check_size(balances, [f"{part}_{n:02d}" for part in ("net", "debit") for n in range(1, 15)])
     rows = balances.with_columns(currency=bucket_currency())
-    key = [name for name in _KEY if name != "period"]
+    key = [name for name in into if name not in ("period", "balance", "debit")]
     numbers = [f"{n:02d}" for n in range(1, PERIODS_MAX + 1)]
     sums = [pl.col(f"{part}_{n}").sum().cast(AMOUNT) for part in ("net", "debit") for n in numbers]
     grouped = rows.group_by(key).agg(sums)
@@ -159,7 +160,7 @@ def fold_balances(balances: pl.DataFrame) -> pl.DataFrame:
         ).filter((pl.col("balance") != 0) | (pl.col("debit") != 0))
         for n in numbers
     ]
-    return as_schema(pl.concat(parts), BALANCES)
+    return as_schema(pl.concat(parts), into)
 
 
 def _check_size(frame: pl.DataFrame, columns: Sequence[str]) -> None:

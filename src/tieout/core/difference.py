@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import polars as pl
 
 from tieout.core.cells import flipped
-from tieout.core.findings import Finding, Severity, counted
+from tieout.core.findings import Finding, Severity
 from tieout.core.frames import (
     AMOUNT,
     DIFFERENCES,
     LEDGER_CELL,
+    PLACE,
     ZERO,
-    Schema,
     as_schema,
     empty,
     sorted_by,
 )
+from tieout.core.left_behind import left_behind
 from tieout.core.periods import Period
 from tieout.core.plan import CheckedPlan
 from tieout.core.plan_accounts import Chart, attributes
@@ -28,9 +29,7 @@ from tieout.core.scope import Scope
 
 SUBJECTS_SHOWN_MAX = 3
 _CELL = list(LEDGER_CELL)
-_PLAN_CELL = ["company", "ledger", "account", "business_unit", "member"]
-# What earlier journals of ours entered, and for which cell of the plan (Anaplan's codes).
-ENTERED: Schema = {name: DIFFERENCES[name] for name in dict.fromkeys([*_CELL, *_PLAN_CELL])}
+_PLACE = list(PLACE)
 _YEAR = ["company", "ledger", "fiscal_year"]  # what one flow owns
 
 
@@ -38,8 +37,8 @@ _YEAR = ["company", "ledger", "fiscal_year"]  # what one flow owns
 class Holdings:
     """What JD Edwards holds in the plan's ledgers.
 
-    `balances`: BALANCES (F0902); `journals`: LEDGER_CELL, amount, the posted lines of F0911 summed;
-    `in_flight`: IN_FLIGHT, a line without company takes that of its account.
+    `balances`: PLAN_BALANCES (F0902); `journals`: LEDGER_CELL, amount, the posted lines of F0911
+    summed; `in_flight`: IN_FLIGHT, a line without company takes that of its account.
     """
 
     balances: pl.DataFrame
@@ -107,9 +106,11 @@ def revise(
         others=pl.when(pl.col("ours")).then(ZERO).otherwise(pl.col("amount"))
     )
     moving = _shown(others, folded, {"in_flight": "amount", "others": "others"})
-    held = posted.join(moving, on=_CELL, how="full", coalesce=True).with_columns(
+    places = posted.join(moving, on=_PLACE, how="full", coalesce=True).with_columns(
         pl.col("posted", "in_flight", "others").fill_null(ZERO)
     )
+    held = places.group_by(_CELL).agg(pl.col("posted", "in_flight", "others").sum().cast(AMOUNT))
+    standing = places.select(*_PLACE, left=pl.col("posted") + pl.col("in_flight"))
     findings: list[Finding] = []
     zeroed = empty(DIFFERENCES)
     if universe is not None:
@@ -122,49 +123,10 @@ def revise(
         *_foreign(waiting, lost.filter(_may_concern(scope)), cells),
         *_without_ledger(holdings.in_flight),
         *_unexplained(holdings, cells),
-        *([] if entered is None else _left_behind(entered, targets, cells, held)),
+        *([] if entered is None else left_behind(entered, targets, cells, standing)),
         *findings,
     ]
     return Revision(cells, tuple(findings))
-
-
-def _left_behind(
-    entered: pl.DataFrame, targets: pl.DataFrame, cells: pl.DataFrame, held: pl.DataFrame
-) -> list[Finding]:
-    """Amounts in a ledger cell that a plan cell meant earlier and does not mean any more.
-
-    The plan would be in the ledger twice: under the account and period it means now, and under the
-    old ones.
-    """
-    now = targets.select(*_PLAN_CELL, "currency")
-    old = (
-        entered.unique()
-        .join(now, on=_PLAN_CELL, how="inner")
-        .join(cells, on=_CELL, how="anti")  # which every cell that the plan means now is among
-        .join(held.with_columns(left=pl.col("posted") + pl.col("in_flight")), on=_CELL, how="inner")
-        .filter(pl.col("left") != 0)
-        .unique(_CELL)
-    )
-    number = pl.col("period").cast(pl.String).str.zfill(2)
-    groups = old.group_by("company", "ledger", "currency").agg(
-        cells=pl.len(), amount=pl.col("left").abs().sum().cast(AMOUNT),
-        names=pl.format("{} × {}", "account", "business_unit").unique().sort()
-        .head(SUBJECTS_SHOWN_MAX).str.join(", "),
-        places=pl.format("{} in {}-{}", "account_id", "fiscal_year", number).unique().sort()
-        .head(SUBJECTS_SHOWN_MAX).str.join(", "),
-    )  # fmt: skip
-    return [
-        Finding(
-            "plan-moved", Severity.REJECT, f"company {row['company']}, ledger {row['ledger']}",
-            f"{counted(row['cells'], 'amount')} of the plan ({row['names']}) were entered under "
-            "another account or period than they mean now, and stand there still (account id "
-            f"{row['places']}).",
-            "Put the mapping, target or period back, or have the old amounts reversed in JD "
-            "Edwards; then prepare again.", row["company"], amount=row["amount"],
-            currency=row["currency"], cells=row["cells"],
-        )
-        for row in groups.sort("company", "ledger", "currency").iter_rows(named=True)
-    ]  # fmt: skip
 
 
 def _counted(cells: pl.DataFrame) -> pl.DataFrame:
@@ -173,12 +135,12 @@ def _counted(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def _shown(rows: pl.DataFrame, folded: pl.DataFrame, sums: dict[str, str]) -> pl.DataFrame:
-    """Amounts per ledger cell, summed over currency and over periods that fold into one."""
+    """Amounts per PLACE, summed over currency and over periods that fold into one."""
     placed = rows.join(folded, on=["company", "fiscal_year", "period"], how="left").with_columns(
         fiscal_year=pl.coalesce("shown_year", "fiscal_year"),
         period=pl.coalesce("shown_period", "period"),
     )
-    return placed.group_by(_CELL).agg(
+    return placed.group_by(_PLACE).agg(
         pl.col(column).sum().cast(AMOUNT).alias(name) for name, column in sums.items()
     )
 

@@ -70,7 +70,8 @@ BUCKETS: Schema = {
     "reason": pl.String,
 }
 
-# F0902 of one account and period (BALANCES), and which accounts and years it has a row for at all.
+# F0902 of one account and period (BALANCES), each subledger for itself (PLAN_BALANCES), and which
+# accounts and years it has a row for at all.
 BALANCES: Schema = {
     "company": pl.String,
     "ledger": pl.String,
@@ -81,6 +82,7 @@ BALANCES: Schema = {
     "balance": AMOUNT,
     "debit": AMOUNT,
 }
+PLAN_BALANCES: Schema = {**BALANCES, **dict.fromkeys(("subledger", "subledger_type"), pl.String)}
 ACCOUNT_YEARS: Schema = {
     "company": pl.String,
     "ledger": pl.String,
@@ -138,6 +140,7 @@ TARGETS: Schema = {
 # A ledger cell is what one journal line moves: a bucket of the plan's ledger, in base currency.
 LEDGER_CELL = ("company", "ledger", "account_id", "fiscal_year", "period")
 _LEDGER_CELL: Schema = {name: BUCKETS[name] for name in LEDGER_CELL}
+PLACE = (*LEDGER_CELL, "subledger", "subledger_type")  # where in its cell an amount stands
 PLAN_CELLS: Schema = {
     **_LEDGER_CELL,  # the company of JD Edwards
     **dict.fromkeys(("account", "business_unit", "member", "version"), pl.String),  # Anaplan's
@@ -159,6 +162,7 @@ IN_FLIGHT: Schema = {
     "company": pl.String,
     "ledger": pl.String,
     "account_id": pl.String,  # "" where the line names its account in another way
+    **dict.fromkeys(("subledger", "subledger_type"), pl.String),
     "gl_date": pl.Date,
     "amount": AMOUNT,
     "ours": pl.Boolean,

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from tieout.core.difference import ENTERED
 from tieout.core.findings import Finding, Severity, counted
 from tieout.core.frames import DIFFERENCES, Schema, empty
 from tieout.core.journal import HELD
+from tieout.core.left_behind import ENTERED
 from tieout.core.posting import NEEDS_RELEASE, POSTED, State, decide
 from tieout.errors import Busy, Uncertain
 from tieout.flows.plan_ledger import CELL, FILED, MARKS, scope_for

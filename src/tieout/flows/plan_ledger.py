@@ -12,12 +12,12 @@ from tieout.core.buckets import fold_balances
 from tieout.core.difference import Holdings, placed
 from tieout.core.frames import (
     AMOUNT,
-    BALANCES,
     BUCKETS,
     DIFFERENCES,
     IN_FLIGHT,
     LEDGER_CELL,
     PLAN,
+    PLAN_BALANCES,
     TARGETS,
     Schema,
     as_schema,
@@ -148,7 +148,7 @@ def read_ledger(step: Step, world: World[SubmitPlan], run: str) -> Result:
         documents = _documents(entered.documents, ours)
         rows = ours.filter(pl.col("reference") != "").group_by("reference", "company")
         for kind, frame, schema in (
-            ("balances", fold_balances(held.balances), BALANCES),
+            ("balances", fold_balances(held.balances, PLAN_BALANCES), PLAN_BALANCES),
             ("posted", entered.posted, POSTED), ("in_flight", moving, IN_FLIGHT),
             ("documents", documents, HELD), ("marks", entered.marks, MARKS),
             ("filed", rows.agg(lines=pl.len()), FILED),
@@ -197,8 +197,8 @@ def _documents(entered: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:
 def holdings(world: World[SubmitPlan], run: str) -> Holdings:
     """The ledger as this run read it."""
     return Holdings(
-        world.of_this_run(run, "balances", BALANCES), world.of_this_run(run, "posted", POSTED),
-        world.of_this_run(run, "in_flight", IN_FLIGHT),
+        world.of_this_run(run, "balances", PLAN_BALANCES),
+        world.of_this_run(run, "posted", POSTED), world.of_this_run(run, "in_flight", IN_FLIGHT),
     )  # fmt: skip
 
 

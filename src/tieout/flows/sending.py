@@ -13,7 +13,7 @@ from tieout.clock import Clock
 from tieout.core import found as core
 from tieout.core.buckets import fold_balances
 from tieout.core.found import FOUND, WAITING
-from tieout.core.frames import BALANCES, JOURNAL_LINES, LEDGER_CELL, as_schema, empty
+from tieout.core.frames import JOURNAL_LINES, LEDGER_CELL, PLAN_BALANCES, as_schema, empty
 from tieout.core.journal import JOURNALS, Batch, batch_of
 from tieout.core.journal import Journal as Built
 from tieout.core.posting import (
@@ -183,7 +183,7 @@ class Moves:
     def _earlier(self, run: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Balances and posted lines when the journal was compared; nothing where nobody knows."""
         if run not in self._before:
-            kinds = (("balances", BALANCES), ("posted", POSTED_LINES))
+            kinds = (("balances", PLAN_BALANCES), ("posted", POSTED_LINES))
             balances, posted = (self._world.of_this_run(run, *kind) for kind in kinds)
             self._before[run] = (balances, posted)
         return self._before[run]

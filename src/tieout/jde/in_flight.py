@@ -68,17 +68,17 @@ class Held:
     def in_flight(self, document_type: str) -> pl.DataFrame:
         """Both kinds of rows: who entered which amount, when, in which batch; is it ours?
 
-        Columns: company, account_id, gl_date, amount, document, reference, author, batch, ours,
-        ledger. `batch` is type and number, or the control batch of a row without a number;
-        `document` is what the batch file tells documents apart by and `reference` what says that
-        such a row is ours, both "" for lines that are entered. Company, account and ledger are ""
-        where a row of the batch file leaves them out. Model journals are left out: they are never
-        posted.
+        Columns: company, account_id, subledger, subledger_type, gl_date, amount, document,
+        reference, author, batch, ours, ledger. `batch` is type and number, or the control batch of
+        a row without a number; `document` is what the batch file tells documents apart by and
+        `reference` what says that such a row is ours, both "" for lines that are entered. Company,
+        account and ledger are "" where a row of the batch file leaves them out. Model journals are
+        left out: they are never posted.
         """
         typed = pl.format("{} {}", "batch_type", "batch_number")
         numbered = pl.when(pl.col("batch_number") > 0).then(typed)
         same = [
-            "company", "account_id", "gl_date", "amount", "ledger",
+            "company", "account_id", "subledger", "subledger_type", "gl_date", "amount", "ledger",
             _own(document_type).alias("ours"),
         ]  # fmt: skip
         lines = self.unposted.filter(pl.col("posted") != MODEL).select(
