@@ -142,6 +142,37 @@ def test_a_database_that_somebody_held_for_long_is_no_outcome_of_a_run(
     assert not held
 
 
+def test_a_database_that_was_held_when_a_step_had_sent_something_is_no_outcome_of_a_run(
+    store: Store, ask: Callable[..., str], make_engine: Callable[..., Engine], peer: Peer
+) -> None:
+    """Else the run would say that nothing was changed, and the other system has what was sent."""
+    held: list[bool] = []
+
+    def guard(_connection: object) -> None:
+        if held and threading.current_thread().name != "pick-up":
+            held.pop()
+            raise TryAgain("The database was held.", untouched="Nothing was changed.")
+
+    def story(run: Run, _world: object) -> dict[str, object]:
+        def send(_step: Step) -> dict[str, object]:
+            if peer.calls() == []:
+                held.extend([True] * 4)
+            peer.call("send")
+            return {}
+
+        run.step("send", send)
+        return {}
+
+    run = ask("actuals", "held")
+    store.database.guard = guard
+    engine = make_engine(held=story)
+    engine.launch()
+
+    assert engine.wait(run, RUN_SECONDS_MAX).outcome == "complete"
+    assert held == []
+    assert peer.calls() == ["send"] * 2, "the step looks at the other system before it acts again"
+
+
 class SignsOut:
     """Connections that make a call while they are closed, as those of both systems do."""
 

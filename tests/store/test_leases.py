@@ -5,12 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import delete, event, update
 
 from tieout.errors import Busy
+from tieout.flows import leasing
 from tieout.store import leases
+from tieout.store.database import DatabaseAway, TryAgain
 from tieout.store.leases import STARTED, STARTING, TAKEN, Asked, Holder, Lease, Place, app_lease
 from tieout.store.runs import Ending, NewRun
 from tieout.store.schema import app_run
@@ -187,3 +191,23 @@ def test_a_model_that_is_let_go_while_another_asks_for_it_is_that_ones(store: St
         assert take(store, other).holder == other
     finally:
         event.remove(store.database.engine, "after_cursor_execute", lets_go)
+
+
+@pytest.mark.parametrize("trouble", [DatabaseAway, TryAgain])
+def test_a_start_that_may_have_happened_stays_with_the_lease_when_what_we_keep_was_away(
+    store: Store, trouble: type[Exception]
+) -> None:
+    """Its answer was lost, and the look for its task asked the database for the tenant's budget."""
+    lease = take(store, begun(store))
+    note(store, lease, LOAD)
+
+    def start(*_about: object, **_more: object) -> str:
+        raise trouble("The database does not answer.")
+
+    world: Any = SimpleNamespace(anaplan=SimpleNamespace(start=start), store=store)
+    with pytest.raises(trouble):
+        leasing._started(cast(Any, SimpleNamespace(at=lambda: AT)), world, lease, LOAD, again=False)
+    with store.database.read() as connection:
+        found = leases.find(connection, MODEL)
+    assert found is not None
+    assert (found.state, found.asked) == (STARTING, LOAD)

@@ -77,6 +77,7 @@ def main(asked: dict[str, Any]) -> None:
     world = SimpleNamespace(
         anaplan=anaplan, store=store, clock=clock, tenant="acme",
         executor=f"process {os.getpid()}", give_way=lambda: None,
+        patience=lambda: None,
     )  # fmt: skip
 
     @contextmanager

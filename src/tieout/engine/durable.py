@@ -295,8 +295,9 @@ class Engine:
         try:
             with self._places.taken(run_id, self._go_on):
                 return body()
-        except (DatabaseAway, TakenForDead) as error:
-            # Whether the step was committed is not known here; it is told again from there.
+        except (DatabaseAway, TakenForDead, TryAgain) as error:
+            # Whether the step was committed is not known here, and what it did at another system
+            # has happened: it says nothing of the run, which is told again from there.
             self._queue.broken_off(run_id)
             raise Interrupted(name) from error
         except Exception as error:

@@ -11,7 +11,7 @@ from tieout.errors import Misconfigured, Refused, Trouble
 from tieout.store import parts, runs
 from tieout.store.cancels import Cancel
 from tieout.store.columns import canonical
-from tieout.store.database import DatabaseAway, saying_what_failed
+from tieout.store.database import DatabaseAway, TryAgain, saying_what_failed
 from tieout.store.executors import TakenForDead
 from tieout.store.runs import Ending
 from tieout.store.schema import RUN_OUTCOMES, UNFINISHED
@@ -226,7 +226,7 @@ def _told(run: Run, story: Story, world_for: WorldFor) -> Ending:
             ending = ending_of_result(story(run, world))
     except Exception as error:
         if ending is None:
-            if isinstance(error, DatabaseAway | TakenForDead):
+            if isinstance(error, DatabaseAway | TakenForDead | TryAgain):
                 raise  # it says nothing of the run, also between two steps: it is told again
             return ending_of_error(run.told.id, error)
         # The story was told; only signing out failed, which takes nothing from its outcome.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieout.errors import Busy, Trouble, Uncertain
+from tieout.errors import Busy, Trouble, Unavailable, Uncertain
 from tieout.flows.world import World
 from tieout.store import leases
 from tieout.store.leases import Asked, Holder, Lease, Place
@@ -97,7 +97,9 @@ def _started(step: Step, world: World[Any], ours: Lease, asked: Asked, again: bo
         )
     except Uncertain:
         raise
-    except Trouble:
+    except Trouble as error:
+        if isinstance(error, Unavailable) and type(error) is not Unavailable:
+            raise  # what we keep was away, perhaps after the start: the lease remembers it
         if not again:  # else an earlier try may have started it
             _note(step, world, ours, None, None)
         raise
